@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/kvm_lpage.yaml */
+/* YNL-GEN uapi header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _UAPI_LINUX_KVM_LPAGE_H
+#define _UAPI_LINUX_KVM_LPAGE_H
+
+#define KVM_LPAGE_FAMILY_NAME		"kvm-lpage"
+#define KVM_LPAGE_FAMILY_VERSION	1
+
+#define KVM_LPAGE_NAME_MAX		63
+#define KVM_LPAGE_RANGES_MAX		64
+#define KVM_LPAGE_RANGE_REGIONS_MAX	512
+#define KVM_LPAGE_BATCH_MAX		64
+
+/**
+ * enum kvm_lpage_mode - Who may ask for merges, from the strictest to the most
+ *   permissive.
+ * @KVM_LPAGE_MODE_OFF: Nobody. KVM neither counts conversions nor steers the
+ *   fault path.
+ * @KVM_LPAGE_MODE_MANAGED: A request through netlink or the VM's own ioctl.
+ * @KVM_LPAGE_MODE_FAULT: As managed, and KVM also retries a region by itself
+ *   once it has been quiet after a fault in it.
+ */
+enum kvm_lpage_mode {
+	KVM_LPAGE_MODE_OFF,
+	KVM_LPAGE_MODE_MANAGED,
+	KVM_LPAGE_MODE_FAULT,
+};
+
+/**
+ * enum kvm_lpage_layer - Who set a field of the policy, or owns a hold.
+ * @KVM_LPAGE_LAYER_VMM: The process that owns the VM, through its ioctl.
+ * @KVM_LPAGE_LAYER_ADMIN: The host, through this family.
+ */
+enum kvm_lpage_layer {
+	KVM_LPAGE_LAYER_VMM,
+	KVM_LPAGE_LAYER_ADMIN,
+};
+
+/**
+ * enum kvm_lpage_state - How a region is mapped.
+ * @KVM_LPAGE_STATE_UNMAPPED: Private, and nothing is mapped.
+ * @KVM_LPAGE_STATE_LARGE: Private, one 2 MiB leaf.
+ * @KVM_LPAGE_STATE_TABLE: Private, a page table of 4 KiB leaves.
+ * @KVM_LPAGE_STATE_MIXED: Some page is shared.
+ */
+enum kvm_lpage_state {
+	KVM_LPAGE_STATE_UNMAPPED,
+	KVM_LPAGE_STATE_LARGE,
+	KVM_LPAGE_STATE_TABLE,
+	KVM_LPAGE_STATE_MIXED,
+};
+
+/**
+ * enum kvm_lpage_op
+ * @KVM_LPAGE_OP_NONE: Nothing was ever asked for.
+ * @KVM_LPAGE_OP_MERGE: Replace a full page table by one 2 MiB leaf.
+ * @KVM_LPAGE_OP_SPLIT: Replace a 2 MiB leaf by a page table.
+ * @KVM_LPAGE_OP_HOLD: Keep a region from being merged, map its faults at 4
+ *   KiB.
+ * @KVM_LPAGE_OP_RELEASE: End the owner's hold.
+ */
+enum kvm_lpage_op {
+	KVM_LPAGE_OP_NONE,
+	KVM_LPAGE_OP_MERGE,
+	KVM_LPAGE_OP_SPLIT,
+	KVM_LPAGE_OP_HOLD,
+	KVM_LPAGE_OP_RELEASE,
+};
+
+/**
+ * enum kvm_lpage_reason - Why an operation on a region was refused, in the
+ *   order of the checks.
+ * @KVM_LPAGE_REASON_NONE: Not refused.
+ * @KVM_LPAGE_REASON_VM_GONE: The VM is being destroyed or is dead.
+ * @KVM_LPAGE_REASON_NOT_RUNNING: The VM has not run yet.
+ * @KVM_LPAGE_REASON_MODE_OFF: The mode in force is off.
+ * @KVM_LPAGE_REASON_BAD_RANGE: The region is not inside one memory slot, or
+ *   the slot has no guest_memfd.
+ * @KVM_LPAGE_REASON_NOT_CAPABLE: The slot cannot hold a 2 MiB mapping at this
+ *   address; the VM says why.
+ * @KVM_LPAGE_REASON_NOT_PRIVATE: No page of the region is private.
+ * @KVM_LPAGE_REASON_MIXED: Some page of the region is shared.
+ * @KVM_LPAGE_REASON_DIRTY_LOGGING: The slot tracks dirty pages.
+ * @KVM_LPAGE_REASON_HELD: A hold is in force.
+ * @KVM_LPAGE_REASON_INHIBITED: The guest asked for 4 KiB pages here.
+ * @KVM_LPAGE_REASON_TOO_RECENT: Less than the minimum quiet time since the
+ *   last conversion.
+ * @KVM_LPAGE_REASON_RATE_LIMITED: The token bucket of the policy is empty.
+ * @KVM_LPAGE_REASON_BUSY: An invalidation overlaps the region, or a lock was
+ *   contended.
+ * @KVM_LPAGE_REASON_NOT_MAPPED: At least one of the 512 pages is not mapped.
+ * @KVM_LPAGE_REASON_ALREADY_LARGE: There is a 2 MiB leaf already.
+ * @KVM_LPAGE_REASON_ALREADY_SMALL: There is no 2 MiB leaf to split.
+ * @KVM_LPAGE_REASON_NOT_CONTIGUOUS: The pages are not one aligned 2 MiB block
+ *   of host memory.
+ * @KVM_LPAGE_REASON_NOT_UNIFORM: The mappings differ in their permissions.
+ * @KVM_LPAGE_REASON_NOT_ACCEPTED: The guest has not accepted every page.
+ * @KVM_LPAGE_REASON_NO_MEMORY: A page table or a region record could not be
+ *   allocated.
+ * @KVM_LPAGE_REASON_INTERRUPTED: The caller was interrupted before this
+ *   region's turn.
+ */
+enum kvm_lpage_reason {
+	KVM_LPAGE_REASON_NONE,
+	KVM_LPAGE_REASON_VM_GONE,
+	KVM_LPAGE_REASON_NOT_RUNNING,
+	KVM_LPAGE_REASON_MODE_OFF,
+	KVM_LPAGE_REASON_BAD_RANGE,
+	KVM_LPAGE_REASON_NOT_CAPABLE,
+	KVM_LPAGE_REASON_NOT_PRIVATE,
+	KVM_LPAGE_REASON_MIXED,
+	KVM_LPAGE_REASON_DIRTY_LOGGING,
+	KVM_LPAGE_REASON_HELD,
+	KVM_LPAGE_REASON_INHIBITED,
+	KVM_LPAGE_REASON_TOO_RECENT,
+	KVM_LPAGE_REASON_RATE_LIMITED,
+	KVM_LPAGE_REASON_BUSY,
+	KVM_LPAGE_REASON_NOT_MAPPED,
+	KVM_LPAGE_REASON_ALREADY_LARGE,
+	KVM_LPAGE_REASON_ALREADY_SMALL,
+	KVM_LPAGE_REASON_NOT_CONTIGUOUS,
+	KVM_LPAGE_REASON_NOT_UNIFORM,
+	KVM_LPAGE_REASON_NOT_ACCEPTED,
+	KVM_LPAGE_REASON_NO_MEMORY,
+	KVM_LPAGE_REASON_INTERRUPTED,
+
+	/* private: */
+	__KVM_LPAGE_REASON_MAX,
+	KVM_LPAGE_REASON_MAX = (__KVM_LPAGE_REASON_MAX - 1)
+};
+
+/**
+ * enum kvm_lpage_incapable - Why (part of) a VM's private memory cannot be
+ *   mapped at 2 MiB.
+ * @KVM_LPAGE_INCAPABLE_MEMFD_4K: A guest_memfd was made without the 2M flag.
+ * @KVM_LPAGE_INCAPABLE_MEMFD_MMAP: A guest_memfd can be mapped by user space.
+ * @KVM_LPAGE_INCAPABLE_ALIGN_GFN: A slot's base_gfn and its offset in the
+ *   guest_memfd differ modulo 2 MiB.
+ * @KVM_LPAGE_INCAPABLE_ALIGN_HVA: A slot's base_gfn and userspace_addr differ
+ *   modulo 2 MiB.
+ * @KVM_LPAGE_INCAPABLE_VENDOR: The VM's type allows only 4 KiB private
+ *   mappings.
+ * @KVM_LPAGE_INCAPABLE_HOST: The host has two-dimensional paging or large
+ *   pages turned off.
+ */
+enum kvm_lpage_incapable {
+	KVM_LPAGE_INCAPABLE_MEMFD_4K = 1,
+	KVM_LPAGE_INCAPABLE_MEMFD_MMAP = 2,
+	KVM_LPAGE_INCAPABLE_ALIGN_GFN = 4,
+	KVM_LPAGE_INCAPABLE_ALIGN_HVA = 8,
+	KVM_LPAGE_INCAPABLE_VENDOR = 16,
+	KVM_LPAGE_INCAPABLE_HOST = 32,
+};
+
+enum {
+	KVM_LPAGE_A_POLICY_MODE = 1,
+	KVM_LPAGE_A_POLICY_MIN_QUIET_NS,
+	KVM_LPAGE_A_POLICY_RATE,
+	KVM_LPAGE_A_POLICY_BURST,
+	KVM_LPAGE_A_POLICY_BATCH,
+	KVM_LPAGE_A_POLICY_MAX_STALL_NS,
+	KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS,
+
+	__KVM_LPAGE_A_POLICY_MAX,
+	KVM_LPAGE_A_POLICY_MAX = (__KVM_LPAGE_A_POLICY_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_VM_ID = 1,
+	KVM_LPAGE_A_VM_NAME,
+	KVM_LPAGE_A_VM_PID,
+	KVM_LPAGE_A_VM_PID_START_NS,
+	KVM_LPAGE_A_VM_UID,
+	KVM_LPAGE_A_VM_CGROUP_ID,
+	KVM_LPAGE_A_VM_TYPE,
+	KVM_LPAGE_A_VM_VCPUS,
+	KVM_LPAGE_A_VM_MEMORY_PAGES,
+	KVM_LPAGE_A_VM_RUNNING,
+	KVM_LPAGE_A_VM_INCAPABLE,
+	KVM_LPAGE_A_VM_POLICY,
+	KVM_LPAGE_A_VM_POLICY_VMM,
+	KVM_LPAGE_A_VM_POLICY_ADMIN,
+	KVM_LPAGE_A_VM_GENERATION,
+	KVM_LPAGE_A_VM_RESYNC_GENERATION,
+	KVM_LPAGE_A_VM_CAPABLE,
+	KVM_LPAGE_A_VM_LARGE,
+	KVM_LPAGE_A_VM_TABLE,
+	KVM_LPAGE_A_VM_MIXED,
+	KVM_LPAGE_A_VM_UNMAPPED,
+	KVM_LPAGE_A_VM_HELD,
+	KVM_LPAGE_A_VM_TO_SHARED_PAGES,
+	KVM_LPAGE_A_VM_TO_PRIVATE_PAGES,
+	KVM_LPAGE_A_VM_TO_SHARED_EVENTS,
+	KVM_LPAGE_A_VM_TO_PRIVATE_EVENTS,
+	KVM_LPAGE_A_VM_MERGES,
+	KVM_LPAGE_A_VM_SPLITS,
+	KVM_LPAGE_A_VM_SPLIT_NS,
+	KVM_LPAGE_A_VM_REFUSALS,
+	KVM_LPAGE_A_VM_WORK_NS,
+	KVM_LPAGE_A_VM_OVERFLOWS,
+	KVM_LPAGE_A_VM_HUGE_BYTES,
+	KVM_LPAGE_A_VM_RETAINED_BYTES,
+	KVM_LPAGE_A_VM_CHUNKS,
+
+	__KVM_LPAGE_A_VM_MAX,
+	KVM_LPAGE_A_VM_MAX = (__KVM_LPAGE_A_VM_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_REGION_RFN = 1,
+	KVM_LPAGE_A_REGION_STATE,
+	KVM_LPAGE_A_REGION_INHIBITED,
+	KVM_LPAGE_A_REGION_HOLD_VMM_NS,
+	KVM_LPAGE_A_REGION_HOLD_ADMIN_NS,
+	KVM_LPAGE_A_REGION_PRESENT,
+	KVM_LPAGE_A_REGION_TO_SHARED_PAGES,
+	KVM_LPAGE_A_REGION_TO_PRIVATE_PAGES,
+	KVM_LPAGE_A_REGION_TO_SHARED_EVENTS,
+	KVM_LPAGE_A_REGION_TO_PRIVATE_EVENTS,
+	KVM_LPAGE_A_REGION_LAST_TO_SHARED_NS,
+	KVM_LPAGE_A_REGION_LAST_TO_PRIVATE_NS,
+	KVM_LPAGE_A_REGION_LAST_OP,
+	KVM_LPAGE_A_REGION_LAST_REASON,
+	KVM_LPAGE_A_REGION_LAST_OP_NS,
+	KVM_LPAGE_A_REGION_GENERATION,
+
+	__KVM_LPAGE_A_REGION_MAX,
+	KVM_LPAGE_A_REGION_MAX = (__KVM_LPAGE_A_REGION_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_REGION_DUMP_VM_ID = 1,
+	KVM_LPAGE_A_REGION_DUMP_START_RFN,
+	KVM_LPAGE_A_REGION_DUMP_NR_REGIONS,
+	KVM_LPAGE_A_REGION_DUMP_SINCE,
+	KVM_LPAGE_A_REGION_DUMP_STATES,
+	KVM_LPAGE_A_REGION_DUMP_PRESENT,
+	KVM_LPAGE_A_REGION_DUMP_GENERATION,
+	KVM_LPAGE_A_REGION_DUMP_RESYNC_GENERATION,
+	KVM_LPAGE_A_REGION_DUMP_REGION,
+
+	__KVM_LPAGE_A_REGION_DUMP_MAX,
+	KVM_LPAGE_A_REGION_DUMP_MAX = (__KVM_LPAGE_A_REGION_DUMP_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_POLICY_CHANGE_VM_ID = 1,
+	KVM_LPAGE_A_POLICY_CHANGE_POLICY,
+	KVM_LPAGE_A_POLICY_CHANGE_LAYER,
+	KVM_LPAGE_A_POLICY_CHANGE_PID,
+	KVM_LPAGE_A_POLICY_CHANGE_UID,
+
+	__KVM_LPAGE_A_POLICY_CHANGE_MAX,
+	KVM_LPAGE_A_POLICY_CHANGE_MAX = (__KVM_LPAGE_A_POLICY_CHANGE_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_RANGE_START_RFN = 1,
+	KVM_LPAGE_A_RANGE_NR_REGIONS,
+
+	__KVM_LPAGE_A_RANGE_MAX,
+	KVM_LPAGE_A_RANGE_MAX = (__KVM_LPAGE_A_RANGE_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_RESULT_START_RFN = 1,
+	KVM_LPAGE_A_RESULT_NR_REGIONS,
+	KVM_LPAGE_A_RESULT_DONE,
+	KVM_LPAGE_A_RESULT_REFUSED,
+	KVM_LPAGE_A_RESULT_REASON,
+	KVM_LPAGE_A_RESULT_REASON_RFN,
+	KVM_LPAGE_A_RESULT_REASON_LAYER,
+	KVM_LPAGE_A_RESULT_NS,
+
+	__KVM_LPAGE_A_RESULT_MAX,
+	KVM_LPAGE_A_RESULT_MAX = (__KVM_LPAGE_A_RESULT_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_BATCH_REGIONS = 1,
+	KVM_LPAGE_A_BATCH_MERGED,
+	KVM_LPAGE_A_BATCH_FIXED_NS,
+	KVM_LPAGE_A_BATCH_REGIONS_NS,
+	KVM_LPAGE_A_BATCH_STALL_NS,
+	KVM_LPAGE_A_BATCH_KICKED,
+
+	__KVM_LPAGE_A_BATCH_MAX,
+	KVM_LPAGE_A_BATCH_MAX = (__KVM_LPAGE_A_BATCH_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_A_REQUEST_VM_ID = 1,
+	KVM_LPAGE_A_REQUEST_RANGE,
+	KVM_LPAGE_A_REQUEST_TTL_NS,
+	KVM_LPAGE_A_REQUEST_COOKIE,
+	KVM_LPAGE_A_REQUEST_OP,
+	KVM_LPAGE_A_REQUEST_RESULT,
+	KVM_LPAGE_A_REQUEST_BATCH,
+
+	__KVM_LPAGE_A_REQUEST_MAX,
+	KVM_LPAGE_A_REQUEST_MAX = (__KVM_LPAGE_A_REQUEST_MAX - 1)
+};
+
+enum {
+	KVM_LPAGE_CMD_VM_GET = 1,
+	KVM_LPAGE_CMD_VM_NEW_NTF,
+	KVM_LPAGE_CMD_VM_GONE_NTF,
+	KVM_LPAGE_CMD_REGION_GET,
+	KVM_LPAGE_CMD_POLICY_SET,
+	KVM_LPAGE_CMD_POLICY_NTF,
+	KVM_LPAGE_CMD_MERGE,
+	KVM_LPAGE_CMD_SPLIT,
+	KVM_LPAGE_CMD_HOLD,
+	KVM_LPAGE_CMD_RELEASE,
+	KVM_LPAGE_CMD_OP_DONE_NTF,
+	KVM_LPAGE_CMD_CHANGED_NTF,
+
+	__KVM_LPAGE_CMD_MAX,
+	KVM_LPAGE_CMD_MAX = (__KVM_LPAGE_CMD_MAX - 1)
+};
+
+#define KVM_LPAGE_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_KVM_LPAGE_H */
