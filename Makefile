@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tdx-lpage: every entry point. `make help` lists them.
+#
+# Sources are found by wildcard:
+#   daemon/{policy,link,config,control,metrics,trace,core}/*.c  libtdx-lpage.a
+#   daemon/main.c                                               tdx-lpaged
+#   daemon/ctl/*.c but main.c                                   libtdx-lpctl.a
+#   daemon/ctl/main.c                                           tdx-lpctl
+#   tests/lib/*.c                                               libtest.a, linked to every test
+#   tests/{unit,property,system}/*.c, tests/bench/*.c           one program each, linked to all libraries
+# Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(filter -j%,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+sysconfdir ?= /etc
+bindir ?= $(PREFIX)/bin
+datadir ?= $(PREFIX)/share
+mandir ?= $(datadir)/man
+
+CC := gcc
+AR := ar
+BUILD := build
+VARIANTS := normal san
+PKGS := libevent libnl-3.0 libnl-genl-3.0 yaml-0.1 jansson libsystemd ncurses
+
+PROJECT_CPPFLAGS = -I. -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DTDX_LPAGE_VERSION='"$(VERSION)"'
+PROJECT_CFLAGS = -std=c17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wvla -fno-common -fstack-protector-strong -fPIE -g
+normal_CFLAGS := -O2 -D_FORTIFY_SOURCE=2
+normal_LDFLAGS := -pie -Wl,-z,relro,-z,now
+san_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+san_LDFLAGS := -pie -fsanitize=address,undefined
+
+# Tests find what they need here, wherever they are started from.
+export TDX_LPAGE_SRC := $(CURDIR)
+export TDX_LPAGE_BUILD := $(CURDIR)/$(BUILD)/san
+export TDX_LPAGED := $(CURDIR)/$(BUILD)/san/tdx-lpaged
+export TDX_LPCTL := $(CURDIR)/$(BUILD)/san/tdx-lpctl
+export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:abort_on_error=0
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+lpage_SRCS := $(sort $(foreach d,policy link config control metrics trace core,$(wildcard daemon/$(d)/*.c)))
+lpctl_SRCS := $(sort $(filter-out daemon/ctl/main.c,$(wildcard daemon/ctl/*.c)))
+testlib_SRCS := $(sort $(wildcard tests/lib/*.c))
+unit_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+property_SRCS := $(sort $(wildcard tests/property/*.c))
+system_SRCS := $(sort $(wildcard tests/system/*.c))
+bench_SRCS := $(sort $(wildcard tests/bench/*.c))
+system_SCRIPTS := $(sort $(wildcard tests/system/*.sh))
+PROGRAMS := $(if $(wildcard daemon/main.c),tdx-lpaged) $(if $(wildcard daemon/ctl/main.c),tdx-lpctl)
+
+# DEPS=skip: do not look for missing packages.
+deps = $(if $(filter skip,$(DEPS)),:,scripts/deps -q $(1))
+
+##@ Everyday
+
+.PHONY: all
+all: $(PROGRAMS:%=$(BUILD)/normal/%) $(PROGRAMS:%=$(BUILD)/%) man ## Build daemon, CLI and man pages
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-zA-Z0-9_-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nKernel targets (make -C kernel help): fetch, apply, export, build, boot, shell, deb\n'
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing (FOR=build,check,kernel,vm,...: only these)
+	@scripts/deps $(subst $(comma), ,$(FOR))
+
+comma := ,
+
+.PHONY: format
+format: ## Format the C files in place
+	@$(call deps,check)
+	@scripts/check-style --fix
+
+.PHONY: clean
+clean: ## Remove what was built here (caches under ~/.cache/tdx-lpage stay)
+	rm -rf $(BUILD)
+
+-include daemon/build.mk tests/build.mk docs/build.mk
+
+# What pkg-config says, asked once, after the packages are there.
+BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm check-patches kernel-%,$(or $(MAKECMDGOALS),all))
+ifneq ($(BUILD_GOALS),)
+include $(BUILD)/config.mk
+endif
+
+$(BUILD)/config.mk: Makefile scripts/packages
+	@$(call deps,build)
+	@mkdir -p $(@D)
+	@cflags=$$(pkg-config --cflags $(PKGS)) && libs=$$(pkg-config --libs $(PKGS)) && \
+	 event=$$(pkg-config --modversion libevent) && \
+	 unitdir=$$(pkg-config --variable=systemdsystemunitdir systemd) && \
+	 presetdir=$$(pkg-config --variable=systemdsystempresetdir systemd) && \
+	 sysusersdir=$$(pkg-config --variable=sysusersdir systemd) && \
+	 tmpfilesdir=$$(pkg-config --variable=tmpfilesdir systemd) && \
+	 printf '%s\n' "PKG_CFLAGS := $$cflags" "PKG_LIBS := $$libs" "unitdir ?= $$unitdir" \
+		"presetdir ?= $$presetdir" "sysusersdir ?= $$sysusersdir" "tmpfilesdir ?= $$tmpfilesdir" >$@.tmp
+	@mv $@.tmp $@
+
+# ---- compile and link, once per variant ----
+
+objs = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+# Rewrites a list only when it changed, so that a source that went away leaves its library too.
+$(BUILD)/%.list: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(LIST) | cmp -s - $@ || printf '%s\n' $(LIST) >$@
+
+.PHONY: FORCE
+FORCE:
+
+# variant, library, sources
+define library
+$(BUILD)/$(1)/$(2).list: LIST = $$(call objs,$(1),$(3))
+$(BUILD)/$(1)/$(2).a: $$(call objs,$(1),$(3)) $(BUILD)/$(1)/$(2).list
+	@echo "  AR      $$@"
+	@rm -f $$@
+	@$$(AR) rcsD $$@ $$(filter %.o,$$^)
+endef
+
+# variant, program, its own source, libraries in link order
+define program
+$(BUILD)/$(1)/$(2): $$(call objs,$(1),$(3)) $(4:%=$(BUILD)/$(1)/%.a)
+	@echo "  LINK    $$@"
+	@mkdir -p $$(@D)
+	@$$(CC) $$($(1)_LDFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$(5) $$(PKG_LIBS) -lm $$(LDLIBS)
+endef
+
+define variant
+$(BUILD)/$(1)/%.o: %.c Makefile $(BUILD)/config.mk $(if $(filter san,$(1)),| check-deps)
+	@echo "  CC      $$@"
+	@mkdir -p $$(@D)
+	@$$(CC) $$(PROJECT_CPPFLAGS) $$(CPPFLAGS) $$(PROJECT_CFLAGS) $$($(1)_CFLAGS) $$(PKG_CFLAGS) $$(CFLAGS) \
+		-MMD -MP -c -o $$@ $$<
+$(call library,$(1),libtdx-lpage,$(lpage_SRCS))
+$(call library,$(1),libtdx-lpctl,$(lpctl_SRCS))
+$(call library,$(1),libtest,$(testlib_SRCS))
+$(call program,$(1),tdx-lpaged,daemon/main.c,libtdx-lpage)
+$(call program,$(1),tdx-lpctl,daemon/ctl/main.c,libtdx-lpctl libtdx-lpage)
+endef
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+TEST_LIBS := libtest libtdx-lpctl libtdx-lpage
+$(foreach s,$(unit_SRCS) $(property_SRCS) $(system_SRCS),$(eval $(call program,san,$(s:%.c=%),$(s),$(TEST_LIBS),-lcmocka)))
+$(foreach s,$(bench_SRCS),$(eval $(call program,normal,$(s:%.c=%),$(s),$(TEST_LIBS))))
+
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/normal/%
+	@ln -sf normal/$* $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- man pages ----
+
+MAN_SRCS := $(sort $(wildcard docs/man/*.scd))
+MAN_PAGES := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(MAN_SRCS))
+
+.PHONY: man
+man: $(MAN_PAGES)
+
+$(BUILD)/man/%: docs/man/%.scd
+	@echo "  SCDOC   $@"
+	@mkdir -p $(@D)
+	@scdoc <$< >$@
+
+##@ Tests
+
+test_program = $(patsubst %.c,$(BUILD)/san/%,$(1))
+# In tests/system a C file is a test when its name says so, else a tool of the scripts.
+SYSTEM_TESTS = $(call test_program,$(filter tests/system/test_%,$(system_SRCS))) $(system_SCRIPTS)
+# T=PATTERN: only the tests whose path matches this make pattern, e.g. T=%policy%.
+T ?=
+only = $(if $(T),$(filter $(T),$(1)),$(1))
+DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
+
+.PHONY: check-deps
+check-deps:
+	@$(call deps,check)
+
+.PHONY: check
+check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) ## Everything that needs no kernel build (T=%pattern%: only some tests)
+	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx \
+		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(SYSTEM_TESTS))
+
+.PHONY: check-unit
+check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=%pattern%)
+	@scripts/run-tests $(call only,$(call test_program,$(unit_SRCS)))
+
+.PHONY: check-vm
+check-vm: ## Build the patched kernels, run them in QEMU
+	@$(call deps,build kernel vm)
+	@$(MAKE) -C tests/vm check
+
+.PHONY: demo-vm
+demo-vm: ## The whole stack in one QEMU machine, to look at
+	@$(call deps,build kernel vm)
+	@$(MAKE) -C tests/vm demo
+
+.PHONY: check-patches
+check-patches: ## checkpatch, build and description of every kernel patch
+	@$(call deps,kernel patches)
+	@$(MAKE) -C kernel check-patches
+
+.PHONY: bench
+bench: $(patsubst %.c,$(BUILD)/normal/%,$(bench_SRCS)) ## Count the instructions of the hot paths
+	@$(call deps,bench)
+	@scripts/bench $^
+
+.PHONY: style
+style: ## Sizes of functions and files (a guide, not a gate)
+	@$(call deps,style)
+	@scripts/style-table
+
+##@ Install
+
+# Copies files to a folder under DESTDIR; nothing to copy is fine. $(1) mode, $(2) folder, $(3) files
+put = $(if $(strip $(3)),install -d "$(DESTDIR)$(2)" && install -m $(1) $(3) "$(DESTDIR)$(2)/")
+UNITS := $(wildcard $(addprefix systemd/*.,service socket target slice path timer))
+
+.PHONY: install
+install: all ## Install (DESTDIR=, PREFIX=/usr/local)
+	$(call put,755,$(bindir),$(PROGRAMS:%=$(BUILD)/normal/%))
+	$(if $(UNITS),install -d "$(DESTDIR)$(unitdir)")
+	@# The units name /usr/bin; they must name where the programs are.
+	$(foreach u,$(UNITS),sed 's|/usr/bin/tdx-lp|$(bindir)/tdx-lp|g' $(u) >"$(DESTDIR)$(unitdir)/$(notdir $(u))" && chmod 644 "$(DESTDIR)$(unitdir)/$(notdir $(u))" &&) :
+	$(call put,644,$(sysusersdir),$(wildcard systemd/sysusers.d/*.conf))
+	$(call put,644,$(tmpfilesdir),$(wildcard systemd/tmpfiles.d/*.conf))
+	$(call put,644,$(presetdir),$(wildcard systemd/*.preset systemd/preset/*.preset))
+	$(call put,644,$(datadir)/doc/tdx-lpage/modprobe.d,$(wildcard etc/modprobe.d/*.conf))
+	$(foreach n,1 5 7 8,$(if $(filter %.$(n),$(MAN_PAGES)),$(call put,644,$(mandir)/man$(n),$(filter %.$(n),$(MAN_PAGES))) &&)) :
+	$(call put,644,$(datadir)/bash-completion/completions,$(wildcard etc/bash-completion/*))
+	$(foreach f,$(wildcard etc/tdx-lpage.yaml),scripts/install-config $(f) "$(DESTDIR)$(sysconfdir)" &&) :
