@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the daemon knows and what it can be told to do, for those that show it to people (control
+ * sockets, metrics, status text). A vtable, so that they can be tested with a core of their own.
+ *
+ * Nothing here blocks. Figures are copies of what was learnt last; each group says how old it is
+ * (ages in ns, LP_AGE_NEVER when it was never learnt). A figure that must be fresh is asked for
+ * with refresh().
+ */
+#ifndef TDX_LPAGE_SNAPSHOT_H
+#define TDX_LPAGE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/link/link.h"
+
+#define LP_AGE_NEVER UINT64_MAX
+
+#define LP_NR_REASONS (KVM_LPAGE_REASON_MAX + 1)
+
+/* Where a VM's name came from. */
+enum lp_name_source {
+	LP_NAME_NONE,	 /* none was found */
+	LP_NAME_IOCTL,	 /* the VMM told KVM */
+	LP_NAME_LIBVIRT, /* machine-qemu\x2d1\x2dNAME.scope */
+	LP_NAME_QEMU,	 /* -name of the command line */
+	LP_NAME_MAX
+};
+
+/* What can be said of who runs a VM: the input of the rules' match. */
+struct lp_identity {
+	uint32_t vm_id;
+	uint32_t pid;
+	uint32_t type; /* as given to KVM_CREATE_VM */
+	uint32_t uid;
+	bool has_uid;
+	/* What could not be read matches no rule that asks for it. */
+	bool cgroup_known;
+	bool command_known;
+	bool name_known; /* false: unreadable; true with name "": it has none */
+	enum lp_name_source name_source;
+	char name[KVM_LPAGE_NAME_MAX + 1];
+	char command[64]; /* base name of the VMM's argv[0] */
+	char slice[128];  /* innermost *.slice of the cgroup path, "" for none */
+	char cgroup[256]; /* path below the cgroup root, "/..." */
+	uint64_t memory_bytes;
+};
+
+/* Our own gates over a VM, above what the kernel refuses. */
+enum lp_vm_gate {
+	LP_VM_ACTIVE,
+	LP_VM_PAUSED,	 /* this VM or all */
+	LP_VM_DRY_RUN,	 /* decisions are counted, not carried out */
+	LP_VM_RULE_OFF,	 /* its rule says mode off */
+	LP_VM_NOT_RUN,	 /* has not run yet */
+	LP_VM_INCAPABLE, /* cannot be mapped at 2 MiB, see lp_vm.incapable */
+	LP_VM_BACKOFF,	 /* requests for it fail; tried again later */
+	LP_VM_GATE_MAX
+};
+
+/* Counts since the daemon learnt of the VM (or, in lp_status, since it started). */
+struct lp_tally {
+	uint64_t batches;
+	uint64_t tried_regions;
+	uint64_t merged_regions;
+	uint64_t refused_regions;
+	uint64_t split_regions; /* asked for by us */
+	uint64_t holds;
+	uint64_t releases;
+	uint64_t dry_regions;  /* merges that dry-run left out */
+	uint64_t lost_regions; /* outcome never heard of */
+	uint64_t failed_requests;
+	uint64_t work_ns;
+	uint64_t stall_max_ns;
+	uint64_t refused[LP_NR_REASONS]; /* by the first reason of each range */
+};
+
+struct lp_vm_snapshot {
+	struct lp_vm vm;
+	struct lp_identity identity;
+	const char *rule;   /* name of the rule in force, "" for the defaults; valid until reload */
+	const char *policy; /* name of the policy in force */
+	enum lp_vm_gate gate;
+	bool paused;  /* this VM itself, whatever the host's */
+	bool dry_run; /* in force for it */
+	bool stale;   /* events were lost, the resync is under way */
+	struct lp_tally tally;
+	uint64_t tracked_regions;
+	uint64_t queued_regions; /* asked of the kernel, outcome open */
+	uint64_t coverage_ppm;	 /* large / (large + table), UINT64_MAX when nothing is mapped */
+	uint64_t figures_age_ns; /* of .vm's regions and totals */
+	uint64_t regions_age_ns; /* of the last complete dump of regions */
+	uint64_t identity_age_ns;
+	uint64_t last_merge_age_ns; /* last merge that we did */
+	uint64_t seen_age_ns;	    /* since we learnt of it */
+	int last_error;		    /* negative errno of the last failed request, 0 for none */
+	char last_error_text[128];
+	uint64_t last_error_age_ns;
+};
+
+struct lp_region_snapshot {
+	struct lp_region region;
+	uint64_t age_ns; /* since the kernel told */
+};
+
+struct lp_region_filter {
+	uint64_t start_rfn;
+	uint64_t nr_regions; /* 0: all */
+	uint32_t states;     /* 1 << KVM_LPAGE_STATE_*, 0: all */
+	uint64_t skip;	     /* leave out that many first, for paging */
+	uint64_t limit;	     /* 0: no limit */
+};
+
+struct lp_status {
+	const char *version;
+	const char *link; /* "netlink", "sim" */
+	bool degraded;
+	char degraded_why[160]; /* "" unless degraded */
+	bool paused;
+	bool dry_run;
+	const char *config_file;
+	char config_error[256]; /* of the last reload, "" when it was fine */
+	uint64_t config_age_ns; /* since the config in force was read */
+	uint64_t uptime_ns;
+	uint32_t nr_vms;
+	uint64_t capable, large, table, mixed, unmapped, held; /* regions of all VMs */
+	uint64_t coverage_ppm;
+	uint64_t figures_age_ns; /* the oldest of all VMs */
+	uint64_t merges_per_s;	 /* over the last 10 s */
+	struct lp_tally tally;
+	struct lp_link_stats link_stats;
+	uint64_t resyncs;
+	uint64_t resync_age_ns; /* since the last complete dump of everything */
+	uint64_t wakeups;	/* of the event loop */
+};
+
+/* What `watch` shows. */
+enum lp_watch_kind {
+	LP_WATCH_FAMILY,
+	LP_WATCH_VM,
+	LP_WATCH_VM_GONE,
+	LP_WATCH_OP_DONE,
+	LP_WATCH_OP_FAILED,
+	LP_WATCH_DRY_RUN, /* a batch that dry-run left out */
+	LP_WATCH_POLICY,
+	LP_WATCH_PAUSE,
+	LP_WATCH_LOSS,
+	LP_WATCH_RELOAD,
+	LP_WATCH_MAX
+};
+
+struct lp_watch_event {
+	enum lp_watch_kind kind;
+	uint64_t now_ns;	    /* CLOCK_MONOTONIC */
+	uint32_t vm_id;		    /* 0: not about one VM */
+	const char *text;	    /* one line for people */
+	const struct lp_done *done; /* LP_WATCH_OP_DONE */
+	/* LP_WATCH_DRY_RUN, LP_WATCH_OP_FAILED: */
+	uint32_t op;
+	const struct lp_range *ranges;
+	size_t nr_ranges;
+	int error;
+};
+
+typedef void (*lp_watch_cb)(void *ctx, const struct lp_watch_event *event);
+/* @done is NULL when @error (negative errno) is set; @text is then one line for people. */
+typedef void (*lp_op_cb)(void *ctx, const struct lp_done *done, int error, const char *text);
+typedef void (*lp_refresh_cb)(void *ctx, int error);
+/* Returns 0 to go on, anything else ends the walk and is returned from it. */
+typedef int (*lp_region_cb)(void *ctx, const struct lp_region_snapshot *region);
+
+struct lp_core;
+
+struct lp_core_ops {
+	void (*status)(const struct lp_core *core, struct lp_status *ret);
+	/* Writes up to @room ids in ascending order; returns how many VMs there are. */
+	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t room);
+	/* -ESRCH: no such VM. */
+	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
+	/* In ascending order of rfn, out of what the kernel told last. -ESRCH: no such VM. */
+	int (*regions)(const struct lp_core *core, uint32_t vm_id,
+		       const struct lp_region_filter *filter, lp_region_cb cb, void *ctx);
+	/* Asks the kernel for figures and regions anew (@vm_id 0: of all), then calls @cb once,
+	 * unless refresh_cancel() with the same @ctx came first. */
+	int (*refresh)(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx);
+	void (*refresh_cancel)(struct lp_core *core, void *ctx);
+
+	/* @vm_id 0: the whole host. Kept over restarts. -ESRCH, or an error of writing the state. */
+	int (*set_paused)(struct lp_core *core, uint32_t vm_id, bool paused);
+	int (*set_dry_run)(struct lp_core *core, bool dry_run);
+	/* Carried out whatever policy and pause say (somebody asked for it by name), not under
+	 * dry-run (-EPERM). @cb is called once unless range_op_cancel() came first. */
+	int (*range_op)(struct lp_core *core, uint32_t vm_id, uint32_t op,
+			const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
+			lp_op_cb cb, void *ctx);
+	void (*range_op_cancel)(struct lp_core *core, void *ctx);
+	/* Reads the configuration again; all or nothing. On error *@ret_text (caller frees) holds
+	 * every complaint, one a line, FILE:LINE:COLUMN: first, and the old one stays in force. */
+	int (*reload)(struct lp_core *core, char **ret_text);
+
+	int (*watch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
+	void (*unwatch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
+};
+
+/* First member of every core. */
+struct lp_core {
+	const struct lp_core_ops *ops;
+};
+
+#endif
