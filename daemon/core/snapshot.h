@@ -15,10 +15,12 @@
 #include <stdint.h>
 
 #include "daemon/link/link.h"
+#include "tdx-lpage/reasons.h"
 
 #define LP_AGE_NEVER UINT64_MAX
 
-#define LP_NR_REASONS (KVM_LPAGE_REASON_MAX + 1)
+/* The reasons of the kernel and our own, and what a newer kernel might add. */
+#define LP_NR_REASONS LPAGE_REASON_END
 
 /* Where a VM's name came from. */
 enum lp_name_source {
@@ -48,18 +50,6 @@ struct lp_identity {
 	uint64_t memory_bytes;
 };
 
-/* Our own gates over a VM, above what the kernel refuses. */
-enum lp_vm_gate {
-	LP_VM_ACTIVE,
-	LP_VM_PAUSED,	 /* this VM or all */
-	LP_VM_DRY_RUN,	 /* decisions are counted, not carried out */
-	LP_VM_RULE_OFF,	 /* its rule says mode off */
-	LP_VM_NOT_RUN,	 /* has not run yet */
-	LP_VM_INCAPABLE, /* cannot be mapped at 2 MiB, see lp_vm.incapable */
-	LP_VM_BACKOFF,	 /* requests for it fail; tried again later */
-	LP_VM_GATE_MAX
-};
-
 /* Counts since the daemon learnt of the VM (or, in lp_status, since it started). */
 struct lp_tally {
 	uint64_t batches;
@@ -82,10 +72,10 @@ struct lp_vm_snapshot {
 	struct lp_identity identity;
 	const char *rule;   /* name of the rule in force, "" for the defaults; valid until reload */
 	const char *policy; /* name of the policy in force */
-	enum lp_vm_gate gate;
-	bool paused;  /* this VM itself, whatever the host's */
-	bool dry_run; /* in force for it */
-	bool stale;   /* events were lost, the resync is under way */
+	enum lpage_reason gate; /* what keeps the whole VM from being merged, NONE for nothing */
+	bool paused;		/* this VM itself, whatever the host's */
+	bool dry_run;		/* in force for it */
+	bool stale;		/* events were lost, the resync is under way */
 	struct lp_tally tally;
 	uint64_t tracked_regions;
 	uint64_t queued_regions; /* asked of the kernel, outcome open */
