@@ -161,6 +161,15 @@ typedef void (*lp_refresh_cb)(void *ctx, int error);
 /* Returns 0 to go on, anything else ends the walk and is returned from it. */
 typedef int (*lp_region_cb)(void *ctx, const struct lp_region_snapshot *region);
 
+/* What stands between a region and its next merge. */
+struct lp_explain {
+	enum lpage_reason reason; /* the first gate that is shut, NONE: nothing, QUEUED: due */
+	uint64_t wait_ns;	  /* until it opens by itself; UINT64_MAX: unknown */
+	bool estimated;		  /* @text rests on an estimate (walk cost) */
+	char text[256];		  /* the number that is and the one that would pass, for people */
+};
+
+struct config;
 struct lp_core;
 
 struct lp_core_ops {
@@ -189,6 +198,12 @@ struct lp_core_ops {
 	/* Reads the configuration again; all or nothing. On error *@ret_text (caller frees) holds
 	 * every complaint, one a line, FILE:LINE:COLUMN: first, and the old one stays in force. */
 	int (*reload)(struct lp_core *core, char **ret_text);
+
+	/* The configuration in force; valid until the next reload. */
+	const struct config *(*config)(const struct lp_core *core);
+	/* Asks every gate about one region, in order. -ESRCH: no such VM, -ERANGE: no such region. */
+	int (*explain)(const struct lp_core *core, uint32_t vm_id, uint64_t rfn,
+		       struct lp_explain *ret);
 
 	int (*watch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
 	void (*unwatch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
