@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Decides when a region is merged, and when it is held at 4 KiB.
+ *
+ * A pure library: no clock, no socket, no file, no global. Observations and outcomes go in, batches
+ * of due actions come out, and every call is told the time. Points in time are ns of one monotonic
+ * clock (lp_link_ops.now_ns); a time that goes backwards counts as the latest one seen.
+ *
+ * The caller's loop:
+ *	policy_observe() for each region that a dump delivers,
+ *	policy_next_batch() until it returns 0, carrying each batch out,
+ *	policy_outcome() for each region of a batch, policy_batch_done() for each batch,
+ *	one timer at policy_next_deadline().
+ *
+ * Cost: constant work per call and region, no allocation per event, no timer per region; 16 bytes
+ * per tracked region where tracked regions are dense, and nothing for regions that never left
+ * `large`.
+ */
+#ifndef TDX_LPAGE_POLICY_POLICY_H
+#define TDX_LPAGE_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/config/config.h"
+#include "tdx-lpage/reasons.h"
+
+#define POLICY_BATCH_MAX   64
+#define POLICY_NO_DEADLINE UINT64_MAX
+#define POLICY_RFN_MAX	   ((UINT64_C(1) << 31) - 1)
+
+struct policy;
+
+/* What is known of a region. Counters are totals modulo 2^32, times are 0 while there was none. */
+struct policy_observation {
+	uint64_t rfn;
+	uint32_t to_shared_pages;
+	uint32_t to_private_pages;
+	uint64_t last_to_shared_ns;
+	uint64_t last_to_private_ns;
+	int state; /* KVM_LPAGE_STATE_*, or POLICY_STATE_UNKNOWN */
+	bool held; /* a hold is in force, whoever set it */
+	bool inhibited;
+};
+
+/* The state is not observable (a trace): the policy follows it from the counters. */
+#define POLICY_STATE_UNKNOWN (-1)
+
+enum policy_op { POLICY_OP_MERGE, POLICY_OP_HOLD };
+
+/* The numbers behind a decision. */
+struct policy_action {
+	uint64_t rfn;
+	uint64_t quiet_ns;     /* since the last conversion to private */
+	uint64_t threshold_ns; /* the quiet time that this region had to reach */
+	uint64_t expected_ns;  /* how long it is expected to stay private from now on */
+	uint64_t cost_ns;      /* of the merge, and the split that is expected after it */
+	uint64_t saving_ns;    /* estimated page-walk time saved; above cost_ns it pays */
+	uint32_t samples;      /* past intervals behind the estimate */
+};
+
+/* Regions to be handled under one operation, all of one VM, best first. */
+struct policy_batch {
+	uint32_t vm_id;
+	enum policy_op op;
+	/* LPAGE_REASON_DRY_RUN: show it, do not carry it out, give no outcome. Else NONE. */
+	enum lpage_reason gate;
+	uint64_t hold_ns; /* of POLICY_OP_HOLD */
+	unsigned int nr;
+	struct policy_action actions[POLICY_BATCH_MAX];
+};
+
+/* What a batch cost, as the kernel reports it. */
+struct policy_batch_cost {
+	uint32_t regions; /* tried */
+	uint32_t merged;
+	uint64_t fixed_ns;
+	uint64_t regions_ns; /* all regions together */
+	uint64_t stall_ns;
+};
+
+/* One answer to "why is this region not merged". */
+struct policy_explanation {
+	bool tracked;
+	enum lpage_reason reason; /* NONE: nothing stands against it, or it is large */
+	uint64_t have;		  /* where the reason is a number: how much there is, ... */
+	uint64_t need;	 /* ... and how much would let it pass; same unit (ns, ns/s, 1/s) */
+	uint64_t due_ns; /* when it is looked at next; POLICY_NO_DEADLINE: at its next event */
+	enum lpage_reason last_refusal;
+	unsigned int retries;	/* refusals in a row */
+	unsigned int intervals; /* past intervals seen, saturates at 7 */
+	uint64_t typical_ns;	/* typical length of the region's past intervals; 0: none yet */
+	struct policy_action numbers;
+};
+
+/* Totals of a VM (or of all) since it was added; nothing is ever reset. */
+struct policy_ledger {
+	uint64_t tracked_regions; /* now */
+	uint64_t waiting_regions; /* now: mergeable, not merged */
+	uint64_t large_regions;	  /* now: tracked and merged back */
+	uint64_t queued_regions;  /* now: due, held up by a budget */
+	uint64_t conversions;
+	uint64_t tries;
+	uint64_t merges;
+	uint64_t refusals;
+	uint64_t splits;  /* of regions that had been merged back */
+	uint64_t regrets; /* merges undone before they paid */
+	uint64_t holds;
+	uint64_t dry_run_merges;
+	uint64_t spent_ns;		    /* reported worker time, refused tries included */
+	uint64_t regret_ns;		    /* cost of the regrets, less what they saved */
+	uint64_t walk_saved_ns;		    /* estimated, of merges that have ended or run */
+	uint64_t reasons[LPAGE_REASON_END]; /* outcomes of tries by reason; NONE: merged */
+};
+
+/* Costs in force for a VM, learnt or configured. */
+struct policy_costs {
+	uint64_t merge_ns;
+	uint64_t merge_marginal_ns; /* of one more region in a batch */
+	uint64_t split_ns;
+	uint64_t fail_ns;
+	uint64_t walk_ns_per_s;
+};
+
+/* Returns NULL when memory is short. @global is copied. */
+struct policy *policy_new(const struct config_global *global, uint64_t now_ns);
+
+/* NULL-safe; returns NULL. */
+struct policy *policy_free(struct policy *policy);
+
+static inline void policy_freep(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+/* New limits take effect at once. */
+void policy_set_global(struct policy *policy, const struct config_global *global, uint64_t now_ns);
+
+/* Pauses every VM. Due regions stay due. */
+void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns);
+
+/* Starts to care for a VM. @settings is copied. -EEXIST, -ENOMEM. */
+int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
+		  uint64_t now_ns);
+
+/* Forgets a VM and its regions. -ENOENT. */
+int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
+
+/* What was learnt stays; what is due is decided anew. -ENOENT. */
+int policy_vm_configure(struct policy *policy, uint32_t vm_id,
+			const struct config_settings *settings, uint64_t now_ns);
+
+/* Pauses one VM, or shuts a gate: nothing of it becomes due while @gate is not NONE. -ENOENT. */
+int policy_vm_gate(struct policy *policy, uint32_t vm_id, enum lpage_reason gate, uint64_t now_ns);
+
+/*
+ * Takes note of a region's counters and times. Giving the same observation again changes nothing.
+ * -ENOENT for an unknown VM, -ERANGE for an rfn above POLICY_RFN_MAX, -ENOMEM.
+ */
+int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		   uint64_t now_ns);
+
+/* The kernel no longer lists the region (full dump, slot gone). -ENOENT. */
+int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn);
+
+/*
+ * Hands out what is due and affordable now. Returns 1 and a batch, or 0 when there is none.
+ * The regions of a batch count as in flight until policy_outcome(), at most 10 s.
+ */
+int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret);
+
+/*
+ * What became of one region of a merge: NONE for merged, else why not; @ns is the worker time
+ * charged to it (0: the configured cost). An outcome for a region that is not in flight is counted,
+ * and believed when it says `already-large` or merged. -ENOENT.
+ */
+int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
+		   uint64_t ns, uint64_t now_ns);
+
+/* What a whole batch cost: teaches costs and drives the latency guard. -ENOENT. */
+int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy_batch_cost *cost,
+		      uint64_t now_ns);
+
+/* The kernel reports @splits more splits, together @ns. Teaches the split cost. -ENOENT. */
+int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, uint64_t ns);
+
+/*
+ * When to call policy_next_batch() again if nothing else happens; POLICY_NO_DEADLINE: never. A time
+ * in the past means now.
+ */
+uint64_t policy_next_deadline(const struct policy *policy, uint64_t now_ns);
+
+/* Why is @rfn not merged, and what would let it pass? -ENOENT for an unknown VM. */
+int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,
+		   struct policy_explanation *ret);
+
+/* -ENOENT. */
+int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, struct policy_ledger *ret);
+void policy_total_ledger(const struct policy *policy, struct policy_ledger *ret);
+
+/* -ENOENT. */
+int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret);
+
+/* Heap bytes held, for tests and metrics. */
+size_t policy_memory_bytes(const struct policy *policy);
+
+#endif
