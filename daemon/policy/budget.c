@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policy/budget.h"
+
+#include <math.h>
+
+#include "daemon/policy/internal.h"
+
+#define GUARD_FIRST UINT64_C(100000000)
+#define GUARD_LAST  UINT64_C(60000000000)
+/* A VM that took more than this many times its equal share leaves the rest of a bucket to others. */
+#define FAIR_FACTOR 2.0
+
+void bucket_init(struct bucket *bucket, uint64_t rate_per_s, uint64_t now_ns)
+{
+	int64_t depth = (int64_t)(rate_per_s * (BUDGET_SPAN_NS / NS_PER_S));
+
+	*bucket = (struct bucket){depth, depth, rate_per_s, now_ns};
+}
+
+void bucket_set_rate(struct bucket *bucket, uint64_t rate_per_s, uint64_t now_ns)
+{
+	double part = bucket->depth ? (double)bucket->level / (double)bucket->depth : 1.0;
+
+	if (rate_per_s == bucket->rate_per_s)
+		return;
+	bucket_init(bucket, rate_per_s, now_ns);
+	bucket->level = (int64_t)(part * (double)bucket->depth);
+}
+
+void bucket_fill(struct bucket *bucket, uint64_t now_ns)
+{
+	uint64_t span = now_ns - bucket->filled_ns;
+	uint64_t tokens;
+
+	if (span >= 2 * BUDGET_SPAN_NS && bucket->level >= 0) {
+		bucket->level = bucket->depth;
+		bucket->filled_ns = now_ns;
+		return;
+	}
+	if (span > 100 * BUDGET_SPAN_NS)
+		span = 100 * BUDGET_SPAN_NS;
+	tokens = (uint64_t)((double)span * (double)bucket->rate_per_s / (double)NS_PER_S);
+	if (!tokens)
+		return;
+	bucket->level += (int64_t)tokens;
+	if (bucket->level >= bucket->depth) {
+		bucket->level = bucket->depth;
+		bucket->filled_ns = now_ns;
+		return;
+	}
+	/* The fraction of a token that did not fit stays in the time. */
+	bucket->filled_ns += tokens * NS_PER_S / bucket->rate_per_s;
+}
+
+uint64_t bucket_when(const struct bucket *bucket, int64_t level, uint64_t now_ns)
+{
+	double missing = (double)(level - bucket->level);
+	uint64_t when;
+
+	if (missing <= 0 || !bucket->rate_per_s)
+		return now_ns;
+	when = bucket->filled_ns +
+	       (uint64_t)ceil(missing * (double)NS_PER_S / (double)bucket->rate_per_s);
+	return when > now_ns ? when : now_ns + 1;
+}
+
+/* Tries of the last BUDGET_SPAN_NS, roughly: they fade exponentially. */
+static double faded(double usage, uint64_t since_ns, uint64_t now_ns)
+{
+	return usage * exp(-(double)(now_ns - since_ns) / (double)BUDGET_SPAN_NS);
+}
+
+/* Does the VM take so much that it has to leave half of each global bucket to the others? */
+static bool above_fair_share(const struct policy_vm *vm, uint64_t now_ns)
+{
+	const struct policy *policy = vm->policy;
+	double own = faded(vm->usage, vm->usage_ns, now_ns);
+	double all = faded(policy->usage, policy->usage_ns, now_ns);
+
+	return policy->nr_vms > 1 && own * (double)policy->nr_vms > FAIR_FACTOR * all;
+}
+
+struct limit {
+	struct bucket *bucket;
+	uint64_t tokens; /* per region */
+	int64_t reserve; /* that has to stay */
+	enum lpage_reason reason;
+};
+
+/* How many regions a bucket lets pass. */
+static unsigned int limit_allow(const struct limit *limit, unsigned int want)
+{
+	int64_t spare = limit->bucket->level - limit->reserve;
+
+	if (!limit->bucket->rate_per_s)
+		return want;
+	if (spare < (int64_t)limit->tokens) {
+		/* What costs more than a full bucket is let through by a full bucket. */
+		bool full = limit->bucket->level >= limit->bucket->depth;
+
+		return full && limit->reserve == 0 ? 1 : 0;
+	}
+	spare /= (int64_t)limit->tokens;
+	return spare < want ? (unsigned int)spare : want;
+}
+
+unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_ns,
+			  enum lpage_reason *ret_reason, uint64_t *ret_until_ns)
+{
+	struct policy *policy = vm->policy;
+	bool greedy = above_fair_share(vm, now_ns);
+	uint64_t merge_ns = vm->cost.merge_ns;
+	struct limit limits[] = {
+		{&vm->rate, 1, 0, LPAGE_REASON_VM_RATE},
+		{&policy->rate, 1, greedy ? policy->rate.depth / 2 : 0, LPAGE_REASON_GLOBAL_RATE},
+		{&policy->cpu, merge_ns, greedy ? policy->cpu.depth / 2 : 0,
+		 LPAGE_REASON_CPU_BUDGET},
+	};
+
+	if (now_ns < vm->guard_until_ns) {
+		*ret_reason = LPAGE_REASON_LATENCY_GUARD;
+		*ret_until_ns = vm->guard_until_ns;
+		return 0;
+	}
+	if (want > vm->guard_batch)
+		want = vm->guard_batch;
+	*ret_until_ns = now_ns;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct limit *limit = &limits[i];
+		int64_t level = limit->reserve + (int64_t)limit->tokens;
+		unsigned int allowed;
+		uint64_t when;
+
+		bucket_fill(limit->bucket, now_ns);
+		allowed = limit_allow(limit, want);
+		if (allowed) {
+			want = allowed < want ? allowed : want;
+			continue;
+		}
+		if (level > limit->bucket->depth)
+			level = limit->bucket->depth;
+		when = bucket_when(limit->bucket, level, now_ns);
+		/* The one that opens last is the one to name. */
+		if (when > *ret_until_ns) {
+			*ret_until_ns = when;
+			*ret_reason = limit->reason;
+		}
+	}
+	return *ret_until_ns > now_ns ? 0 : want;
+}
+
+void budget_charge(struct policy_vm *vm, unsigned int nr, uint64_t now_ns)
+{
+	struct policy *policy = vm->policy;
+
+	bucket_take(&vm->rate, nr);
+	bucket_take(&policy->rate, nr);
+	bucket_take(&policy->cpu, nr * vm->cost.merge_ns);
+	vm->usage = faded(vm->usage, vm->usage_ns, now_ns) + nr;
+	vm->usage_ns = now_ns;
+	policy->usage = faded(policy->usage, policy->usage_ns, now_ns) + nr;
+	policy->usage_ns = now_ns;
+}
+
+void budget_correct(struct policy_vm *vm, uint64_t ns)
+{
+	struct bucket *cpu = &vm->policy->cpu;
+
+	if (!cpu->rate_per_s)
+		return;
+	cpu->level += (int64_t)vm->cost.merge_ns - (int64_t)ns;
+	if (cpu->level > cpu->depth)
+		cpu->level = cpu->depth;
+}
+
+void budget_guard(struct policy_vm *vm, const struct policy_batch_cost *cost, uint64_t now_ns)
+{
+	if (cost->stall_ns <= vm->settings.max_stall_ns) {
+		if (vm->guard_batch < vm->settings.batch)
+			vm->guard_batch++;
+		vm->guard_span_ns /= 2;
+		return;
+	}
+	vm->guard_batch = cost->regions > 1 ? cost->regions / 2 : 1;
+	vm->guard_span_ns = vm->guard_span_ns < GUARD_FIRST ? GUARD_FIRST : 2 * vm->guard_span_ns;
+	if (vm->guard_span_ns > GUARD_LAST)
+		vm->guard_span_ns = GUARD_LAST;
+	vm->guard_until_ns = now_ns + vm->guard_span_ns;
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+
+#include "daemon/policy/internal.h"
+
+#define FLIGHT_MAX_NS	UINT64_C(10000000000)
+#define DEFER_TICKS	64
+#define MS		UINT64_C(1000000)
+#define RETRY_STEPS_MAX 15
+#define ACCEPT_MIN_NS	(MS / 4)
+#define ACCEPT_MAX_NS	(1000 * MS)
+
+/* ---- when to try ---- */
+
+/* How long a region has to be quiet under the policies that do not learn. */
+static uint64_t fixed_quiet_ns(const struct policy_vm *vm)
+{
+	uint64_t quiet = vm->settings.min_quiet_ns;
+
+	/* A page that came back is not accepted at once, and KVM does not see it happen. */
+	if (quiet < vm->accept_ns)
+		quiet = vm->accept_ns;
+	if (vm->settings.policy == CONFIG_POLICY_THRESHOLD && quiet < vm->settings.quiet_time_ns)
+		quiet = vm->settings.quiet_time_ns;
+	return quiet;
+}
+
+static bool ruled_out(const struct policy_vm *vm)
+{
+	return vm->settings.policy == CONFIG_POLICY_NEVER || vm->settings.mode == CONFIG_MODE_OFF;
+}
+
+void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns)
+{
+	if (ruled_out(vm)) {
+		vm_set_phase(vm, spot->region, PHASE_SETTLED);
+		spot_disarm(spot);
+		return;
+	}
+	spot_arm(&vm->policy->heap, spot, tick_after(start_ns + fixed_quiet_ns(vm)),
+		 tick_of(now_ns));
+}
+
+/* Calls decide_plan() anew for whatever waits. */
+static void replan_spot(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns)) << TICK_SHIFT;
+
+	if (region->phase != PHASE_WAIT && region->phase != PHASE_QUEUED &&
+	    region->phase != PHASE_SETTLED)
+		return;
+	vm_set_phase(vm, region, PHASE_WAIT);
+	decide_plan(vm, spot, start, now_ns);
+}
+
+void decide_replan(struct policy_vm *vm, uint64_t now_ns)
+{
+	struct spot spot = {0};
+
+	while (table_next(&vm->table, &spot))
+		replan_spot(vm, &spot, now_ns);
+}
+
+/* ---- when to try again ---- */
+
+struct backoff {
+	uint64_t first_ns;
+	uint64_t last_ns; /* 0: not before the region's next conversion */
+};
+
+/* By the kernel's reason. What does not change by itself is tried rarely. */
+static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason reason)
+{
+	switch (reason) {
+	case LPAGE_REASON_NOT_ACCEPTED:
+		return (struct backoff){2 * vm->accept_ns, 600000 * MS};
+	case LPAGE_REASON_BUSY:
+	case LPAGE_REASON_INTERRUPTED:
+	case LPAGE_REASON_RATE_LIMITED:
+		return (struct backoff){50 * MS, 10000 * MS};
+	case LPAGE_REASON_TOO_RECENT:
+		return (struct backoff){vm->settings.min_quiet_ns + 10 * MS, 3600000 * MS};
+	case LPAGE_REASON_NOT_MAPPED:
+	case LPAGE_REASON_NO_MEMORY:
+	case LPAGE_REASON_NOT_RUNNING:
+	case LPAGE_REASON_DIRTY_LOGGING:
+		return (struct backoff){1000 * MS, 600000 * MS};
+	case LPAGE_REASON_HELD:
+	case LPAGE_REASON_INHIBITED:
+	case LPAGE_REASON_VM_GONE:
+	case LPAGE_REASON_MIXED:
+	case LPAGE_REASON_NOT_PRIVATE:
+		return (struct backoff){0, 0};
+	default:
+		return (struct backoff){10000 * MS, 3600000 * MS};
+	}
+}
+
+/* The guest was slower, or quicker, than thought. */
+static void learn_accept(struct policy_vm *vm, bool refused)
+{
+	if (refused)
+		vm->accept_ns += vm->accept_ns;
+	else
+		vm->accept_ns -= vm->accept_ns / 64;
+	if (vm->accept_ns < ACCEPT_MIN_NS)
+		vm->accept_ns = ACCEPT_MIN_NS;
+	if (vm->accept_ns > ACCEPT_MAX_NS)
+		vm->accept_ns = ACCEPT_MAX_NS;
+}
+
+void decide_accepted(struct policy_vm *vm)
+{
+	learn_accept(vm, false);
+}
+
+void decide_retry(struct policy_vm *vm, struct spot *spot, enum lpage_reason reason,
+		  uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	struct backoff backoff = backoff_for(vm, reason);
+	uint64_t wait_ns = backoff.first_ns << region->retries;
+
+	if (reason == LPAGE_REASON_NOT_ACCEPTED && !region->retries)
+		learn_accept(vm, true);
+	region->reason = reason & 31;
+	if (region->retries < RETRY_STEPS_MAX)
+		region->retries++;
+	if (!backoff.last_ns) {
+		vm_set_phase(vm, region, PHASE_SETTLED);
+		spot_disarm(spot);
+		return;
+	}
+	vm_set_phase(vm, region, PHASE_WAIT);
+	if (wait_ns > backoff.last_ns)
+		wait_ns = backoff.last_ns;
+	spot_arm(&vm->policy->heap, spot, tick_after(now_ns + wait_ns), tick_of(now_ns));
+}
+
+/* ---- VMs that have due regions ---- */
+
+static void activate(struct policy_vm *vm)
+{
+	struct policy *policy = vm->policy;
+
+	if (vm->active)
+		return;
+	vm->active = true;
+	/* Served last of those that wait. */
+	if (!policy->active) {
+		policy->active = vm->next_active = vm->prev_active = vm;
+		return;
+	}
+	vm->next_active = policy->active;
+	vm->prev_active = policy->active->prev_active;
+	vm->prev_active->next_active = vm;
+	vm->next_active->prev_active = vm;
+}
+
+void decide_deactivate(struct policy_vm *vm)
+{
+	struct policy *policy = vm->policy;
+
+	if (!vm->active)
+		return;
+	vm->active = false;
+	vm->prev_active->next_active = vm->next_active;
+	vm->next_active->prev_active = vm->prev_active;
+	if (policy->active == vm)
+		policy->active = vm->next_active == vm ? NULL : vm->next_active;
+}
+
+struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
+				    uint64_t rfn, uint64_t now_ns)
+{
+	uint64_t now = tick_of(now_ns);
+	struct policy_action action = {
+		.rfn = rfn,
+		.quiet_ns = (now - stamp_tick(region->stamp, now)) << TICK_SHIFT,
+		.threshold_ns = fixed_quiet_ns(vm),
+		.cost_ns = vm->cost.merge_ns + vm->cost.split_ns,
+	};
+
+	/* Without experience: as long again as it has been quiet. */
+	action.expected_ns = action.quiet_ns;
+	action.saving_ns = (uint64_t)((double)action.expected_ns * (double)vm->cost.walk_ns_per_s /
+				      (double)NS_PER_S);
+	return action;
+}
+
+static void enqueue(struct policy_vm *vm, struct spot *spot, uint64_t now)
+{
+	struct heap *heap = &vm->policy->heap;
+	struct policy_action numbers = decide_numbers(vm, spot->region, 0, now << TICK_SHIFT);
+	struct queue_entry entry = {spot_rfn(spot), spot->region->stamp};
+	struct queue_entry left;
+	int result = queue_push(&vm->queue, entry,
+				(double)numbers.saving_ns / (double)numbers.cost_ns, &left);
+
+	if (result <= 0) {
+		/* Better ones fill the queue: ask again a little later. */
+		spot_arm(heap, spot, now + DEFER_TICKS, now);
+		return;
+	}
+	vm_set_phase(vm, spot->region, PHASE_QUEUED);
+	activate(vm);
+	if (result == 2) {
+		struct spot other = table_find(&vm->table, left.rfn);
+
+		if (other.region && other.region->phase == PHASE_QUEUED &&
+		    other.region->stamp == left.stamp) {
+			vm_set_phase(vm, other.region, PHASE_WAIT);
+			spot_arm(heap, &other, now + DEFER_TICKS, now);
+		}
+	}
+}
+
+void decide_expired(struct policy_vm *vm, struct spot *spot, uint64_t now)
+{
+	switch (spot->region->phase) {
+	case PHASE_FLIGHT: /* the answer was lost; the next dump tells what became of it */
+	case PHASE_WAIT:
+		vm_set_phase(vm, spot->region, PHASE_WAIT);
+		enqueue(vm, spot, now);
+		break;
+	default:
+		break;
+	}
+}
+
+enum lpage_reason decide_gate(const struct policy_vm *vm)
+{
+	if (vm->gate != LPAGE_REASON_NONE)
+		return vm->gate;
+	if (ruled_out(vm))
+		return LPAGE_REASON_RULE;
+	return vm->policy->paused ? LPAGE_REASON_PAUSED : LPAGE_REASON_NONE;
+}
+
+/* ---- batches ---- */
+
+static bool is_dry(const struct policy_vm *vm)
+{
+	return vm->settings.dry_run || vm->policy->global.dry_run;
+}
+
+/* Hands out one region. */
+static void take_off(struct policy_vm *vm, struct spot *spot, struct policy_batch *batch,
+		     uint64_t now_ns)
+{
+	struct region *region = spot->region;
+
+	batch->actions[batch->nr++] = decide_numbers(vm, region, spot_rfn(spot), now_ns);
+	if (is_dry(vm)) {
+		vm->ledger.dry_run_merges++;
+		region->dry = 1;
+		vm_set_phase(vm, region, PHASE_SETTLED);
+		return;
+	}
+	vm->ledger.tries++;
+	vm_set_phase(vm, region, PHASE_FLIGHT);
+	spot_arm(&vm->policy->heap, spot, tick_after(now_ns + FLIGHT_MAX_NS), tick_of(now_ns));
+}
+
+static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigned int want,
+		       uint64_t now_ns)
+{
+	struct queue_entry entry;
+
+	*batch = (struct policy_batch){
+		.vm_id = vm->id,
+		.op = POLICY_OP_MERGE,
+		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
+	};
+	while (batch->nr < want && queue_pop(&vm->queue, &entry)) {
+		struct spot spot = table_find(&vm->table, entry.rfn);
+
+		/* It may have been converted since. */
+		if (spot.region && spot.region->phase == PHASE_QUEUED &&
+		    spot.region->stamp == entry.stamp)
+			take_off(vm, &spot, batch, now_ns);
+	}
+	if (!vm->queue.nr)
+		decide_deactivate(vm);
+}
+
+/* Serves one VM; 0 when a gate or limit is shut, or nothing was left to do. */
+static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns)
+{
+	struct policy *policy = vm->policy;
+	enum lpage_reason reason;
+	uint64_t until_ns;
+	unsigned int allowed;
+
+	if (decide_gate(vm) != LPAGE_REASON_NONE)
+		return 0;
+	allowed = budget_allow(vm, vm->settings.batch, now_ns, &reason, &until_ns);
+	if (!allowed) {
+		if (until_ns < policy->retry_ns)
+			policy->retry_ns = until_ns;
+		return 0;
+	}
+	fill_batch(vm, ret, allowed < POLICY_BATCH_MAX ? allowed : POLICY_BATCH_MAX, now_ns);
+	if (!ret->nr)
+		return 0;
+	budget_charge(vm, ret->nr, now_ns);
+	if (vm->active)
+		policy->active = vm->next_active;
+	return 1;
+}
+
+int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
+{
+	struct policy_vm *vm;
+	size_t nr = 0;
+
+	now_ns = policy_clock(policy, now_ns);
+	while (heap_due(&policy->heap) <= tick_of(now_ns))
+		heap_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
+	policy->retry_ns = POLICY_NO_DEADLINE;
+	vm = policy->active;
+	for (struct policy_vm *i = vm; i; i = i->next_active == vm ? NULL : i->next_active)
+		nr++;
+	while (nr-- > 0 && policy->active) {
+		vm = policy->active;
+		if (serve(vm, ret, now_ns)) {
+			policy->retry_ns = 0;
+			return 1;
+		}
+		if (policy->active == vm)
+			policy->active = vm->next_active;
+	}
+	return 0;
+}
+
+uint64_t policy_next_deadline(const struct policy *policy, uint64_t now_ns)
+{
+	uint64_t due = heap_due(&policy->heap);
+	uint64_t due_ns = due == NO_TICK ? POLICY_NO_DEADLINE : due << TICK_SHIFT;
+
+	(void)now_ns;
+	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+
+#include "daemon/policy/internal.h"
+
+static uint64_t due_ns(const struct spot *spot, uint64_t now_ns)
+{
+	uint64_t due = spot_due(spot, tick_of(now_ns));
+
+	return due == NO_TICK ? POLICY_NO_DEADLINE : due << TICK_SHIFT;
+}
+
+/* A region that waits for its time. */
+static void explain_waiting(const struct policy_vm *vm, const struct region *region,
+			    struct policy_explanation *ret)
+{
+	ret->reason = region->retries ? LPAGE_REASON_BACKOFF : LPAGE_REASON_NOT_DUE;
+	ret->have = ret->numbers.quiet_ns;
+	ret->need = ret->numbers.threshold_ns;
+	if (ret->due_ns != POLICY_NO_DEADLINE && ret->due_ns > vm->policy->now_ns)
+		ret->need = ret->have + ret->due_ns - vm->policy->now_ns;
+}
+
+/* A region that is due: which limit stands against it? */
+static void explain_queued(struct policy_vm *vm, uint64_t now_ns, struct policy_explanation *ret)
+{
+	enum lpage_reason reason = LPAGE_REASON_QUEUED;
+	uint64_t until_ns = now_ns;
+
+	if (budget_allow(vm, 1, now_ns, &reason, &until_ns))
+		reason = LPAGE_REASON_QUEUED;
+	ret->reason = reason;
+	ret->due_ns = until_ns;
+	ret->have = 0;
+	ret->need = until_ns - now_ns;
+}
+
+static void explain_settled(const struct policy_vm *vm, const struct region *region,
+			    struct policy_explanation *ret)
+{
+	if (region->dry)
+		ret->reason = LPAGE_REASON_DRY_RUN;
+	else if (region->retries)
+		ret->reason = (enum lpage_reason)region->reason;
+	else
+		ret->reason = LPAGE_REASON_KEPT_SMALL;
+	ret->have = ret->numbers.saving_ns;
+	ret->need = ret->numbers.cost_ns;
+	(void)vm;
+}
+
+static void explain_phase(struct policy_vm *vm, const struct region *region, uint64_t now_ns,
+			  struct policy_explanation *ret)
+{
+	switch (region->phase) {
+	case PHASE_SHARED:
+		ret->reason = LPAGE_REASON_MIXED;
+		break;
+	case PHASE_WAIT:
+		explain_waiting(vm, region, ret);
+		break;
+	case PHASE_QUEUED:
+		explain_queued(vm, now_ns, ret);
+		break;
+	case PHASE_FLIGHT:
+		ret->reason = LPAGE_REASON_IN_FLIGHT;
+		break;
+	case PHASE_SETTLED:
+		explain_settled(vm, region, ret);
+		break;
+	default:
+		ret->reason = LPAGE_REASON_ALREADY_LARGE;
+		break;
+	}
+}
+
+int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,
+		   struct policy_explanation *ret)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+	enum lpage_reason gate;
+	struct spot spot;
+
+	if (!vm)
+		return -ENOENT;
+	if (now_ns < policy->now_ns)
+		now_ns = policy->now_ns;
+	*ret = (struct policy_explanation){
+		.reason = LPAGE_REASON_ALREADY_LARGE,
+		.due_ns = POLICY_NO_DEADLINE,
+	};
+	spot = rfn <= POLICY_RFN_MAX ? table_find(&vm->table, (uint32_t)rfn) : (struct spot){0};
+	if (!spot.region)
+		return 0;
+	ret->tracked = true;
+	ret->due_ns = due_ns(&spot, now_ns);
+	ret->last_refusal = (enum lpage_reason)spot.region->reason;
+	ret->retries = spot.region->retries;
+	ret->intervals = spot.region->count;
+	ret->numbers = decide_numbers(vm, spot.region, rfn, now_ns);
+	explain_phase(vm, spot.region, now_ns, ret);
+	gate = decide_gate(vm);
+	if (gate != LPAGE_REASON_NONE && spot.region->phase != PHASE_LARGE &&
+	    spot.region->phase != PHASE_SHARED)
+		ret->reason = gate;
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the policy library share. */
+#ifndef TDX_LPAGE_POLICY_INTERNAL_H
+#define TDX_LPAGE_POLICY_INTERNAL_H
+
+#include "daemon/policy/budget.h"
+#include "daemon/policy/costs.h"
+#include "daemon/policy/policy.h"
+#include "daemon/policy/queue.h"
+#include "daemon/policy/table.h"
+
+struct policy_vm {
+	uint32_t id;
+	struct policy *policy;
+	struct config_settings settings;
+	enum lpage_reason gate;
+	struct table table;
+	uint64_t phases[PHASE_END]; /* tracked regions by phase */
+	struct queue queue;
+	bool active; /* in the ring of VMs whose queue is not empty */
+	struct policy_vm *prev_active;
+	struct policy_vm *next_active;
+	struct bucket rate;
+	double usage; /* tries, fading over BUDGET_SPAN_NS, as of usage_ns */
+	uint64_t usage_ns;
+	uint64_t guard_until_ns;
+	uint64_t guard_span_ns;
+	uint32_t guard_batch; /* what the latency guard leaves of the batch */
+	struct costs costs;
+	struct policy_costs cost; /* in force */
+	uint64_t accept_ns;	  /* how long the guest takes to accept what came back */
+	uint64_t merged_regions;  /* now */
+	uint64_t saved_until_ns;  /* ledger.walk_saved_ns is complete up to here */
+	struct policy_ledger ledger;
+};
+
+struct policy {
+	struct config_global global;
+	bool paused;
+	uint64_t now_ns;
+	struct policy_vm **vms; /* sorted by id */
+	size_t nr_vms;
+	size_t room_vms;
+	struct policy_vm *last_vm; /* found last */
+	struct heap heap;
+	struct policy_vm *active; /* ring; served next */
+	struct bucket rate;
+	struct bucket cpu;
+	double usage;
+	uint64_t usage_ns;
+	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
+	struct policy_ledger gone; /* of VMs that were removed */
+};
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static inline uint64_t tick_of(uint64_t ns)
+{
+	return ns >> TICK_SHIFT;
+}
+
+/* The first tick that begins at @ns or later. */
+static inline uint64_t tick_after(uint64_t ns)
+{
+	return (ns + (UINT64_C(1) << TICK_SHIFT) - 1) >> TICK_SHIFT;
+}
+
+/* Advances the policy's clock, which never goes back, and returns it. */
+static inline uint64_t policy_clock(struct policy *policy, uint64_t now_ns)
+{
+	if (now_ns > policy->now_ns)
+		policy->now_ns = now_ns;
+	return policy->now_ns;
+}
+
+/* policy.c */
+struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id);
+void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);
+void vm_costs_changed(struct policy_vm *vm);
+
+/* decide.c */
+
+/* A region has become private: decides when it is due. @start_ns is the exact time. */
+void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns);
+/* The settings have changed: plans anew for all that waits. */
+void decide_replan(struct policy_vm *vm, uint64_t now_ns);
+/* A try succeeded: the guest accepts in time. */
+void decide_accepted(struct policy_vm *vm);
+/* A region was refused: decides when to try again. */
+void decide_retry(struct policy_vm *vm, struct spot *spot, enum lpage_reason reason,
+		  uint64_t now_ns);
+/* Callback of the table: the deadline of a region has passed. */
+void decide_expired(struct policy_vm *vm, struct spot *spot, uint64_t now_tick);
+/* The gate that is shut for the VM, NONE: open. */
+enum lpage_reason decide_gate(const struct policy_vm *vm);
+/* Takes a VM out of the ring of those that have due regions. */
+void decide_deactivate(struct policy_vm *vm);
+/* The numbers behind a decision about @region. */
+struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
+				    uint64_t rfn, uint64_t now_ns);
+
+#endif

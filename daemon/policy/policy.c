@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policy/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kvm_lpage.h>
+
+#include "daemon/policy/internal.h"
+
+#define ACCEPT_FIRST_NS UINT64_C(1000000)
+
+/* ---- VMs ---- */
+
+/* Where the VM is, or would be. */
+static size_t vm_index(const struct policy *policy, uint32_t vm_id)
+{
+	size_t low = 0;
+	size_t high = policy->nr_vms;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (policy->vms[mid]->id < vm_id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id)
+{
+	size_t i;
+
+	if (policy->last_vm && policy->last_vm->id == vm_id)
+		return policy->last_vm;
+	i = vm_index(policy, vm_id);
+	return i < policy->nr_vms && policy->vms[i]->id == vm_id ? policy->vms[i] : NULL;
+}
+
+static struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+
+	if (vm)
+		policy->last_vm = vm;
+	return vm;
+}
+
+/* Brings the ledger's estimate of what the merged regions save up to date. */
+static void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
+{
+	double region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
+			  (double)NS_PER_S;
+
+	vm->ledger.walk_saved_ns += (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
+	vm->saved_until_ns = now_ns;
+}
+
+void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
+{
+	vm->phases[region->phase]--;
+	vm->phases[phase]++;
+	region->phase = phase;
+}
+
+void vm_costs_changed(struct policy_vm *vm)
+{
+	vm->cost = costs_in_force(&vm->costs, &vm->settings);
+}
+
+static int vms_reserve(struct policy *policy)
+{
+	size_t room = policy->room_vms ? 2 * policy->room_vms : 8;
+	struct policy_vm **vms;
+
+	if (policy->nr_vms < policy->room_vms)
+		return 0;
+	vms = realloc(policy->vms, room * sizeof(*vms));
+	if (!vms)
+		return -ENOMEM;
+	policy->vms = vms;
+	policy->room_vms = room;
+	return 0;
+}
+
+static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
+				const struct config_settings *settings, uint64_t now_ns)
+{
+	struct policy_vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	vm->id = vm_id;
+	vm->policy = policy;
+	vm->settings = *settings;
+	vm->accept_ns = ACCEPT_FIRST_NS;
+	vm->guard_batch = settings->batch;
+	vm->saved_until_ns = now_ns;
+	bucket_init(&vm->rate, settings->merge_rate_per_s, now_ns);
+	vm_costs_changed(vm);
+	return vm;
+}
+
+int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
+		  uint64_t now_ns)
+{
+	size_t at = vm_index(policy, vm_id);
+	struct policy_vm *vm;
+
+	if (vm_find(policy, vm_id))
+		return -EEXIST;
+	if (vms_reserve(policy))
+		return -ENOMEM;
+	vm = vm_new(policy, vm_id, settings, policy_clock(policy, now_ns));
+	if (!vm)
+		return -ENOMEM;
+	memmove(policy->vms + at + 1, policy->vms + at,
+		(policy->nr_vms - at) * sizeof(*policy->vms));
+	policy->vms[at] = vm;
+	policy->nr_vms++;
+	return 0;
+}
+
+static void vm_free(struct policy_vm *vm)
+{
+	decide_deactivate(vm);
+	table_done(&vm->table, &vm->policy->heap);
+	queue_done(&vm->queue);
+	free(vm);
+}
+
+static void ledger_add(struct policy_ledger *to, const struct policy_ledger *from)
+{
+	uint64_t *sum = (uint64_t *)to;
+	const uint64_t *value = (const uint64_t *)from;
+
+	_Static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "the ledger is uint64_t throughout");
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
+		sum[i] += value[i];
+}
+
+int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+	size_t at = vm_index(policy, vm_id);
+
+	if (!vm)
+		return -ENOENT;
+	vm_count_savings(vm, policy_clock(policy, now_ns));
+	ledger_add(&policy->gone, &vm->ledger);
+	policy->nr_vms--;
+	memmove(policy->vms + at, policy->vms + at + 1,
+		(policy->nr_vms - at) * sizeof(*policy->vms));
+	if (policy->last_vm == vm)
+		policy->last_vm = NULL;
+	vm_free(vm);
+	return 0;
+}
+
+int policy_vm_configure(struct policy *policy, uint32_t vm_id,
+			const struct config_settings *settings, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	vm_count_savings(vm, now_ns);
+	vm->settings = *settings;
+	vm->guard_batch = settings->batch;
+	bucket_set_rate(&vm->rate, settings->merge_rate_per_s, now_ns);
+	vm_costs_changed(vm);
+	decide_replan(vm, now_ns);
+	return 0;
+}
+
+int policy_vm_gate(struct policy *policy, uint32_t vm_id, enum lpage_reason gate, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+
+	policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	vm->gate = gate;
+	policy->retry_ns = 0;
+	return 0;
+}
+
+/* ---- the engine as a whole ---- */
+
+struct policy *policy_new(const struct config_global *global, uint64_t now_ns)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+
+	if (!policy)
+		return NULL;
+	policy->global = *global;
+	policy->now_ns = now_ns;
+	policy->retry_ns = POLICY_NO_DEADLINE;
+	bucket_init(&policy->rate, global->merge_rate_per_s, now_ns);
+	bucket_init(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
+	return policy;
+}
+
+struct policy *policy_free(struct policy *policy)
+{
+	if (!policy)
+		return NULL;
+	for (size_t i = 0; i < policy->nr_vms; i++)
+		vm_free(policy->vms[i]);
+	free(policy->vms);
+	heap_done(&policy->heap);
+	free(policy);
+	return NULL;
+}
+
+void policy_set_global(struct policy *policy, const struct config_global *global, uint64_t now_ns)
+{
+	now_ns = policy_clock(policy, now_ns);
+	policy->global = *global;
+	bucket_set_rate(&policy->rate, global->merge_rate_per_s, now_ns);
+	bucket_set_rate(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
+	policy->retry_ns = 0;
+}
+
+void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns)
+{
+	policy_clock(policy, now_ns);
+	policy->paused = paused;
+	policy->retry_ns = 0;
+}
+
+/* ---- observations ---- */
+
+/* The conversion that ended a region's interval came @end_tick. */
+static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_tick,
+			 uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns));
+	uint64_t age = end_tick > start ? end_tick - start : 0;
+
+	spot_disarm(spot);
+	if (region->merged) {
+		double walk = (double)(age << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s /
+			      (double)NS_PER_S;
+		double cost = (double)(vm->cost.merge_ns + vm->cost.split_ns);
+
+		vm_count_savings(vm, now_ns);
+		vm->merged_regions--;
+		vm->ledger.splits++;
+		if (walk < cost) {
+			vm->ledger.regrets++;
+			vm->ledger.regret_ns += (uint64_t)(cost - walk);
+		}
+		region->merged = 0;
+	}
+}
+
+static void interval_start(struct policy_vm *vm, struct spot *spot, uint64_t start_ns,
+			   uint64_t now_ns)
+{
+	spot->region->stamp = (uint32_t)tick_of(start_ns);
+	spot->region->stage = 0;
+	spot->region->dry = 0;
+	decide_plan(vm, spot, start_ns, now_ns);
+}
+
+static bool is_shared(const struct policy_observation *obs)
+{
+	return obs->to_shared_pages != obs->to_private_pages || obs->state == KVM_LPAGE_STATE_MIXED;
+}
+
+/* Is it large again by itself, because it was converted as a whole? */
+static bool is_large(const struct region *region, const struct policy_observation *obs)
+{
+	if (obs->state != POLICY_STATE_UNKNOWN)
+		return obs->state != KVM_LPAGE_STATE_TABLE;
+	return region->whole;
+}
+
+static void found_shared(struct policy_vm *vm, struct spot *spot,
+			 const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	bool all = obs->to_shared_pages - obs->to_private_pages == CHUNK_REGIONS;
+
+	if (region->phase == PHASE_SHARED)
+		return;
+	if (region->phase != PHASE_NONE)
+		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+	vm->ledger.conversions++;
+	region->whole = all;
+	vm_set_phase(vm, region, PHASE_SHARED);
+}
+
+static void found_private(struct policy_vm *vm, struct spot *spot,
+			  const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	uint64_t start_ns = obs->last_to_private_ns ? obs->last_to_private_ns : now_ns;
+
+	if (region->phase != PHASE_SHARED && region->phase != PHASE_NONE) {
+		/* Shared and back since it was last looked at. All pages, if the total says so. */
+		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+		region->whole = obs->to_shared_pages % CHUNK_REGIONS == 0;
+		vm->ledger.conversions++;
+	} else if (region->phase == PHASE_NONE && obs->to_shared_pages) {
+		region->whole = obs->to_shared_pages % CHUNK_REGIONS == 0;
+		vm->ledger.conversions++;
+	}
+	if (is_large(region, obs)) {
+		region->stamp = (uint32_t)tick_of(start_ns);
+		vm_set_phase(vm, region, PHASE_LARGE);
+		return;
+	}
+	vm_set_phase(vm, region, PHASE_WAIT);
+	interval_start(vm, spot, start_ns, now_ns);
+}
+
+/* No conversion since: what else may have changed. */
+static void found_same(struct policy_vm *vm, struct spot *spot,
+		       const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	bool barred = obs->held || obs->inhibited;
+	bool was_barred =
+		region->phase == PHASE_SETTLED &&
+		(region->reason == LPAGE_REASON_HELD || region->reason == LPAGE_REASON_INHIBITED);
+
+	if (region->phase == PHASE_FLIGHT)
+		return;
+	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
+		spot_disarm(spot);
+		vm_set_phase(vm, region, PHASE_LARGE);
+	} else if (obs->state == KVM_LPAGE_STATE_TABLE &&
+		   (region->phase == PHASE_LARGE || (was_barred && !barred))) {
+		vm_set_phase(vm, region, PHASE_WAIT);
+		decide_plan(vm, spot, now_ns, now_ns);
+	} else if (barred && !was_barred && region->phase != PHASE_LARGE) {
+		decide_retry(vm, spot, obs->held ? LPAGE_REASON_HELD : LPAGE_REASON_INHIBITED,
+			     now_ns);
+	}
+}
+
+/* Has it left `large` as far as we know? */
+static bool is_worth_tracking(const struct policy_observation *obs)
+{
+	return obs->to_shared_pages || obs->to_private_pages ||
+	       obs->state == KVM_LPAGE_STATE_TABLE || obs->state == KVM_LPAGE_STATE_MIXED;
+}
+
+int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		   uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_use(policy, vm_id);
+	struct spot spot;
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	if (obs->rfn > POLICY_RFN_MAX)
+		return -ERANGE;
+	spot = table_find(&vm->table, (uint32_t)obs->rfn);
+	if (!spot.region) {
+		int err;
+
+		if (!is_worth_tracking(obs))
+			return 0;
+		err = table_get(vm, &vm->table, &policy->heap, (uint32_t)obs->rfn, tick_of(now_ns),
+				&spot);
+		if (err)
+			return err;
+		vm->phases[PHASE_NONE]++;
+	}
+	if (is_shared(obs))
+		found_shared(vm, &spot, obs, now_ns);
+	else if (spot.region->phase == PHASE_NONE || spot.region->phase == PHASE_SHARED ||
+		 tick_of(obs->last_to_shared_ns) > stamp_tick(spot.region->stamp, tick_of(now_ns)))
+		found_private(vm, &spot, obs, now_ns);
+	else
+		found_same(vm, &spot, obs, now_ns);
+	return 0;
+}
+
+int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct spot spot;
+
+	if (!vm || rfn > POLICY_RFN_MAX)
+		return -ENOENT;
+	spot = table_find(&vm->table, (uint32_t)rfn);
+	if (!spot.region)
+		return -ENOENT;
+	if (spot.region->merged) {
+		vm_count_savings(vm, policy->now_ns);
+		vm->merged_regions--;
+	}
+	vm->phases[spot.region->phase]--;
+	table_drop(&vm->table, &spot);
+	return 0;
+}
+
+/* ---- outcomes ---- */
+
+static void merged(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+
+	vm_count_savings(vm, now_ns);
+	vm->merged_regions += !region->merged;
+	region->merged = 1;
+	region->retries = 0;
+	decide_accepted(vm);
+	vm_set_phase(vm, region, PHASE_LARGE);
+	spot_disarm(spot);
+}
+
+int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
+		   uint64_t ns, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_use(policy, vm_id);
+	struct spot spot;
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm || rfn > POLICY_RFN_MAX)
+		return -ENOENT;
+	if (!ns)
+		ns = reason == LPAGE_REASON_NONE ? vm->cost.merge_ns : vm->cost.fail_ns;
+	vm->ledger.spent_ns += ns;
+	vm->ledger.reasons[reason < LPAGE_REASON_END ? reason : LPAGE_REASON_BUSY]++;
+	if (reason == LPAGE_REASON_NONE)
+		vm->ledger.merges++;
+	else
+		vm->ledger.refusals++;
+	spot = table_find(&vm->table, (uint32_t)rfn);
+	if (!spot.region)
+		return 0;
+	if (spot.region->phase == PHASE_FLIGHT)
+		budget_correct(vm, ns);
+	else if (spot.region->phase == PHASE_SHARED)
+		return 0;
+	if (reason == LPAGE_REASON_NONE) {
+		merged(vm, &spot, now_ns);
+	} else if (reason == LPAGE_REASON_ALREADY_LARGE) {
+		spot_disarm(&spot);
+		vm_set_phase(vm, spot.region, PHASE_LARGE);
+	} else if (spot.region->phase == PHASE_FLIGHT) {
+		decide_retry(vm, &spot, reason, now_ns);
+	}
+	return 0;
+}
+
+int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy_batch_cost *cost,
+		      uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	costs_note_batch(&vm->costs, cost);
+	vm_costs_changed(vm);
+	budget_guard(vm, cost, now_ns);
+	return 0;
+}
+
+int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, uint64_t ns)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+
+	if (!vm)
+		return -ENOENT;
+	if (!splits)
+		return 0;
+	costs_note_split(&vm->costs, ns / splits);
+	vm_costs_changed(vm);
+	return 0;
+}
+
+/* ---- figures ---- */
+
+static struct policy_ledger ledger_now(const struct policy_vm *vm)
+{
+	struct policy_ledger ledger = vm->ledger;
+
+	ledger.tracked_regions = vm->table.regions;
+	ledger.waiting_regions = vm->phases[PHASE_WAIT] + vm->phases[PHASE_QUEUED] +
+				 vm->phases[PHASE_FLIGHT] + vm->phases[PHASE_SETTLED];
+	ledger.large_regions = vm->phases[PHASE_LARGE];
+	ledger.queued_regions = vm->phases[PHASE_QUEUED];
+	return ledger;
+}
+
+int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, struct policy_ledger *ret)
+{
+	const struct policy_vm *vm = vm_find(policy, vm_id);
+
+	if (!vm)
+		return -ENOENT;
+	*ret = ledger_now(vm);
+	return 0;
+}
+
+void policy_total_ledger(const struct policy *policy, struct policy_ledger *ret)
+{
+	*ret = policy->gone;
+	for (size_t i = 0; i < policy->nr_vms; i++) {
+		struct policy_ledger ledger = ledger_now(policy->vms[i]);
+
+		ledger_add(ret, &ledger);
+	}
+}
+
+int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret)
+{
+	const struct policy_vm *vm = vm_find(policy, vm_id);
+
+	if (!vm)
+		return -ENOENT;
+	*ret = vm->cost;
+	return 0;
+}
+
+size_t policy_memory_bytes(const struct policy *policy)
+{
+	size_t bytes = sizeof(*policy) + policy->room_vms * sizeof(*policy->vms) +
+		       policy->heap.room * sizeof(*policy->heap.chunks);
+
+	for (size_t i = 0; i < policy->nr_vms; i++)
+		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
+			 queue_bytes(&policy->vms[i]->queue);
+	return bytes;
+}

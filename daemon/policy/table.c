@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policy/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIR_CHUNKS  512
+#define DENSE_AFTER 128
+#define NEVER	    UINT32_MAX
+#define RENEW_EVERY (STAMP_MAX_AGE / 2)
+
+static const uint16_t rooms[] = {8, 16, 32, 64, DENSE_AFTER, CHUNK_REGIONS};
+
+/* ---- heap of chunks by deadline ---- */
+
+static void heap_put(struct heap *heap, size_t i, struct chunk *chunk)
+{
+	heap->chunks[i] = chunk;
+	chunk->heap_index = (uint32_t)i;
+}
+
+static void heap_up(struct heap *heap, struct chunk *chunk)
+{
+	size_t i = chunk->heap_index;
+
+	while (i > 0) {
+		size_t parent = (i - 1) / 2;
+
+		if (heap->chunks[parent]->due <= chunk->due)
+			break;
+		heap_put(heap, i, heap->chunks[parent]);
+		i = parent;
+	}
+	heap_put(heap, i, chunk);
+}
+
+static void heap_down(struct heap *heap, struct chunk *chunk)
+{
+	size_t i = chunk->heap_index;
+
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child >= heap->nr)
+			break;
+		if (child + 1 < heap->nr && heap->chunks[child + 1]->due < heap->chunks[child]->due)
+			child++;
+		if (chunk->due <= heap->chunks[child]->due)
+			break;
+		heap_put(heap, i, heap->chunks[child]);
+		i = child;
+	}
+	heap_put(heap, i, chunk);
+}
+
+static void heap_remove(struct heap *heap, struct chunk *chunk)
+{
+	struct chunk *last = heap->chunks[--heap->nr];
+	uint32_t i = chunk->heap_index;
+
+	if (last == chunk)
+		return;
+	heap_put(heap, i, last);
+	heap_down(heap, last);
+	heap_up(heap, last);
+}
+
+static void heap_insert(struct heap *heap, struct chunk *chunk)
+{
+	chunk->heap_index = (uint32_t)heap->nr++;
+	heap_up(heap, chunk);
+}
+
+static int heap_reserve(struct heap *heap)
+{
+	size_t room = heap->room ? 2 * heap->room : 16;
+	struct chunk **chunks;
+
+	if (heap->nr < heap->room)
+		return 0;
+	chunks = realloc(heap->chunks, room * sizeof(*chunks));
+	if (!chunks)
+		return -ENOMEM;
+	heap->chunks = chunks;
+	heap->room = room;
+	return 0;
+}
+
+void heap_done(struct heap *heap)
+{
+	free(heap->chunks);
+	*heap = (struct heap){0};
+}
+
+/* ---- chunks ---- */
+
+static size_t slots_bytes(size_t room)
+{
+	return room * (sizeof(uint32_t) + sizeof(struct region));
+}
+
+static bool chunk_dense(const struct chunk *chunk)
+{
+	return chunk->room == CHUNK_REGIONS;
+}
+
+static bool chunk_has(const struct chunk *chunk, uint32_t index)
+{
+	return chunk->present[index / 64] >> (index % 64) & 1;
+}
+
+/* Number of regions before @index. */
+static uint32_t chunk_rank(const struct chunk *chunk, uint32_t index)
+{
+	uint64_t below = chunk->present[index / 64] & ((UINT64_C(1) << (index % 64)) - 1);
+
+	return chunk->rank[index / 64] + (uint32_t)__builtin_popcountll(below);
+}
+
+static uint32_t chunk_slot(const struct chunk *chunk, uint32_t index)
+{
+	return chunk_dense(chunk) ? index : chunk_rank(chunk, index);
+}
+
+/* The region number within the chunk of the region in @slot. */
+static uint32_t chunk_index(const struct chunk *chunk, uint32_t slot)
+{
+	uint32_t word = CHUNK_REGIONS / 64 - 1;
+	uint64_t bits;
+
+	if (chunk_dense(chunk))
+		return slot;
+	while (chunk->rank[word] > slot)
+		word--;
+	bits = chunk->present[word];
+	for (uint32_t n = slot - chunk->rank[word]; n > 0; n--)
+		bits &= bits - 1;
+	return word * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+static void chunk_mark(struct chunk *chunk, uint32_t index, bool present)
+{
+	uint64_t bit = UINT64_C(1) << (index % 64);
+
+	chunk->present[index / 64] = (chunk->present[index / 64] & ~bit) | (present ? bit : 0);
+	for (uint32_t word = index / 64 + 1; word < CHUNK_REGIONS / 64; word++)
+		chunk->rank[word] = (uint16_t)(chunk->rank[word] + (present ? 1 : -1));
+	chunk->nr = (uint16_t)(chunk->nr + (present ? 1 : -1));
+}
+
+/* Moves the slots to a larger block; to one slot per region when it is the largest. */
+static int chunk_grow(struct table *table, struct chunk *chunk)
+{
+	uint32_t *due;
+	struct region *regions;
+	size_t step = 0;
+	size_t room;
+
+	while (rooms[step] <= chunk->room)
+		step++;
+	room = rooms[step];
+	due = malloc(slots_bytes(room));
+	if (!due)
+		return -ENOMEM;
+	regions = (struct region *)(due + room);
+	for (uint32_t slot = 0; slot < chunk->nr; slot++) {
+		uint32_t to = room == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
+
+		due[to] = chunk->due_ticks[slot];
+		regions[to] = chunk->regions[slot];
+	}
+	table->bytes += slots_bytes(room) - slots_bytes(chunk->room);
+	free(chunk->due_ticks);
+	chunk->due_ticks = due;
+	chunk->regions = regions;
+	chunk->room = (uint16_t)room;
+	return 0;
+}
+
+/* A dense chunk has slots without a region: they must never look due. */
+static void chunk_clear_gaps(struct chunk *chunk)
+{
+	for (uint32_t index = 0; index < CHUNK_REGIONS; index++) {
+		if (chunk_has(chunk, index))
+			continue;
+		chunk->due_ticks[index] = NEVER;
+		chunk->regions[index] = (struct region){0};
+	}
+}
+
+static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
+{
+	uint32_t slot;
+
+	if (!chunk_dense(chunk) && chunk->nr == chunk->room) {
+		int err = chunk_grow(table, chunk);
+
+		if (err)
+			return err;
+		if (chunk_dense(chunk))
+			chunk_clear_gaps(chunk);
+	}
+	slot = chunk_slot(chunk, index);
+	if (!chunk_dense(chunk)) {
+		size_t after = chunk->nr - slot;
+
+		memmove(chunk->due_ticks + slot + 1, chunk->due_ticks + slot,
+			after * sizeof(*chunk->due_ticks));
+		memmove(chunk->regions + slot + 1, chunk->regions + slot,
+			after * sizeof(*chunk->regions));
+	}
+	chunk->due_ticks[slot] = NEVER;
+	chunk->regions[slot] = (struct region){0};
+	chunk_mark(chunk, index, true);
+	table->regions++;
+	return 0;
+}
+
+static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t now)
+{
+	struct chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return NULL;
+	chunk->vm = vm;
+	chunk->number = number;
+	chunk->renew = now + RENEW_EVERY;
+	chunk->due = chunk->renew;
+	return chunk;
+}
+
+/* ---- table ---- */
+
+static struct chunk *table_chunk(const struct table *table, uint32_t number)
+{
+	size_t dir = number / DIR_CHUNKS;
+
+	if (dir >= table->nr_dirs || !table->dirs[dir])
+		return NULL;
+	return table->dirs[dir][number % DIR_CHUNKS];
+}
+
+static int table_reserve_dir(struct table *table, size_t dir)
+{
+	if (dir >= table->nr_dirs) {
+		struct chunk ***dirs = realloc(table->dirs, (dir + 1) * sizeof(*dirs));
+
+		if (!dirs)
+			return -ENOMEM;
+		memset(dirs + table->nr_dirs, 0, (dir + 1 - table->nr_dirs) * sizeof(*dirs));
+		table->bytes += (dir + 1 - table->nr_dirs) * sizeof(*dirs);
+		table->dirs = dirs;
+		table->nr_dirs = dir + 1;
+	}
+	if (!table->dirs[dir]) {
+		table->dirs[dir] = calloc(DIR_CHUNKS, sizeof(**table->dirs));
+		if (!table->dirs[dir])
+			return -ENOMEM;
+		table->bytes += DIR_CHUNKS * sizeof(**table->dirs);
+	}
+	return 0;
+}
+
+static int table_add_chunk(struct policy_vm *vm, struct table *table, struct heap *heap,
+			   uint32_t number, uint64_t now, struct chunk **ret)
+{
+	struct chunk *chunk;
+	int err = table_reserve_dir(table, number / DIR_CHUNKS);
+
+	if (!err)
+		err = heap_reserve(heap);
+	if (err)
+		return err;
+	chunk = chunk_new(vm, number, now);
+	if (!chunk)
+		return -ENOMEM;
+	heap_insert(heap, chunk);
+	table->dirs[number / DIR_CHUNKS][number % DIR_CHUNKS] = chunk;
+	table->nr_chunks++;
+	table->bytes += sizeof(*chunk);
+	*ret = chunk;
+	return 0;
+}
+
+static struct spot spot_at(struct chunk *chunk, uint32_t index)
+{
+	uint32_t slot = chunk_slot(chunk, index);
+
+	return (struct spot){chunk, slot, &chunk->regions[slot]};
+}
+
+struct spot table_find(const struct table *table, uint32_t rfn)
+{
+	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
+
+	if (!chunk || !chunk_has(chunk, rfn % CHUNK_REGIONS))
+		return (struct spot){0};
+	return spot_at(chunk, rfn % CHUNK_REGIONS);
+}
+
+int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
+	      uint64_t now, struct spot *ret)
+{
+	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
+	int err = 0;
+
+	if (!chunk)
+		err = table_add_chunk(vm, table, heap, rfn / CHUNK_REGIONS, now, &chunk);
+	if (!err && !chunk_has(chunk, rfn % CHUNK_REGIONS))
+		err = chunk_add(table, chunk, rfn % CHUNK_REGIONS);
+	if (err)
+		return err;
+	*ret = spot_at(chunk, rfn % CHUNK_REGIONS);
+	return 0;
+}
+
+void table_drop(struct table *table, struct spot *spot)
+{
+	struct chunk *chunk = spot->chunk;
+	uint32_t index = chunk_index(chunk, spot->slot);
+
+	chunk->due_ticks[spot->slot] = NEVER;
+	if (!chunk_dense(chunk)) {
+		size_t after = chunk->nr - spot->slot - 1u;
+
+		memmove(chunk->due_ticks + spot->slot, chunk->due_ticks + spot->slot + 1,
+			after * sizeof(*chunk->due_ticks));
+		memmove(chunk->regions + spot->slot, chunk->regions + spot->slot + 1,
+			after * sizeof(*chunk->regions));
+	}
+	chunk_mark(chunk, index, false);
+	table->regions--;
+	*spot = (struct spot){0};
+}
+
+/* First region of @chunk at @index or later. */
+static bool chunk_from(struct chunk *chunk, uint32_t index, struct spot *ret)
+{
+	for (; index < CHUNK_REGIONS; index++) {
+		if (!chunk_has(chunk, index))
+			continue;
+		*ret = spot_at(chunk, index);
+		return true;
+	}
+	return false;
+}
+
+bool table_next(const struct table *table, struct spot *spot)
+{
+	size_t number = 0;
+
+	if (spot->chunk) {
+		if (chunk_from(spot->chunk, chunk_index(spot->chunk, spot->slot) + 1, spot))
+			return true;
+		number = spot->chunk->number + 1u;
+	}
+	for (; number < table->nr_dirs * DIR_CHUNKS; number++) {
+		struct chunk *chunk = table_chunk(table, (uint32_t)number);
+
+		if (chunk && chunk_from(chunk, 0, spot))
+			return true;
+	}
+	return false;
+}
+
+static void chunk_free(struct heap *heap, struct chunk *chunk)
+{
+	if (!chunk)
+		return;
+	heap_remove(heap, chunk);
+	free(chunk->due_ticks);
+	free(chunk);
+}
+
+void table_done(struct table *table, struct heap *heap)
+{
+	for (size_t dir = 0; dir < table->nr_dirs; dir++) {
+		if (!table->dirs[dir])
+			continue;
+		for (size_t i = 0; i < DIR_CHUNKS; i++)
+			chunk_free(heap, table->dirs[dir][i]);
+		free(table->dirs[dir]);
+	}
+	free(table->dirs);
+	*table = (struct table){0};
+}
+
+/* ---- deadlines ---- */
+
+uint32_t spot_rfn(const struct spot *spot)
+{
+	return spot->chunk->number * CHUNK_REGIONS + chunk_index(spot->chunk, spot->slot);
+}
+
+void spot_arm(struct heap *heap, struct spot *spot, uint64_t tick, uint64_t now)
+{
+	struct chunk *chunk = spot->chunk;
+
+	if (tick < now)
+		tick = now;
+	if (tick - now > STAMP_MAX_AGE)
+		tick = now + STAMP_MAX_AGE;
+	if ((uint32_t)tick == NEVER)
+		tick++;
+	chunk->due_ticks[spot->slot] = (uint32_t)tick;
+	if (tick >= chunk->due)
+		return;
+	chunk->due = tick;
+	heap_up(heap, chunk);
+}
+
+void spot_disarm(struct spot *spot)
+{
+	spot->chunk->due_ticks[spot->slot] = NEVER;
+}
+
+uint64_t spot_due(const struct spot *spot, uint64_t now)
+{
+	uint32_t due = spot->chunk->due_ticks[spot->slot];
+
+	return due == NEVER ? NO_TICK : stamp_tick(due, now);
+}
+
+/* Number of slots that chunk_find_due() looks at. */
+static uint32_t chunk_slots(const struct chunk *chunk)
+{
+	return chunk_dense(chunk) ? CHUNK_REGIONS : chunk->nr;
+}
+
+/* Earliest deadline after @now. */
+static uint64_t chunk_next_due(const struct chunk *chunk, uint64_t now)
+{
+	uint32_t best = NEVER;
+	uint32_t nr = chunk_slots(chunk);
+	const uint32_t *due = chunk->due_ticks;
+
+	for (uint32_t slot = 0; slot < nr; slot++) {
+		uint32_t wait = due[slot] == NEVER ? NEVER : due[slot] - (uint32_t)now;
+
+		best = wait < best ? wait : best;
+	}
+	return best == NEVER || now + best > chunk->renew ? chunk->renew : now + best;
+}
+
+/* Stamps must not fall out of the reach of 32 bits. */
+static void chunk_renew_stamps(struct chunk *chunk, uint64_t now)
+{
+	uint32_t oldest = (uint32_t)(now - STAMP_MAX_AGE);
+
+	for (uint32_t slot = 0; slot < chunk_slots(chunk); slot++) {
+		struct region *region = &chunk->regions[slot];
+
+		/* The gaps of a dense chunk come along. */
+		if ((int32_t)(region->stamp - oldest) < 0)
+			region->stamp = oldest;
+	}
+	chunk->renew = now + RENEW_EVERY;
+}
+
+void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb)
+{
+	struct chunk *chunk = heap->chunks[0];
+	uint32_t now32 = (uint32_t)now;
+	uint32_t nr = chunk_slots(chunk);
+
+	if (now >= chunk->renew)
+		chunk_renew_stamps(chunk, now);
+	/* Arming from the callback must not touch the heap once per region. */
+	chunk->due = 0;
+	for (uint32_t slot = 0; slot < nr; slot++) {
+		struct spot spot = {chunk, slot, &chunk->regions[slot]};
+
+		if (chunk->due_ticks[slot] == NEVER ||
+		    (int32_t)(chunk->due_ticks[slot] - now32) > 0)
+			continue;
+		chunk->due_ticks[slot] = NEVER;
+		cb(chunk->vm, &spot, now);
+	}
+	chunk->due = chunk_next_due(chunk, now);
+	heap_down(heap, chunk);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The regions of a VM that have ever left `large`, and when each is to be looked at.
+ *
+ * Regions lie in chunks of 512 (1 GiB of guest memory). A chunk packs the regions it has, sorted,
+ * under a bitmap; from TABLE_DENSE of them on it has a slot for all. The earliest deadline of a
+ * chunk is its key in one heap; a deadline that was taken back stays in the heap until it passes.
+ *
+ * Times are in ticks of 2^TICK_SHIFT ns. Regions keep the low 32 bits, which reach 26 days either
+ * way; every chunk is visited more often than that, and older stamps are moved up.
+ */
+#ifndef TDX_LPAGE_POLICY_TABLE_H
+#define TDX_LPAGE_POLICY_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TICK_SHIFT    20
+#define CHUNK_REGIONS 512
+#define NO_TICK	      UINT64_MAX
+#define STAMP_MAX_AGE (UINT64_C(1) << 30)
+
+struct policy_vm;
+
+enum phase {
+	PHASE_NONE,    /* not tracked */
+	PHASE_SHARED,  /* some page is shared */
+	PHASE_WAIT,    /* private and small: waits until it is due */
+	PHASE_QUEUED,  /* due: waits for a batch */
+	PHASE_FLIGHT,  /* handed out */
+	PHASE_LARGE,   /* merged, or found large */
+	PHASE_SETTLED, /* private, and not to be tried before its next conversion */
+	PHASE_END
+};
+
+/* 11 bytes. What the intervals of a region were is in 1/4 octaves of a tick, see adaptive.h. */
+struct region {
+	uint32_t stamp; /* low bits of the tick of the last conversion to private */
+	uint64_t phase:3;
+	uint64_t whole:1;   /* was converted as a whole: large again without a merge */
+	uint64_t dry:1;	    /* PHASE_SETTLED because of dry-run */
+	uint64_t merged:1;  /* this interval holds a merge */
+	uint64_t counted:1; /* this interval counts in the ledger's walk_saved_ns */
+	uint64_t stage:5;   /* ages of this interval that were taken note of */
+	uint64_t retries:4; /* refusals in a row */
+	uint64_t reason:5;  /* of the last refusal, the kernel's value */
+	uint64_t last:6;    /* length of the last interval */
+	uint64_t before:6;  /* of the one before */
+	uint64_t mean:7;
+	uint64_t count:3; /* intervals so far, saturates */
+	uint64_t debt:7;  /* what deciding otherwise than at break-even has cost */
+	uint64_t heat:6;  /* conversions within hold-after's time */
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 bytes");
+
+struct chunk {
+	struct policy_vm *vm;
+	uint64_t due;	/* earliest deadline in ticks, or earlier; at most `renew` */
+	uint64_t renew; /* when old stamps have to be moved up */
+	uint32_t number;
+	uint32_t heap_index;
+	uint16_t nr;
+	uint16_t room;
+	uint16_t rank[CHUNK_REGIONS / 64];
+	uint64_t present[CHUNK_REGIONS / 64];
+	uint32_t *due_ticks; /* one per slot, low bits; the regions follow in the same block */
+	struct region *regions;
+};
+
+struct heap {
+	struct chunk **chunks;
+	size_t nr; /* every chunk of every table is in it */
+	size_t room;
+};
+
+struct table {
+	struct chunk ***dirs; /* [number / 512][number % 512] */
+	size_t nr_dirs;
+	size_t regions;
+	size_t bytes;
+	size_t nr_chunks;
+};
+
+/* A region in place; valid until the next table_get() with @create on the same chunk. */
+struct spot {
+	struct chunk *chunk;
+	uint32_t slot;
+	struct region *region; /* NULL: not tracked */
+};
+
+/* Finds @rfn. */
+struct spot table_find(const struct table *table, uint32_t rfn);
+
+/* Finds or makes it. -ENOMEM. */
+int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
+	      uint64_t now, struct spot *ret);
+
+/* Removes a region that table_find() found. */
+void table_drop(struct table *table, struct spot *spot);
+
+/* Moves @spot, first all zero, to the next region in ascending order; false after the last. */
+bool table_next(const struct table *table, struct spot *spot);
+
+void table_done(struct table *table, struct heap *heap);
+
+uint32_t spot_rfn(const struct spot *spot);
+
+/* Sets, or takes back, when a region is to be looked at. */
+void spot_arm(struct heap *heap, struct spot *spot, uint64_t tick, uint64_t now);
+void spot_disarm(struct spot *spot);
+
+/* The deadline of a region, NO_TICK when it has none. */
+uint64_t spot_due(const struct spot *spot, uint64_t now);
+
+/* Full tick of a stamp. */
+static inline uint64_t stamp_tick(uint32_t stamp, uint64_t now)
+{
+	return now + (uint64_t)(int64_t)(int32_t)(stamp - (uint32_t)now);
+}
+
+/* Earliest deadline of all, or earlier; NO_TICK: there is no region. */
+static inline uint64_t heap_due(const struct heap *heap)
+{
+	return heap->nr ? heap->chunks[0]->due : NO_TICK;
+}
+
+/* Called for each region whose deadline has passed, disarmed; may arm it again. */
+typedef void (*expire_cb)(struct policy_vm *vm, struct spot *spot, uint64_t now);
+
+/* Visits the first chunk of the heap, whose deadline has passed. */
+void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb);
+
+void heap_done(struct heap *heap);
+
+#endif
