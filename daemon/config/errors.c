@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/errors.h"
+
+#define SHOWN_MAX 60
+
+static char *dup_or_null(const char *text, bool *failed)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		*failed = true;
+	return copy;
+}
+
+/* Cuts at a character's border, and lets nothing through that could steer a terminal. */
+static char *dup_shown(const char *text, bool *failed)
+{
+	size_t len = text ? strlen(text) : 0;
+	bool cut = len > SHOWN_MAX;
+	char *copy;
+
+	if (!text)
+		return NULL;
+	if (cut) {
+		for (len = SHOWN_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+			;
+	}
+	copy = malloc(len + 4);
+	if (!copy) {
+		*failed = true;
+		return NULL;
+	}
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		copy[i] = c < ' ' || c == 0x7f ? '?' : text[i];
+	}
+	strcpy(copy + len, cut ? "..." : "");
+	return copy;
+}
+
+static void error_done(struct config_error *error)
+{
+	free(error->key);
+	free(error->value);
+	free(error->allowed);
+	free(error->message);
+}
+
+int config_errors_add(struct config_errors *errors, const struct config_complaint *complaint,
+		      const char *format, ...)
+{
+	struct config_error error = {.line = complaint->line, .column = complaint->column};
+	bool failed = false;
+	va_list ap;
+
+	if (errors->nr == CONFIG_ERRORS_MAX) {
+		errors->suppressed++;
+		return 0;
+	}
+	error.key = dup_or_null(complaint->key, &failed);
+	error.value = dup_shown(complaint->value, &failed);
+	error.allowed = dup_or_null(complaint->allowed, &failed);
+	va_start(ap, format);
+	if (vasprintf(&error.message, format, ap) < 0) {
+		error.message = NULL;
+		failed = true;
+	}
+	va_end(ap);
+	if (failed) {
+		error_done(&error);
+		return -ENOMEM;
+	}
+	errors->errors[errors->nr++] = error;
+	return 0;
+}
+
+void config_errors_done(struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->nr; i++)
+		error_done(&errors->errors[i]);
+	free(errors->path);
+	*errors = (struct config_errors){0};
+}
+
+void config_error_print(FILE *f, const struct config_errors *errors, size_t i)
+{
+	const struct config_error *e = &errors->errors[i];
+
+	fputs(errors->path ? errors->path : "-", f);
+	if (e->line)
+		fprintf(f, ":%u:%u", e->line, e->column);
+	fputs(": ", f);
+	if (e->key && *e->key)
+		fprintf(f, "%s: ", e->key);
+	if (e->value)
+		fprintf(f, "\"%s\": ", e->value);
+	fputs(e->message, f);
+	if (e->allowed && *e->allowed)
+		fprintf(f, " (allowed: %s)", e->allowed);
+}
+
+void config_errors_print(FILE *f, const struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->nr; i++) {
+		config_error_print(f, errors, i);
+		fputc('\n', f);
+	}
+	if (errors->suppressed)
+		fprintf(f, "%s: %zu more errors\n", errors->path ? errors->path : "-",
+			errors->suppressed);
+}

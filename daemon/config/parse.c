@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The file's outline: which mapping holds which keys, and what has to hold between them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/parse.h"
+#include "daemon/config/reader.h"
+#include "daemon/config/value.h"
+
+/* Reads the current event as a value of @key. Returns true when it was good. */
+static bool read_value(struct reader *r, const struct config_key *key, void *base)
+{
+	const char *wants = config_type_wants(key->type);
+	char allowed[CONFIG_TEXT_MAX], text[160];
+	int err;
+
+	if (!reader_want_scalar(r, wants))
+		return false;
+	err = config_value_parse(key, reader_scalar(r), reader_scalar_is_plain(r),
+				 (char *)base + key->offset);
+	if (err == 0)
+		return true;
+	config_key_allowed(key, allowed);
+	snprintf(text, sizeof(text), "wants %s", wants);
+	reader_complain_at(r, r->event.start_mark, reader_scalar(r), allowed,
+			   err == -ERANGE ? "out of range" : text);
+	return false;
+}
+
+static int find_key(const struct config_keys *keys, const char *name)
+{
+	for (size_t i = 0; i < keys->nr; i++) {
+		if (strcmp(keys->keys[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ---- global ---- */
+
+static const char *const global_names[] = {
+#define X(field, key, type, min, max, def, doc) key,
+	CONFIG_GLOBAL_KEYS(X) NULL
+#undef X
+};
+
+static int find_global(const char *name)
+{
+	return find_key(&config_global_keys, name);
+}
+
+static void read_global(struct reader *r, int key, void *ctx)
+{
+	read_value(r, &config_global_keys.keys[key], ctx);
+}
+
+static const struct mapping global_mapping = {find_global, read_global, global_names};
+
+/* ---- defaults ---- */
+
+static const char *const setting_names[] = {
+#define X(field, key, type, min, max, def, doc) key,
+	CONFIG_SETTING_KEYS(X) NULL
+#undef X
+};
+
+static int find_setting(const char *name)
+{
+	return find_key(&config_setting_keys, name);
+}
+
+static void read_setting(struct reader *r, int key, void *ctx)
+{
+	read_value(r, &config_setting_keys.keys[key], ctx);
+}
+
+static const struct mapping defaults_mapping = {find_setting, read_setting, setting_names};
+
+/* ---- match ---- */
+
+static const char *const match_names[] = {
+#define X(field, key, type, doc) key,
+	CONFIG_MATCH_KEYS(X) NULL
+#undef X
+};
+
+static int find_match(const char *name)
+{
+	for (int i = 0; match_names[i]; i++) {
+		if (strcmp(match_names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void read_term(struct reader *r, const struct config_match_key *key,
+		      struct config_terms *terms)
+{
+	const char *wants = config_match_type_wants(key->type);
+	struct config_term *more;
+	char text[160];
+	int err;
+
+	if (!reader_want_scalar(r, wants))
+		return;
+	if (terms->nr == CONFIG_TERMS_MAX) {
+		reader_complain(r, "more than 64 values");
+		return;
+	}
+	more = reallocarray(terms->terms, terms->nr + 1, sizeof(*more));
+	if (!more) {
+		r->error = -ENOMEM;
+		return;
+	}
+	terms->terms = more;
+	err = config_term_parse(key->type, reader_scalar(r), reader_scalar_is_plain(r),
+				&more[terms->nr]);
+	if (err == 0) {
+		terms->nr++;
+	} else if (err == -ENOMEM) {
+		r->error = -ENOMEM;
+	} else {
+		snprintf(text, sizeof(text), "wants %s", wants);
+		reader_complain_at(r, r->event.start_mark, reader_scalar(r), NULL, text);
+	}
+}
+
+static void read_match(struct reader *r, int index, void *ctx)
+{
+	size_t nr, len, i = 0;
+	const struct config_match_key *key = &config_match_keys(&nr)[index];
+	struct config_terms *terms = (void *)((char *)ctx + key->offset);
+
+	if (r->event.type != YAML_SEQUENCE_START_EVENT) {
+		read_term(r, key, terms);
+		return;
+	}
+	while (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT) {
+		len = reader_push_index(r, i++);
+		read_term(r, key, terms);
+		reader_pop(r, len);
+	}
+	if (i == 0 && !r->error)
+		reader_complain(r, "an empty list matches nothing");
+}
+
+static const struct mapping match_mapping = {find_match, read_match, match_names};
+
+/* ---- rules ---- */
+
+enum { RULE_NAME, RULE_MATCH, RULE_SETTINGS };
+
+static const char *const rule_names[] = {"name", "match",
+#define X(field, key, type, min, max, def, doc) key,
+					 CONFIG_SETTING_KEYS(X) NULL
+#undef X
+};
+
+static int find_rule(const char *name)
+{
+	int setting = find_setting(name);
+
+	if (strcmp(name, "name") == 0)
+		return RULE_NAME;
+	if (strcmp(name, "match") == 0)
+		return RULE_MATCH;
+	return setting < 0 ? -1 : RULE_SETTINGS + setting;
+}
+
+static void read_rule_name(struct reader *r, struct config_rule *rule)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "._:@+-";
+	static const char wants[] = "1 to 63 characters out of A-Z a-z 0-9 . _ : @ + -";
+	const char *name;
+
+	if (!reader_want_scalar(r, wants))
+		return;
+	name = reader_scalar(r);
+	if (!*name || strlen(name) > CONFIG_NAME_MAX || name[strspn(name, chars)]) {
+		reader_complain_at(r, r->event.start_mark, name, wants, "not a name");
+		return;
+	}
+	for (struct config_rule *other = r->config->rules; other < rule; other++) {
+		if (strcmp(other->name, name) == 0) {
+			reader_complain_at(r, r->event.start_mark, name, NULL,
+					   "another rule has this name");
+			return;
+		}
+	}
+	strcpy(rule->name, name);
+}
+
+static void read_rule(struct reader *r, int key, void *ctx)
+{
+	unsigned int lines[KEYS_MAX] = {0};
+	struct config_rule *rule = ctx;
+
+	if (key == RULE_NAME)
+		read_rule_name(r, rule);
+	else if (key == RULE_MATCH)
+		reader_mapping(r, &match_mapping, lines, &rule->match);
+	else if (read_value(r, &config_setting_keys.keys[key - RULE_SETTINGS], &rule->settings))
+		rule->set |= UINT64_C(1) << (key - RULE_SETTINGS);
+}
+
+static const struct mapping rule_mapping = {find_rule, read_rule, rule_names};
+
+static struct config_rule *new_rule(struct reader *r)
+{
+	struct config *config = r->config;
+	struct config_rule *rules;
+
+	if (config->nr_rules == CONFIG_RULES_MAX) {
+		reader_complain_fatal(r, "more than 256 rules");
+		return NULL;
+	}
+	rules = reallocarray(config->rules, config->nr_rules + 1, sizeof(*rules));
+	if (!rules) {
+		r->error = -ENOMEM;
+		return NULL;
+	}
+	config->rules = rules;
+	rules[config->nr_rules] = (struct config_rule){
+		.line = (unsigned int)r->event.start_mark.line + 1,
+	};
+	return &rules[config->nr_rules++];
+}
+
+static void read_rules(struct reader *r)
+{
+	if (!reader_want_start(r, YAML_SEQUENCE_START_EVENT,
+			       "wants a list of rules, each after a \"- \""))
+		return;
+	while (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT) {
+		unsigned int lines[KEYS_MAX] = {0};
+		size_t len = reader_push_index(r, r->config->nr_rules);
+		yaml_mark_t mark = r->event.start_mark;
+		bool is_mapping = r->event.type == YAML_MAPPING_START_EVENT;
+		struct config_rule *rule = new_rule(r);
+
+		if (rule)
+			reader_mapping(r, &rule_mapping, lines, rule);
+		if (rule && is_mapping && !r->error && !lines[RULE_NAME])
+			reader_complain_at(r, mark, NULL, NULL, "the rule has no name");
+		reader_pop(r, len);
+	}
+}
+
+/* ---- the whole file ---- */
+
+enum { TOP_VERSION, TOP_GLOBAL, TOP_DEFAULTS, TOP_RULES };
+
+static const char *const top_names[] = {"version", "global", "defaults", "rules", NULL};
+
+static int find_top(const char *name)
+{
+	for (int i = 0; top_names[i]; i++) {
+		if (strcmp(top_names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void read_version(struct reader *r)
+{
+	if (!reader_want_scalar(r, "1, the version of this format"))
+		return;
+	if (!reader_scalar_is_plain(r) || strcmp(reader_scalar(r), "1") != 0)
+		reader_complain_at(r, r->event.start_mark, reader_scalar(r), "1",
+				   "unknown version of the format");
+}
+
+static void read_top(struct reader *r, int key, void *ctx)
+{
+	unsigned int lines[KEYS_MAX] = {0};
+
+	(void)ctx;
+	switch (key) {
+	case TOP_VERSION:
+		read_version(r);
+		break;
+	case TOP_GLOBAL:
+		reader_mapping(r, &global_mapping, lines, &r->config->global);
+		break;
+	case TOP_DEFAULTS:
+		reader_mapping(r, &defaults_mapping, lines, &r->config->defaults);
+		break;
+	default:
+		read_rules(r);
+	}
+}
+
+static const struct mapping top_mapping = {find_top, read_top, top_names};
+
+static void read_stream(struct reader *r)
+{
+	unsigned int lines[KEYS_MAX] = {0};
+	yaml_mark_t start = {0};
+
+	if (!reader_next(r) || !reader_next(r)) /* STREAM-START */
+		return;
+	if (r->event.type == YAML_DOCUMENT_START_EVENT) {
+		if (!reader_next(r))
+			return;
+		reader_mapping(r, &top_mapping, lines, NULL);
+		if (!r->error && reader_next(r) && reader_next(r) &&
+		    r->event.type != YAML_STREAM_END_EVENT)
+			reader_complain(r,
+					"a second document begins here; one is all that is read");
+	}
+	if (!r->error && !lines[TOP_VERSION]) {
+		r->path[0] = '\0';
+		reader_complain_at(r, start, NULL, NULL,
+				   "the key \"version\" is missing; write version: 1");
+	}
+}
+
+/* Rules take from the defaults what they do not give; those may stand anywhere in the file. */
+static void complete_rules(struct config *config)
+{
+	for (size_t i = 0; i < config->nr_rules; i++) {
+		struct config_settings given = config->rules[i].settings;
+		struct config_settings *settings = &config->rules[i].settings;
+		uint64_t set = config->rules[i].set;
+
+		*settings = config->defaults;
+#define X(field, key, type, min, max, def, doc)                                                    \
+	if (set & UINT64_C(1) << CONFIG_SETTING_##field)                                           \
+		settings->field = given.field;
+		CONFIG_SETTING_KEYS(X)
+#undef X
+	}
+}
+
+static bool matches_everything(const struct config_match *match)
+{
+	size_t nr;
+	const struct config_match_key *keys = config_match_keys(&nr);
+
+	for (size_t i = 0; i < nr; i++) {
+		if (config_match_terms(match, &keys[i])->nr)
+			return false;
+	}
+	return true;
+}
+
+static void check_settings(struct reader *r, unsigned int line, const struct config_settings *s)
+{
+	yaml_mark_t mark = {.line = line ? line - 1 : 0};
+
+	if (s->policy == CONFIG_POLICY_THRESHOLD && s->min_quiet_ns > s->quiet_time_ns)
+		reader_complain_at(
+			r, mark, NULL, NULL,
+			"min-quiet is longer than quiet-time: the kernel would refuse every "
+			"merge of policy threshold");
+}
+
+/* What only the whole file tells. */
+static void check_config(struct reader *r)
+{
+	struct config *config = r->config;
+	yaml_mark_t mark = {0};
+	size_t len;
+
+	strcpy(r->path, "defaults");
+	check_settings(r, 1, &config->defaults);
+	for (size_t i = 0; i < config->nr_rules; i++) {
+		strcpy(r->path, "rules");
+		len = reader_push_index(r, i);
+		check_settings(r, config->rules[i].line, &config->rules[i].settings);
+		if (i + 1 < config->nr_rules && matches_everything(&config->rules[i].match)) {
+			mark.line = config->rules[i].line - 1;
+			reader_complain_at(
+				r, mark, NULL, NULL,
+				"matches every VM, so no later rule is ever reached; give it "
+				"a match, or put it last");
+		}
+		reader_pop(r, len);
+	}
+}
+
+int config_read(const char *text, size_t len, struct config *config, struct config_errors *errors)
+{
+	struct reader r;
+
+	if (reader_open(&r, text, len, config, errors) == 0)
+		read_stream(&r);
+	reader_close(&r);
+	if (r.error == -ENOMEM)
+		return r.error;
+	if (!errors->nr) {
+		complete_rules(config);
+		check_config(&r);
+	}
+	if (r.error == -ENOMEM)
+		return r.error;
+	return errors->nr ? -EINVAL : 0;
+}

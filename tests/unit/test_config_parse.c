@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/config/config.h"
+
+static struct config *parse(const char *text)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	int r = config_parse_buffer("f", text, strlen(text), &config, &errors);
+
+	if (r < 0)
+		config_errors_print(stderr, &errors);
+	assert_int_equal(r, 0);
+	assert_int_equal(errors.nr, 0);
+	config_errors_done(&errors);
+	return config;
+}
+
+/* Returns what is wrong with @text as it would be printed; the caller frees it. */
+static char *parse_errors(const char *text, size_t len)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	char *buf = NULL;
+	size_t size;
+	FILE *f = open_memstream(&buf, &size);
+
+	assert_non_null(f);
+	assert_int_equal(config_parse_buffer("f", text, len, &config, &errors), -EINVAL);
+	assert_null(config);
+	config_errors_print(f, &errors);
+	config_errors_done(&errors);
+	fclose(f);
+	return buf;
+}
+
+static const char *const wrong[][2] = {
+	/* structure */
+	{"", "f:1:1: the key \"version\" is missing; write version: 1\n"},
+	{"# nothing\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
+	{"global: {}\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
+	{"version: 2\n", "f:1:10: version: \"2\": unknown version of the format (allowed: 1)\n"},
+	{"version: \"1\"\n",
+	 "f:1:10: version: \"1\": unknown version of the format (allowed: 1)\n"},
+	{"version: [1]\n", "f:1:10: version: wants 1, the version of this format\n"},
+	{"- version\n", "f:1:1: wants a mapping, KEY: VALUE\n"
+			"f:1:1: the key \"version\" is missing; write version: 1\n"},
+	{"version: 1\nglobals: {dry-run: true}\n",
+	 "f:2:1: globals: unknown key (allowed: version, global, defaults, rules)\n"},
+	{"version: 1\nversion: 1\n", "f:2:1: version: given twice, first in line 1\n"},
+	{"version: 1\ndefaults: {batch: 1, batch: 2}\n",
+	 "f:2:22: defaults.batch: given twice, first in line 2\n"},
+	{"version: 1\nrules: []\nglobal: {}\nrules: [{name: a}]\n",
+	 "f:4:1: rules: given twice, first in line 2\n"},
+	{"version: 1\ndefaults: &a {batch: 1}\n",
+	 "f:2:11: defaults: anchors (&name) are not accepted\n"},
+	{"version: &a 1\nglobal: *a\n", "f:1:10: version: anchors (&name) are not accepted\n"
+					"f:2:9: global: aliases (*name) are not accepted\n"},
+	{"version: 1\ndefaults: {batch: !!int 3}\n",
+	 "f:2:19: defaults.batch: tags (!name) are not accepted\n"},
+	{"version: 1\n---\nversion: 1\n",
+	 "f:2:1: a second document begins here; one is all that is read\n"},
+	{"version: 1\nrules: [[[[[[[[[[1]]]]]]]]]]\n",
+	 "f:2:9: rules[0]: wants a mapping, KEY: VALUE\n"
+	 "f:2:15: rules[0]: nested too deeply\n"},
+	{"version: 1\ndefaults:\n\tbatch: 1\n", "f:3:1: a tab in the indentation; use spaces\n"},
+	{"version: 1\ndefaults:\n  \tbatch: 1\n\n \tmode: off\n",
+	 "f:3:3: a tab in the indentation; use spaces\n"
+	 "f:5:2: a tab in the indentation; use spaces\n"},
+	{"version: 1\ndefaults: {batch: 1\n",
+	 "f:3:1: not YAML: while parsing a flow mapping, did not find expected ',' or '}'\n"},
+	{"version: 1\ndefaults:\n  batch: 1\n mode: off\n",
+	 "f:4:2: not YAML: while parsing a block mapping, did not find expected key\n"},
+	{"version: 1\n# \xff\n", "f:2:3: not YAML: invalid leading UTF-8 octet\n"},
+	{"version: 1\n? [a, b]\n: 1\n", "f:2:3: a key has to be a word\n"},
+	{"version: 1\n? {a: {b: [c]}}\n: {d: [e]}\nrules: 1\n",
+	 "f:2:3: a key has to be a word\n"
+	 "f:4:8: rules: wants a list of rules, each after a \"- \"\n"},
+	{"version: 1\nglobal: [1, {a: b}]\n", "f:2:9: global: wants a mapping, KEY: VALUE\n"},
+	{"version: 1\nglobal: yes\n", "f:2:9: global: wants a mapping, KEY: VALUE\n"},
+	{"version: 1\n\"ver\\0sion\": 1\n",
+	 "f:2:1: ver: unknown key (allowed: version, global, defaults, rules)\n"},
+	/* values */
+	{"version: 1\nglobal: {dry-run: 1}\n",
+	 "f:2:19: global.dry-run: \"1\": wants true or false (or on, off, yes, no), without "
+	 "quotes\n"},
+	{"version: 1\nglobal: {dry-run: 'true'}\n",
+	 "f:2:19: global.dry-run: \"true\": wants true or false (or on, off, yes, no), without "
+	 "quotes\n"},
+	{"version: 1\nglobal: {dry-run: [true]}\n",
+	 "f:2:19: global.dry-run: wants true or false (or on, off, yes, no), without quotes\n"},
+	{"version: 1\nglobal:\n  dry-run:\n",
+	 "f:3:11: global.dry-run: \"\": wants true or false (or on, off, yes, no), without "
+	 "quotes\n"},
+	{"version: 1\nglobal: {cpu-budget: 1001%}\n",
+	 "f:2:22: global.cpu-budget: \"1001%\": out of range (allowed: 0.1% to 1000%)\n"},
+	{"version: 1\ndefaults:\n  min-quiet: 3700s\n",
+	 "f:3:14: defaults.min-quiet: \"3700s\": out of range (allowed: 0s to 1h)\n"},
+	{"version: 1\ndefaults:\n  quiet-time: 5\n",
+	 "f:3:15: defaults.quiet-time: \"5\": wants a duration with its unit (ns, us, ms, s, m, h) "
+	 "such as 2ms or 5s (allowed: 0s to 24h)\n"},
+	{"version: 1\ndefaults: {mode: managd}\n",
+	 "f:2:18: defaults.mode: \"managd\": wants one of the names, without quotes (allowed: off, "
+	 "managed, fault)\n"},
+	{"version: 1\ndefaults: {hold-after: 3}\n",
+	 "f:2:24: defaults.hold-after: \"3\": wants false, or NUMBER/DURATION such as 3/60s "
+	 "(allowed: 1/1s to 1000/1h)\n"},
+	{"version: 1\ndefaults:\n  mode: |\n    off\n",
+	 "f:3:9: defaults.mode: block scalars (| and >) are not accepted; quote a value that begins "
+	 "with one of them\n"},
+	{"version: 1\ndefaults: {mode: \"o\\0ff\"}\n",
+	 "f:2:18: defaults.mode: holds a NUL character\n"},
+	{"version: 1\ndefaults: {mode: \"\\e[31mred\"}\n",
+	 "f:2:18: defaults.mode: \"?[31mred\": wants one of the names, without quotes (allowed: "
+	 "off, managed, fault)\n"},
+	{"version: 1\nglobal: {metrics: localhost:80}\n",
+	 "f:2:19: global.metrics: \"localhost:80\": wants false, or a numeric ADDRESS:PORT such as "
+	 "127.0.0.1:9477 or [::1]:9477\n"},
+	/* rules */
+	{"version: 1\nrules:\n  - match: {uid: 1}\n", "f:3:5: rules[0]: the rule has no name\n"},
+	{"version: 1\nrules:\n  - a\n", "f:3:5: rules[0]: wants a mapping, KEY: VALUE\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {uid: 1}}\n  - {name: a}\n",
+	 "f:4:12: rules[1].name: \"a\": another rule has this name\n"},
+	{"version: 1\nrules:\n  - {name: a b}\n",
+	 "f:3:12: rules[0].name: \"a b\": not a name (allowed: 1 to 63 characters out of A-Z a-z "
+	 "0-9 . _ : @ + -)\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {vm-nam: x}}\n",
+	 "f:3:23: rules[0].match.vm-nam: unknown key (allowed: vm-name, uid, slice, cgroup, vmm, "
+	 "memory, type)\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {uid: root}}\n",
+	 "f:3:28: rules[0].match.uid: \"root\": wants a user id from 0 to 4294967294, without "
+	 "quotes\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {uid: [1, 4294967295, -1]}}\n",
+	 "f:3:32: rules[0].match.uid[1]: \"4294967295\": wants a user id from 0 to 4294967294, "
+	 "without quotes\n"
+	 "f:3:44: rules[0].match.uid[2]: \"-1\": wants a user id from 0 to 4294967294, without "
+	 "quotes\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {memory: 16G}}\n",
+	 "f:3:31: rules[0].match.memory: \"16G\": wants a comparison with a size such as \">=16G\" "
+	 "(<, <=, =, >=, >; K, M, G, T)\n"},
+	{"version: 1\nrules:\n  - name: a\n    match:\n      memory: >=16G\n",
+	 "f:5:16: not YAML: while scanning a block scalar, did not find expected comment or line "
+	 "break\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {vm-name: '\"db-*\"'}}\n",
+	 "f:3:32: rules[0].match.vm-name: \"\"db-*\"\": wants a glob of 1 to 255 characters, "
+	 "without quotes inside it\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {type: td}}\n",
+	 "f:3:29: rules[0].match.type: \"td\": wants tdx, snp, sev-es, sev, sw-protected or "
+	 "default\n"},
+	{"version: 1\nrules:\n  - {name: a, match: {type: []}}\n",
+	 "f:3:30: rules[0].match.type: an empty list matches nothing\n"},
+	{"version: 1\nrules:\n  - {name: all}\n  - {name: b, match: {uid: 1}}\n",
+	 "f:3:1: rules[0]: matches every VM, so no later rule is ever reached; give it a match, or "
+	 "put it last\n"},
+	{"version: 1\nrules:\n  - {name: a, policy: threshold, min-quiet: 6s}\n",
+	 "f:3:1: rules[0]: min-quiet is longer than quiet-time: the kernel would refuse every merge "
+	 "of policy threshold\n"},
+	/* all of them, not only the first */
+	{"version: 3\nglobal: {dry-run: maybe, foo: {a: [b]}}\ndefaults: {batch: 65}\n"
+	 "rules:\n  - {name: '', batch: x}\n",
+	 "f:1:10: version: \"3\": unknown version of the format (allowed: 1)\n"
+	 "f:2:19: global.dry-run: \"maybe\": wants true or false (or on, off, yes, no), without "
+	 "quotes\n"
+	 "f:2:26: global.foo: unknown key (allowed: dry-run, cpu-budget, merge-rate, metrics, "
+	 "metrics-names, log-level, log-interval)\n"
+	 "f:3:19: defaults.batch: \"65\": out of range (allowed: 1 to 64)\n"
+	 "f:5:12: rules[0].name: \"\": not a name (allowed: 1 to 63 characters out of A-Z a-z 0-9 . "
+	 "_ : @ + -)\n"
+	 "f:5:23: rules[0].batch: \"x\": wants a whole number, without quotes (allowed: 1 to 64)\n"},
+};
+
+static void every_mistake_is_named(void **state)
+{
+	int failed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char *text = parse_errors(wrong[i][0], strlen(wrong[i][0]));
+
+		if (strcmp(text, wrong[i][1]) != 0) {
+			print_error("for:\n%s\nwant:\n%s\ngot:\n%s\n", wrong[i][0], wrong[i][1],
+				    text);
+			failed++;
+		}
+		free(text);
+	}
+	assert_int_equal(failed, 0);
+}
+
+static void twenty_errors_and_a_count(void **state)
+{
+	struct config_errors errors;
+	struct config *config;
+	char text[4096] = "version: 1\ndefaults:\n";
+	char *printed;
+
+	(void)state;
+	for (int i = 0; i < 25; i++)
+		sprintf(text + strlen(text), "  x%d: 1\n", i);
+	assert_int_equal(config_parse_buffer("f", text, strlen(text), &config, &errors), -EINVAL);
+	assert_int_equal(errors.nr, CONFIG_ERRORS_MAX);
+	assert_int_equal(errors.suppressed, 5);
+	config_errors_done(&errors);
+	printed = parse_errors(text, strlen(text));
+	assert_non_null(strstr(printed, "\nf: 5 more errors\n"));
+	free(printed);
+}
+
+static void values_arrive_in_their_units(void **state)
+{
+	struct config *c = parse("version: 1\n"
+				 "global: {dry-run: on, cpu-budget: 0.5%, merge-rate: 10/s,\n"
+				 "  metrics: \"[::1]:9477\", log-interval: off, log-level: debug}\n"
+				 "defaults: {mode: off, policy: never, min-quiet: 1.5s,\n"
+				 "  quiet-time: 2m, batch: 64, max-stall: 500us,\n"
+				 "  walk-cost: 0.5ms/s, merge-cost: 1us, hold-after: 3/60s,\n"
+				 "  hold-for: 1h, learn-costs: no}\n");
+
+	(void)state;
+	assert_true(c->global.dry_run);
+	assert_int_equal(c->global.cpu_budget_ppm, 5000);
+	assert_int_equal(c->global.merge_rate_per_s, 10);
+	assert_string_equal(c->global.metrics.text, "[::1]:9477");
+	assert_int_equal(c->global.log_interval_ns, 0);
+	assert_int_equal(c->global.log_level, CONFIG_LOG_DEBUG);
+	assert_int_equal(c->defaults.mode, CONFIG_MODE_OFF);
+	assert_int_equal(c->defaults.policy, CONFIG_POLICY_NEVER);
+	assert_int_equal(c->defaults.min_quiet_ns, 1500000000);
+	assert_int_equal(c->defaults.quiet_time_ns, 120 * 1000000000ULL);
+	assert_int_equal(c->defaults.batch, 64);
+	assert_int_equal(c->defaults.max_stall_ns, 500000);
+	assert_int_equal(c->defaults.walk_cost_ns_per_s, 500000);
+	assert_int_equal(c->defaults.merge_cost_ns, 1000);
+	assert_int_equal(c->defaults.hold_after.count, 3);
+	assert_int_equal(c->defaults.hold_after.ns, 60 * 1000000000ULL);
+	assert_int_equal(c->defaults.hold_for_ns, 3600 * 1000000000ULL);
+	assert_false(c->defaults.learn_costs);
+	assert_int_equal(c->defaults.split_cost_ns, 45000); /* not given */
+	config_free(c);
+}
+
+static void rules_take_the_rest_from_defaults_wherever_those_stand(void **state)
+{
+	struct config *c = parse("version: 1\n"
+				 "rules:\n"
+				 "  - name: a\n"
+				 "    match: {uid: 1}\n"
+				 "    min-quiet: 2s\n"
+				 "  - name: b\n"
+				 "defaults: {batch: 7, min-quiet: 1s}\n");
+
+	(void)state;
+	assert_int_equal(c->nr_rules, 2);
+	assert_string_equal(c->rules[0].name, "a");
+	assert_int_equal(c->rules[0].line, 3);
+	assert_int_equal(c->rules[0].set, 1 << CONFIG_SETTING_min_quiet_ns);
+	assert_int_equal(c->rules[0].settings.min_quiet_ns, 2000000000);
+	assert_int_equal(c->rules[0].settings.batch, 7);
+	assert_int_equal(c->rules[1].settings.min_quiet_ns, 1000000000);
+	config_free(c);
+}
+
+static void empty_sections_are_defaults(void **state)
+{
+	struct config *c = parse("version: 1\nglobal:\ndefaults:\nrules:\n");
+	struct config *d;
+
+	(void)state;
+	assert_int_equal(config_new_defaults("f", &d), 0);
+	assert_memory_equal(&c->defaults, &d->defaults, sizeof(c->defaults));
+	assert_memory_equal(&c->global, &d->global, sizeof(c->global));
+	assert_int_equal(c->nr_rules, 0);
+	config_free(c);
+	config_free(d);
+}
+
+static char *print(const struct config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	config_print(f, config);
+	fclose(f);
+	return text;
+}
+
+static void what_is_printed_parses_to_the_same(void **state)
+{
+	struct config *c =
+		parse("version: 1\n"
+		      "global: {cpu-budget: 12.34%, metrics: \"[::1]:9\"}\n"
+		      "defaults: {hold-after: 3/50m, walk-cost: 1500ns/s, max-stall: 3ms}\n"
+		      "rules:\n"
+		      "  - name: a\n"
+		      "    match: {vm-name: ['db-*', \"[a-c]\\\\*\"], uid: [0, 7],\n"
+		      "            memory: ['>=16G', <1M], type: tdx}\n"
+		      "    mode: off\n");
+	char *once = print(c), *twice;
+	struct config *d = parse(once);
+
+	(void)state;
+	twice = print(d);
+	assert_string_equal(once, twice);
+	assert_non_null(strstr(once, "cpu-budget: 12.34%\n"));
+	assert_non_null(strstr(once, "hold-after: 3/50m\n"));
+	assert_non_null(strstr(once, "walk-cost: 1500ns/s\n"));
+	assert_non_null(strstr(once, "max-stall: 3ms\n"));
+	assert_non_null(strstr(once, "vm-name: ['db-*', '[a-c]\\*']\n"));
+	assert_int_equal(d->rules[0].set, c->rules[0].set);
+	free(once);
+	free(twice);
+	config_free(c);
+	config_free(d);
+}
+
+static void load(const char *path, bool must_exist, int want, const char *message)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	int r = config_load(path, must_exist, &config, &errors);
+
+	assert_int_equal(r, want);
+	if (message) {
+		assert_int_equal(errors.nr, 1);
+		assert_string_equal(errors.errors[0].message, message);
+	}
+	if (r == 0)
+		assert_true(config->missing);
+	config_free(config);
+	config_errors_done(&errors);
+}
+
+static void files_that_are_none(void **state)
+{
+	char dir[] = "/tmp/test_config.XXXXXX";
+	char path[64];
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/none.yaml", dir);
+	load(path, false, 0, NULL);
+	load(path, true, -ENOENT, "cannot read: No such file or directory");
+	load(dir, false, -EMEDIUMTYPE, "not a regular file");
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(ftruncate(fileno(f), CONFIG_FILE_MAX_BYTES + 1), 0);
+	fclose(f);
+	load(path, false, -EFBIG, "larger than 1 MiB");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	load(path, false, -EMEDIUMTYPE, "not a regular file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mistake_is_named),
+		cmocka_unit_test(twenty_errors_and_a_count),
+		cmocka_unit_test(values_arrive_in_their_units),
+		cmocka_unit_test(rules_take_the_rest_from_defaults_wherever_those_stand),
+		cmocka_unit_test(empty_sections_are_defaults),
+		cmocka_unit_test(what_is_printed_parses_to_the_same),
+		cmocka_unit_test(files_that_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
