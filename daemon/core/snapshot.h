@@ -106,6 +106,7 @@ struct lp_region_filter {
 struct lp_status {
 	const char *version;
 	const char *link; /* "netlink", "sim" */
+	uint64_t now_ns;  /* the link's clock, to which the regions' times compare */
 	bool degraded;
 	char degraded_why[160]; /* "" unless degraded */
 	bool paused;
