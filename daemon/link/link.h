@@ -162,11 +162,13 @@ struct lp_region_query {
 /* How a dump ended. */
 struct lp_dump_end {
 	uint64_t tag;
-	uint32_t vm_id;	     /* 0: dump of VMs */
-	int error;	     /* 0 or negative errno */
-	const char *text;    /* the kernel's words on the error, or NULL */
-	bool interrupted;    /* the data changed underneath; what was delivered may have holes */
-	uint64_t generation; /* of the VM when the dump began; the next @since */
+	uint32_t vm_id;	  /* 0: dump of all VMs */
+	bool of_regions;  /* else of VMs */
+	int error;	  /* 0 or negative errno */
+	const char *text; /* the kernel's words on the error, "" for none */
+	bool interrupted; /* the data changed underneath; what was delivered may have holes */
+	/* Of regions: of the VM when the dump began, the next @since; 0 when it listed nothing. */
+	uint64_t generation;
 	uint64_t resync_generation;
 };
 
@@ -238,7 +240,7 @@ struct lp_link_ops {
 	 * absent, -EAGAIN when too much is under way, -EINVAL for arguments outside the ABI's
 	 * limits, -ENOMEM. @ret_tag may be NULL.
 	 */
-	/* @vm_id 0: all VMs. Ends with dump_end (its vm_id 0). */
+	/* @vm_id 0: all VMs. Ends with dump_end. */
 	int (*dump_vms)(struct lp_link *link, uint32_t vm_id, uint64_t *ret_tag);
 	int (*dump_regions)(struct lp_link *link, const struct lp_region_query *query,
 			    uint64_t *ret_tag);
