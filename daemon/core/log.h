@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Logging: to the journal with fields when stderr is the journal, else to stderr with the priority
+ * in front as "<N>", which journald and syslog relays understand.
+ */
+#ifndef TDX_LPAGE_CORE_LOG_H
+#define TDX_LPAGE_CORE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <syslog.h>
+
+/* One per kind of state change, for `journalctl MESSAGE_ID=...`. X(NAME, "id", "what") */
+#define LP_MESSAGES(X)                                                                             \
+	X(NONE, "", "")                                                                            \
+	X(STARTED, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b01", "the daemon is up")                         \
+	X(STOPPED, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b02", "the daemon ends")                          \
+	X(FAMILY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b03", "the kernel's family came or went")          \
+	X(VM, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b04", "a VM came, went or changed its rule")           \
+	X(SUMMARY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b05", "what was done for a VM")                   \
+	X(PAUSE, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b06", "pause or dry-run was switched")              \
+	X(LOSS, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b07", "events were lost")                            \
+	X(RELOAD, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b08", "the configuration was read again")          \
+	X(FAILURE, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b09", "a request failed")                         \
+	X(BATCH, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0a", "a batch has ended")
+
+enum lp_message {
+#define X(name, id, what) LP_MESSAGE_##name,
+	LP_MESSAGES(X)
+#undef X
+};
+
+struct lp_log {
+	FILE *file; /* where lines go when there is no journal */
+	bool journal;
+	int max_priority; /* less important ones are dropped */
+};
+
+/* What a line is about. */
+struct lp_log_about {
+	enum lp_message message;
+	uint32_t vm_id;	     /* 0: no VM */
+	const char *vm_name; /* NULL or "": no name */
+};
+
+/* Finds out where stderr goes. */
+void lp_log_init(struct lp_log *log, int max_priority);
+
+/* Writes one line; @about may be NULL. Never fails. */
+void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *about,
+	    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

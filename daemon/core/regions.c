@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/regions.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_SHIFT   9
+#define CHUNK_REGIONS (1U << CHUNK_SHIFT)
+
+/* The records of one GiB. */
+struct region_chunk {
+	uint64_t index; /* rfn >> CHUNK_SHIFT */
+	uint32_t count;
+	struct lp_region_record records[CHUNK_REGIONS];
+};
+
+void lp_regions_done(struct lp_regions *regions)
+{
+	for (size_t i = 0; i < regions->nr_chunks; i++)
+		free(regions->chunks[i]);
+	free(regions->chunks);
+	*regions = (struct lp_regions){0};
+}
+
+/* The first chunk at or after @index. */
+static size_t find(const struct lp_regions *regions, uint64_t index)
+{
+	size_t low = 0, high = regions->nr_chunks;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (regions->chunks[mid]->index < index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static int insert(struct lp_regions *regions, size_t at, uint64_t index)
+{
+	struct region_chunk *chunk;
+
+	if (regions->nr_chunks == regions->room) {
+		size_t room = regions->room ? 2 * regions->room : 8;
+		void *bigger = realloc(regions->chunks, room * sizeof(*regions->chunks));
+
+		if (!bigger)
+			return -ENOMEM;
+		regions->chunks = bigger;
+		regions->room = room;
+	}
+	chunk = calloc(1, sizeof(*chunk));
+	if (!chunk)
+		return -ENOMEM;
+	chunk->index = index;
+	memmove(regions->chunks + at + 1, regions->chunks + at,
+		(regions->nr_chunks - at) * sizeof(*regions->chunks));
+	regions->chunks[at] = chunk;
+	regions->nr_chunks++;
+	return 0;
+}
+
+int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, uint64_t now_ns,
+		   uint32_t round)
+{
+	uint64_t index = region->rfn >> CHUNK_SHIFT;
+	size_t at = find(regions, index);
+	struct lp_region_record *record;
+	int r;
+
+	if (at == regions->nr_chunks || regions->chunks[at]->index != index) {
+		r = insert(regions, at, index);
+		if (r < 0)
+			return r;
+	}
+	record = &regions->chunks[at]->records[region->rfn % CHUNK_REGIONS];
+	if (!record->told_ns) {
+		regions->chunks[at]->count++;
+		regions->count++;
+	}
+	*record = (struct lp_region_record){*region, now_ns ? now_ns : 1, round};
+	return 0;
+}
+
+const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, uint64_t rfn)
+{
+	size_t at = find(regions, rfn >> CHUNK_SHIFT);
+	const struct lp_region_record *record;
+
+	if (at == regions->nr_chunks || regions->chunks[at]->index != rfn >> CHUNK_SHIFT)
+		return NULL;
+	record = &regions->chunks[at]->records[rfn % CHUNK_REGIONS];
+	return record->told_ns ? record : NULL;
+}
+
+int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
+		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx)
+{
+	for (size_t at = find(regions, start_rfn >> CHUNK_SHIFT); at < regions->nr_chunks; at++) {
+		const struct region_chunk *chunk = regions->chunks[at];
+
+		for (unsigned int i = 0; i < CHUNK_REGIONS; i++) {
+			const struct lp_region_record *record = &chunk->records[i];
+			int r;
+
+			if (!record->told_ns || record->region.rfn < start_rfn)
+				continue;
+			r = each(ctx, record);
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static void drop_from_chunk(struct lp_regions *regions, struct region_chunk *chunk, uint32_t round,
+			    void (*gone)(void *ctx, uint64_t rfn), void *ctx)
+{
+	for (unsigned int i = 0; i < CHUNK_REGIONS; i++) {
+		struct lp_region_record *record = &chunk->records[i];
+		uint64_t rfn = record->region.rfn;
+
+		if (!record->told_ns || record->round == round)
+			continue;
+		*record = (struct lp_region_record){0};
+		chunk->count--;
+		regions->count--;
+		if (gone)
+			gone(ctx, rfn);
+	}
+}
+
+void lp_regions_drop_others(struct lp_regions *regions, uint32_t round,
+			    void (*gone)(void *ctx, uint64_t rfn), void *ctx)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < regions->nr_chunks; at++) {
+		struct region_chunk *chunk = regions->chunks[at];
+
+		drop_from_chunk(regions, chunk, round, gone, ctx);
+		if (chunk->count)
+			regions->chunks[kept++] = chunk;
+		else
+			free(chunk);
+	}
+	regions->nr_chunks = kept;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The regions of one VM as the kernel told of them last. Only regions that the kernel lists are
+ * there: those that were always large cost nothing.
+ */
+#ifndef TDX_LPAGE_CORE_REGIONS_H
+#define TDX_LPAGE_CORE_REGIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/link/link.h"
+
+struct lp_region_record {
+	struct lp_region region;
+	uint64_t told_ns; /* when the kernel told, 0: it never did */
+	uint32_t round;	  /* of the full dump that listed it last */
+};
+
+struct lp_regions {
+	struct region_chunk **chunks; /* ascending */
+	size_t nr_chunks;
+	size_t room;
+	uint64_t count;
+};
+
+void lp_regions_done(struct lp_regions *regions);
+
+/* Takes a region over. Returns 0 or -ENOMEM. */
+int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, uint64_t now_ns,
+		   uint32_t round);
+
+/* NULL when the kernel never listed it. Valid until the next put or drop. */
+const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, uint64_t rfn);
+
+/* Calls @each in ascending order from @start_rfn; a result other than 0 ends the walk. */
+int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
+		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx);
+
+/* Drops every region that was not put with @round; tells each rfn to @gone, which may be NULL. */
+void lp_regions_drop_others(struct lp_regions *regions, uint32_t round,
+			    void (*gone)(void *ctx, uint64_t rfn), void *ctx);
+
+#endif
