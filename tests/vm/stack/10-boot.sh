@@ -6,5 +6,5 @@
 
 state=$(timeout 120 systemctl is-system-running --wait) || systemctl --failed --plain >&2
 expect "system state" "$state" = running
-[ -c /dev/kvm ] || fail "no /dev/kvm"
+[ -n "${1-}" ] || [ -c /dev/kvm ] || fail "no /dev/kvm"
 say "kernel $(uname -r), systemd $(systemctl --version | awk 'NR == 1 { print $2 }')"

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kill -9 in the middle of the work: systemd restarts the daemon, it rebuilds its picture out of the kernel and goes on.
+. "$(dirname "$0")/lib.sh"
+
+# Slow enough to be caught in the act: a few merges a second.
+daemon_with "quiet-time: 1s" "merge-rate: 4/s" "batch: 1"
+guest_start victim --pattern boot --vcpus 2 --memory 64M --seed 5 --duration 600s
+guest_phase victim quiet
+merging() { [ "$(kernel_vm victim .merges)" -ge "$1" ]; }
+wait_for "merges are under way" 60 merging 2
+pid=$(unit MainPID)
+restarts=$(unit NRestarts)
+kill -KILL "$pid"
+merges=$(kernel_vm victim .merges)
+expect "killed before the work was done: coverage" "$(kernel_coverage victim)" -lt 95
+restarted() { [ "$(unit NRestarts)" -eq $((restarts + 1)) ] && [ "$(unit ActiveState)" = active ]; }
+wait_for "systemd restarted it" 60 restarted
+expect "process" "$(unit MainPID)" -ne "$pid"
+expect "the new daemon knows the guest: regions" "$(vm victim '.regions.large + .regions.table')" = "$(kernel_vm victim '.large + .table')"
+wait_for "it goes on: coverage is back at 95 %" 90 coverage_at_least victim 95
+expect "merges before and after" "$(vm victim .merges)" -gt "$merges"
+counts=$(guest_counts victim)
+expect "conversions, counted across the restart" "$(vm victim .to_shared_pages)" = "$(jq -er .to_shared_pages <<<"$counts")"
+systemctl kill -s TERM guest-victim.service
+guest_end victim 60

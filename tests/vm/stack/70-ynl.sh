@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The kernel's own netlink client, with nothing but our spec, agrees with tdx-lpctl about VMs and regions, and gets events.
+. "$(dirname "$0")/lib.sh"
+
+daemon_with "quiet-time: 1h"
+guest_start client --pattern boot --vcpus 2 --memory 32M --seed 9 --duration 600s
+guest_phase client quiet
+id=$(kernel_vm client .id)
+for field in large table mixed; do
+	expect "$field" "$(kernel_vm client .$field)" = "$(vm client ".regions.$field")"
+done
+expect "converted pages" "$(kernel_vm client '.["to-shared-pages"]')" = "$(vm client .to_shared_pages)"
+
+ynl --dump region-get --json "{\"vm-id\": $id}" | jq '[.[].region[]?]' >/tmp/kernel.regions
+ctl region list client | jq '[.. | objects | select(has("rfn"))]' >/tmp/daemon.regions
+expect "regions listed" "$(jq length /tmp/kernel.regions)" -ge 8
+kernel=$(jq -c '[.[] | select(.state == "table") | .rfn] | sort' /tmp/kernel.regions)
+daemon=$(jq -c '[.[] | select(.state == "table") | .rfn] | sort' /tmp/daemon.regions)
+expect "regions with a page table" "$daemon" = "$kernel"
+expect "sum of the regions' conversions" "$(jq '[.[]["to-shared-pages"] // 0] | add' /tmp/kernel.regions)" = \
+	"$(kernel_vm client '.["to-shared-pages"]')"
+
+# An operation by hand: its cookie comes back in the event, with one region merged.
+rfn=$(jq -r '[.[] | select(.state == "table") | .rfn][0]' /tmp/kernel.regions)
+ynl --subscribe events --duration 20 >/tmp/events 2>&1 &
+listener=$!
+listening() { grep -q . /proc/net/netlink && [ "$(awk '$2 == 16 && $4 != "00000000"' /proc/net/netlink | wc -l)" -ge 2 ]; }
+wait_for "the client listens" 30 listening
+cookie=$(ynl --do merge --json "{\"vm-id\": $id, \"range\": [{\"start-rfn\": $rfn}]}" | jq -er .cookie)
+wait $listener
+grep -q "\"op-done-ntf\".*\"cookie\": $cookie[,}]" /tmp/events || fail "no event with cookie $cookie: $(cat /tmp/events)"
+say "op-done-ntf of cookie $cookie came"
+state=$(ynl --dump region-get --json "{\"vm-id\": $id, \"start-rfn\": $rfn, \"nr-regions\": 1, \"states\": [\"large\"]}" |
+	jq -er '.[0].region[0].state')
+expect "region $rfn" "$state" = large
+systemctl kill -s TERM guest-client.service
+guest_end client 60

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `mode: fault`: the kernel merges by itself after the guest's own faults, with a daemon that decides nothing; `mode: off`: nobody does.
+. "$(dirname "$0")/lib.sh"
+
+daemon_with "mode: fault" "policy: never" "min-quiet: 1s"
+guest_start fault --pattern boot --vcpus 2 --memory 32M --seed 11 --duration 600s
+guest_phase fault quiet
+wait_for "mode fault: coverage is back at 95 %" 90 coverage_at_least fault 95
+expect "mode fault: merges that the daemon asked for" "$(vm fault .tally.merged)" = 0
+expect "mode fault: merges" "$(vm fault .merges)" -ge 8
+systemctl kill -s TERM guest-fault.service
+guest_end fault 60

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# After all that: one daemon, not restarted but by us, no failed unit, and it stops at once.
+. "$(dirname "$0")/lib.sh"
+
+systemctl stop tdx-lpaged.service
+expect "result of the unit" "$(unit Result)" = success
+expect "failed units" "$(systemctl --failed --no-legend --plain | wc -l)" = 0
+errors=$(journalctl -q -b -u tdx-lpaged -p err --no-pager | grep -v parsecs) || :
+[ -z "$errors" ] || fail "errors in the daemon's journal: $errors"
+say "no error in the daemon's journal"
