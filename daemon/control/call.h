@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One call of a method, and the table of methods. A method answers at once or keeps the call and
+ * answers from a callback of the core; it then has a cancel function, which is called when the
+ * client goes away first.
+ */
+#ifndef TDX_LPAGE_CONTROL_CALL_H
+#define TDX_LPAGE_CONTROL_CALL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/snapshot.h"
+
+#define CONTROL_INTERFACE     "org.tdxlpage.Control"
+#define CONTROL_REGIONS_LIMIT 1000		 /* regions in one reply */
+#define CONTROL_RANGES_MAX    64		 /* in one call */
+#define CONTROL_REGIONS_MAX   (1 << 22)		 /* in one call's ranges: 8 TiB */
+#define CONTROL_RFN_MAX	      (INT64_C(1) << 31) /* 52 bits of address */
+#define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
+
+enum param_type {
+	PARAM_STRING, /* min and max: bytes */
+	PARAM_BOOL,
+	PARAM_INT,
+	PARAM_RANGES, /* list of objects start_rfn, nr_regions */
+	PARAM_STATES, /* list of states */
+};
+
+struct param {
+	const char *name;
+	enum param_type type;
+	bool required;
+	int64_t min;
+	int64_t max;
+};
+
+struct control_session;
+struct control_call;
+
+struct method {
+	const char *name;
+	bool write;	     /* only on the control socket */
+	bool streams;	     /* wants "more" */
+	const char *returns; /* Varlink text of the reply's fields */
+	const char *doc;
+	void (*call)(struct control_call *call);
+	void (*cancel)(struct control_call *call);
+	struct param params[8]; /* up to the first without a name */
+};
+
+struct control_call {
+	struct control_session *session;
+	struct lp_core *core;
+	const struct method *method;
+	json_t *params; /* checked against method->params; NULL members are left out */
+	bool more;
+	bool oneway;
+	void *state; /* the method's own */
+};
+
+/* Ends with a row without a name. */
+extern const struct method control_methods[];
+
+/* The last answer to @call, which is gone after it. Takes the reference to @params. */
+void control_reply(struct control_call *call, json_t *params);
+
+/* An answer with more to come. Takes the reference. -ENOBUFS: the client reads too slowly. */
+int control_reply_more(struct control_call *call, json_t *params);
+
+/* Ends @call with an error; @name without an interface is one of ours. Takes the reference. */
+void control_error(struct control_call *call, const char *name, json_t *params);
+
+/* Our error for a value out of range. @value may be NULL; it is borrowed. */
+void control_bad_value(struct control_call *call, const char *parameter, json_t *value,
+		       const char *allowed);
+
+/* Our error for a negative errno. */
+void control_failed(struct control_call *call, int error, const char *text);
+
+/*
+ * Reads the parameter "vm", an id or a name, into @ret. Ends @call with an error and returns false
+ * when no VM or more than one is meant. Without the parameter: true and 0.
+ */
+bool control_param_vm(struct control_call *call, uint32_t *ret);
+
+/* Parameters with a value for when they are left out. */
+int64_t control_param_int(const struct control_call *call, const char *name, int64_t otherwise);
+bool control_param_bool(const struct control_call *call, const char *name);
+
+/*
+ * Checks @call->params against the method's table. Returns true, or ends @call with an error and
+ * returns false.
+ */
+bool control_check_params(struct control_call *call);
+
+/* Writes the interface in Varlink's language, as GetInterfaceDescription returns it. */
+void control_print_interface(FILE *f);
+
+#endif

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/control/control.h"
+#include "daemon/control/session.h"
+
+/* Above this nothing more is taken from the client; far above it the client is dropped. */
+#define OUTPUT_BUSY_BYTES (1u << 20)
+#define OUTPUT_MAX_BYTES  (8u << 20)
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct door *door;
+	struct bufferevent *bev;
+	struct control_session *session;
+	struct event *later; /* goes on with the input, or drops the client, outside of callbacks */
+	bool dropped;
+	bool ended; /* sends no more, but may still read what it asked for */
+};
+
+/* One of the two sockets. */
+struct door {
+	struct control *control;
+	const char *name;
+	bool write;
+	bool ours; /* made by us, to be removed */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct evconnlistener *listener;
+	LIST_HEAD(, client) clients;
+	size_t nr_clients;
+};
+
+struct control {
+	struct control_options options;
+	struct door doors[2];
+};
+
+static void say(const struct control *control, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(const struct control *control, int priority, const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (!control->options.log)
+		return;
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	control->options.log(control->options.log_ctx, priority, line);
+}
+
+/* ---- clients ---- */
+
+static void client_free(struct client *client)
+{
+	LIST_REMOVE(client, entry);
+	client->door->nr_clients--;
+	control_session_free(client->session);
+	if (client->later)
+		event_free(client->later);
+	if (client->bev)
+		bufferevent_free(client->bev);
+	free(client);
+}
+
+/* Callers may be deep in a method: the client goes when the loop is back. */
+static void drop(struct client *client, const char *why)
+{
+	if (client->dropped)
+		return;
+	client->dropped = true;
+	say(client->door->control, LOG_DEBUG, "dropped a client of the %s socket: %s",
+	    client->door->name, why);
+	event_active(client->later, EV_TIMEOUT, 0);
+}
+
+static bool output_above(const struct client *client, size_t bytes)
+{
+	return evbuffer_get_length(bufferevent_get_output(client->bev)) > bytes;
+}
+
+static int client_send(void *ctx, const char *frame, size_t len)
+{
+	struct client *client = ctx;
+
+	if (client->dropped)
+		return -ENOBUFS;
+	if (bufferevent_write(client->bev, frame, len) < 0 ||
+	    bufferevent_write(client->bev, "", 1) < 0 || output_above(client, OUTPUT_MAX_BYTES)) {
+		drop(client, "it reads too slowly");
+		return -ENOBUFS;
+	}
+	return 0;
+}
+
+static void client_input(struct client *client)
+{
+	int r = 0;
+
+	if (!client->dropped && !output_above(client, OUTPUT_BUSY_BYTES))
+		r = control_session_input(client->session, bufferevent_get_input(client->bev));
+	if (r == -EMSGSIZE)
+		drop(client, "a frame is longer than 1 MiB");
+	else if (r < 0)
+		drop(client, "a frame is no Varlink call");
+}
+
+static void client_resume(void *ctx)
+{
+	struct client *client = ctx;
+
+	event_active(client->later, EV_TIMEOUT, 0);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *ctx)
+{
+	struct client *client = ctx;
+
+	(void)fd;
+	(void)what;
+	if (client->dropped)
+		client_free(client);
+	else
+		client_input(client);
+}
+
+static void on_read(struct bufferevent *bev, void *ctx)
+{
+	(void)bev;
+	client_input(ctx);
+}
+
+static void on_written(struct bufferevent *bev, void *ctx)
+{
+	struct client *client = ctx;
+
+	if (client->ended && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		client_free(client);
+	else
+		client_input(client);
+}
+
+static void on_end(struct bufferevent *bev, short what, void *ctx)
+{
+	struct client *client = ctx;
+
+	if (!(what & BEV_EVENT_EOF) || evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
+		client_free(client);
+		return;
+	}
+	client->ended = true;
+	bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
+}
+
+static struct client *client_new(struct door *door, evutil_socket_t fd)
+{
+	struct event_base *base = door->control->options.base;
+	struct client *client = calloc(1, sizeof(*client));
+	const struct control_session_options options = {
+		.core = door->control->options.core,
+		.write = door->write,
+		.send = client_send,
+		.resume = client_resume,
+		.ctx = client,
+	};
+
+	if (!client)
+		return NULL;
+	client->door = door;
+	LIST_INSERT_HEAD(&door->clients, client, entry);
+	door->nr_clients++;
+	client->later = event_new(base, -1, 0, on_later, client);
+	client->session = control_session_new(&options);
+	client->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	return client;
+}
+
+static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
+		       struct sockaddr *address, int len, void *ctx)
+{
+	struct door *door = ctx;
+	struct client *client;
+
+	(void)listener;
+	(void)address;
+	(void)len;
+	if (door->nr_clients == CONTROL_CLIENTS_MAX) {
+		say(door->control, LOG_DEBUG, "refused a client of the %s socket: %d are connected",
+		    door->name, CONTROL_CLIENTS_MAX);
+		close(fd);
+		return;
+	}
+	client = client_new(door, fd);
+	if (!client || !client->bev || !client->session || !client->later) {
+		if (!client || !client->bev)
+			close(fd);
+		if (client)
+			client_free(client);
+		return;
+	}
+	bufferevent_setcb(client->bev, on_read, on_written, on_end, client);
+	/* A full frame and its NUL have to fit, or it could never be seen whole. */
+	bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_FRAME_MAX_BYTES + 2);
+	bufferevent_setwatermark(client->bev, EV_WRITE, OUTPUT_BUSY_BYTES / 4, 0);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+/* ---- sockets ---- */
+
+/* A socket that nobody answers on is left over from a crash. */
+static int remove_stale(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	close(fd);
+	if (r == -ENOENT)
+		return 0;
+	if (r != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+/* Sets the mode before the first client can come: between bind and listen nobody can connect. */
+static int bind_and_listen(int fd, const struct sockaddr_un *address)
+{
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return -errno;
+	if (chmod(address->sun_path, 0660) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Returns a listening socket in the runtime directory. */
+static int make_socket(struct door *door)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, r;
+
+	if ((size_t)snprintf(door->path, sizeof(door->path), "%s/%s",
+			     door->control->options.runtime_dir, door->name) >= sizeof(door->path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, door->path, sizeof(address.sun_path));
+	r = remove_stale(&address);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = bind_and_listen(fd, &address);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	door->ours = true;
+	return fd;
+}
+
+/* Returns the socket that systemd passed under @name, or -1. */
+static int passed_socket(const char *name)
+{
+	char **names = NULL;
+	int found = -1, nr = sd_listen_fds_with_names(0, &names);
+
+	for (int i = 0; i < nr; i++) {
+		if (found < 0 && names && strcmp(names[i], name) == 0)
+			found = SD_LISTEN_FDS_START + i;
+		free(names[i]);
+	}
+	free(names);
+	if (found >= 0 && evutil_make_socket_nonblocking(found) < 0)
+		return -1;
+	return found;
+}
+
+static int door_open(struct door *door)
+{
+	int fd = passed_socket(door->name);
+
+	if (fd < 0)
+		fd = make_socket(door);
+	if (fd < 0) {
+		say(door->control, LOG_ERR, "cannot listen on %s: %s",
+		    *door->path ? door->path : door->name,
+		    fd == -EADDRINUSE ? "another daemon answers there" : strerror(-fd));
+		return fd;
+	}
+	door->listener = evconnlistener_new(door->control->options.base, on_connect, door,
+					    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!door->listener) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void door_close(struct door *door)
+{
+	while (!LIST_EMPTY(&door->clients))
+		client_free(LIST_FIRST(&door->clients));
+	if (door->listener)
+		evconnlistener_free(door->listener);
+	if (door->ours)
+		unlink(door->path);
+}
+
+int control_new(const struct control_options *options, struct control **ret)
+{
+	static const char *const names[2] = {CONTROL_SOCKET, CONTROL_READ_SOCKET};
+	struct control *control = calloc(1, sizeof(*control));
+	int r = 0;
+
+	if (!control)
+		return -ENOMEM;
+	control->options = *options;
+	for (size_t i = 0; i < 2; i++) {
+		control->doors[i].control = control;
+		control->doors[i].name = names[i];
+		control->doors[i].write = i == 0;
+		LIST_INIT(&control->doors[i].clients);
+	}
+	for (size_t i = 0; i < 2 && r == 0; i++)
+		r = door_open(&control->doors[i]);
+	if (r < 0) {
+		control_free(control);
+		return r;
+	}
+	*ret = control;
+	return 0;
+}
+
+struct control *control_free(struct control *control)
+{
+	if (!control)
+		return NULL;
+	for (size_t i = 0; i < 2; i++)
+		door_close(&control->doors[i]);
+	free(control);
+	return NULL;
+}
+
+size_t control_nr_clients(const struct control *control)
+{
+	return control->doors[0].nr_clients + control->doors[1].nr_clients;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/config/config.h"
+#include "daemon/config/text.h"
+#include "daemon/control/fields.h"
+#include "daemon/core/snapshot.h"
+
+#define US(ns) ((json_int_t)((ns) / 1000))
+
+static const char *const states[] = {
+	[KVM_LPAGE_STATE_UNMAPPED] = "unmapped",
+	[KVM_LPAGE_STATE_LARGE] = "large",
+	[KVM_LPAGE_STATE_TABLE] = "table",
+	[KVM_LPAGE_STATE_MIXED] = "mixed",
+};
+static const char *const ops[] = {
+	[KVM_LPAGE_OP_NONE] = "none",	    [KVM_LPAGE_OP_MERGE] = "merge",
+	[KVM_LPAGE_OP_SPLIT] = "split",	    [KVM_LPAGE_OP_HOLD] = "hold",
+	[KVM_LPAGE_OP_RELEASE] = "release",
+};
+static const char *const layers[] = {
+	[KVM_LPAGE_LAYER_VMM] = "vmm",
+	[KVM_LPAGE_LAYER_ADMIN] = "admin",
+};
+static const char *const name_sources[] = {
+	[LP_NAME_NONE] = "none",
+	[LP_NAME_IOCTL] = "ioctl",
+	[LP_NAME_LIBVIRT] = "libvirt",
+	[LP_NAME_QEMU] = "qemu",
+};
+/* In the order of the bits of enum kvm_lpage_incapable. */
+static const char *const incapables[] = {
+	"memfd_4k", "memfd_mmap", "align_gfn", "align_hva", "vendor", "host",
+};
+
+#define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
+
+const char *control_state_name(uint32_t state)
+{
+	return NAME_OF(states, state);
+}
+
+const char *control_op_name(uint32_t op)
+{
+	return NAME_OF(ops, op);
+}
+
+const char *control_layer_name(uint32_t layer)
+{
+	return NAME_OF(layers, layer);
+}
+
+int control_state_from_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (strcmp(states[i], name) == 0)
+			return (int)i;
+	}
+	return -EINVAL;
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *snake(const char *name)
+{
+	char text[TEXT_NAME_MAX];
+
+	return json_string(text_snake(name, text));
+}
+
+static json_t *incapable_json(uint32_t flags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < 32; i++) {
+		if (flags & UINT32_C(1) << i)
+			json_array_append_new(list, json_string(NAME_OF(incapables, i)));
+	}
+	return list;
+}
+
+static json_t *reasons_json(const uint64_t *counts)
+{
+	json_t *object = json_object();
+	char text[TEXT_NAME_MAX];
+
+	for (int i = lpage_reason_next(-1); i >= 0; i = lpage_reason_next(i)) {
+		if (counts[i])
+			json_object_set_new(object,
+					    text_snake(lpage_reason_name((unsigned int)i), text),
+					    json_integer((json_int_t)counts[i]));
+	}
+	return object;
+}
+
+static json_t *limit(const struct lp_limits *limits, unsigned int attr, json_t *value)
+{
+	if (limits->set & LP_LIMIT(attr))
+		return value;
+	json_decref(value);
+	return json_null();
+}
+
+static json_t *limits_json(const struct lp_limits *l)
+{
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mode",
+		limit(l, KVM_LPAGE_A_POLICY_MODE, snake(config_mode_name(l->mode))), "min_quiet_us",
+		limit(l, KVM_LPAGE_A_POLICY_MIN_QUIET_NS, json_integer(US(l->min_quiet_ns))),
+		"merge_rate", limit(l, KVM_LPAGE_A_POLICY_RATE, json_integer(l->rate_per_s)),
+		"burst", limit(l, KVM_LPAGE_A_POLICY_BURST, json_integer(l->burst_regions)),
+		"batch", limit(l, KVM_LPAGE_A_POLICY_BATCH, json_integer(l->batch_regions)),
+		"max_stall_us",
+		limit(l, KVM_LPAGE_A_POLICY_MAX_STALL_NS, json_integer(US(l->max_stall_ns))),
+		"notify_interval_us",
+		limit(l, KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS,
+		      json_integer(US(l->notify_interval_ns))));
+}
+
+/* 1234567 is 123.4567 percent; four digits are all there is. */
+static json_t *percent_json(uint64_t ppm)
+{
+	return ppm == UINT64_MAX ? json_null() : json_real((double)ppm / 10000);
+}
+
+static json_t *errno_json(int error)
+{
+	const char *name = error ? strerrorname_np(error < 0 ? -error : error) : NULL;
+
+	return error ? json_string(name ? name : "unknown") : json_null();
+}
+
+/* What is held as a 32-bit number: enumerations and counters. */
+static json_t *u32_json(enum field_kind kind, uint32_t value)
+{
+	switch (kind) {
+	case FIELD_REASON:
+		return snake(lpage_reason_name(value));
+	case FIELD_STATE:
+		return json_string(control_state_name(value));
+	case FIELD_OP:
+		return json_string(control_op_name(value));
+	case FIELD_OPT_LAYER:
+		return value == UINT32_MAX ? json_null() : json_string(control_layer_name(value));
+	case FIELD_MODE:
+		return snake(config_mode_name(value));
+	case FIELD_VM_TYPE:
+		return snake(config_vm_type_name((int)value));
+	case FIELD_NAME_SOURCE:
+		return json_string(NAME_OF(name_sources, value));
+	case FIELD_INCAPABLE:
+		return incapable_json(value);
+	default:
+		return json_integer(value);
+	}
+}
+
+static json_t *u64_json(enum field_kind kind, uint64_t value)
+{
+	if (value == UINT64_MAX && kind != FIELD_U64 && kind != FIELD_US)
+		return json_null();
+	if (kind == FIELD_US || kind == FIELD_OPT_US)
+		return json_integer(US(value));
+	return json_integer((json_int_t)value);
+}
+
+static json_t *field_json(const struct field *field, const void *p)
+{
+	switch (field->kind) {
+	case FIELD_U64:
+	case FIELD_OPT_U64:
+	case FIELD_US:
+	case FIELD_OPT_US:
+		return u64_json(field->kind, *(const uint64_t *)p);
+	case FIELD_PERCENT:
+		return percent_json(*(const uint64_t *)p);
+	case FIELD_BOOL:
+		return json_boolean(*(const bool *)p);
+	case FIELD_TEXT:
+		return json_string(p);
+	case FIELD_OPT_TEXT:
+		return text_or_null(p);
+	case FIELD_STRING:
+		return text_or_null(*(const char *const *)p);
+	case FIELD_ERRNO:
+		return errno_json(*(const int *)p);
+	case FIELD_REASONS:
+		return reasons_json(p);
+	case FIELD_LIMITS:
+		return limits_json(p);
+	case FIELD_OBJECT:
+		return fields_json(field->object, p);
+	default:
+		return u32_json(field->kind, *(const uint32_t *)p);
+	}
+}
+
+json_t *fields_json(const struct fields *fields, const void *base)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < fields->nr; i++) {
+		const struct field *field = &fields->rows[i];
+		json_t *value = field_json(field, (const char *)base + field->offset);
+
+		/* A name that is not UTF-8 must not hide the rest. */
+		if (!value)
+			value = json_string("(not UTF-8)");
+		if (json_object_set_new(object, field->name, value) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+static const char *field_type(const struct field *field)
+{
+	switch (field->kind) {
+	case FIELD_U32:
+	case FIELD_U64:
+	case FIELD_US:
+		return "int";
+	case FIELD_OPT_U64:
+	case FIELD_OPT_US:
+		return "?int";
+	case FIELD_BOOL:
+		return "bool";
+	case FIELD_PERCENT:
+		return "?float";
+	case FIELD_ERRNO:
+	case FIELD_OPT_TEXT:
+	case FIELD_OPT_LAYER:
+	case FIELD_STRING:
+		return "?string";
+	case FIELD_INCAPABLE:
+		return "[]string";
+	case FIELD_REASONS:
+		return "[string]int";
+	case FIELD_LIMITS:
+		return "Limits";
+	case FIELD_OBJECT:
+		return field->object->type;
+	default:
+		return "string";
+	}
+}
+
+void fields_print_type(FILE *f, const struct fields *fields)
+{
+	fprintf(f, "type %s (\n", fields->type);
+	for (size_t i = 0; i < fields->nr; i++)
+		fprintf(f, "  %s: %s%s\n", fields->rows[i].name, field_type(&fields->rows[i]),
+			i + 1 < fields->nr ? "," : "");
+	fputs(")\n", f);
+}

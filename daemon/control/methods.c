@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/control/methods.h"
+
+#define PARAM_VM(is_required)                                                                      \
+	{                                                                                          \
+		"vm", PARAM_STRING, is_required, 1, 63                                             \
+	}
+#define PARAM_FRESH                                                                                \
+	{                                                                                          \
+		"fresh", PARAM_BOOL, false, 0, 0                                                   \
+	}
+#define RANGES_REPLY                                                                               \
+	"vm: int, op: string, done: int, refused: int, results: []Result, batches: []Batch"
+
+const struct method control_methods[] = {
+	{
+		.name = "Ping",
+		.doc = "Answers.",
+		.returns = "",
+		.call = method_ping,
+	},
+	{
+		.name = "Status",
+		.doc = "The host. With fresh, the kernel is asked first.",
+		.returns = "host: Host",
+		.call = method_status,
+		.cancel = method_unfresh,
+		.params = {PARAM_FRESH},
+	},
+	{
+		.name = "ListVms",
+		.doc = "VMs in ascending order of id; next is where to go on, null at the end.",
+		.returns = "vms: []Vm, next: ?int",
+		.call = method_list_vms,
+		.cancel = method_unfresh,
+		.params = {{"start", PARAM_INT, false, 0, UINT32_MAX},
+			   {"limit", PARAM_INT, false, 1, CONTROL_REGIONS_LIMIT},
+			   PARAM_FRESH},
+	},
+	{
+		.name = "ShowVm",
+		.doc = "All about one VM.",
+		.returns = "vm: VmDetail",
+		.call = method_show_vm,
+		.cancel = method_unfresh,
+		.params = {PARAM_VM(true), PARAM_FRESH},
+	},
+	{
+		.name = "ListRegions",
+		.doc = "Regions of a VM in ascending order, as learnt last; those that were large from "
+		       "the start and never touched are left out. next_rfn is where to go on.",
+		.returns = "vm: int, regions: []Region, next_rfn: ?int",
+		.call = method_list_regions,
+		.cancel = method_unfresh,
+		.params = {PARAM_VM(true),
+			   {"states", PARAM_STATES, false, 0, 0},
+			   {"start_rfn", PARAM_INT, false, 0, CONTROL_RFN_MAX - 1},
+			   {"nr_regions", PARAM_INT, false, 1, CONTROL_RFN_MAX},
+			   {"limit", PARAM_INT, false, 1, CONTROL_REGIONS_LIMIT},
+			   PARAM_FRESH},
+	},
+	{
+		.name = "Explain",
+		.doc = "What stands between the region at a guest-physical address and its merge.",
+		.returns = "explanation: Explanation, region: ?Region",
+		.call = method_explain,
+		.cancel = method_unfresh,
+		.params = {PARAM_VM(true),
+			   {"gpa", PARAM_INT, true, 0, (CONTROL_RFN_MAX << 21) - 1},
+			   PARAM_FRESH},
+	},
+	{
+		.name = "GetConfig",
+		.doc = "The configuration in force, as YAML and as an object.",
+		.returns = "path: string, missing: bool, text: string, config: object",
+		.call = method_get_config,
+	},
+	{
+		.name = "Watch",
+		.doc = "Sends what happens, until the client goes away or reads too slowly.",
+		.returns = "event: Event",
+		.streams = true,
+		.call = method_watch,
+		.cancel = method_unwatch,
+		.params = {PARAM_VM(false)},
+	},
+	{
+		.name = "Reload",
+		.doc = "Reads the configuration again, all or nothing, and answers when it is in force.",
+		.returns = "path: string, missing: bool, rules: int",
+		.write = true,
+		.call = method_reload,
+	},
+	{
+		.name = "Pause",
+		.doc = "Stops decisions from being carried out, for one VM or all; kept over restarts.",
+		.returns = "",
+		.write = true,
+		.call = method_pause,
+		.params = {PARAM_VM(false)},
+	},
+	{
+		.name = "Resume",
+		.doc = "Ends Pause; of all, it leaves the pause of a single VM alone.",
+		.returns = "",
+		.write = true,
+		.call = method_resume,
+		.params = {PARAM_VM(false)},
+	},
+	{
+		.name = "SetDryRun",
+		.doc = "Decide, but ask the kernel for nothing; kept over restarts.",
+		.returns = "",
+		.write = true,
+		.call = method_set_dry_run,
+		.params = {{"on", PARAM_BOOL, true, 0, 0}},
+	},
+	{
+		.name = "Merge",
+		.doc = "Merges regions, whatever policy and pause say.",
+		.returns = RANGES_REPLY,
+		.write = true,
+		.call = method_merge,
+		.cancel = method_ranges_cancel,
+		.params = {PARAM_VM(true), {"ranges", PARAM_RANGES, true, 0, 0}},
+	},
+	{
+		.name = "Split",
+		.doc = "Splits large regions.",
+		.returns = RANGES_REPLY,
+		.write = true,
+		.call = method_split,
+		.cancel = method_ranges_cancel,
+		.params = {PARAM_VM(true), {"ranges", PARAM_RANGES, true, 0, 0}},
+	},
+	{
+		.name = "Hold",
+		.doc = "Keeps regions from being merged for ttl_us.",
+		.returns = RANGES_REPLY,
+		.write = true,
+		.call = method_hold,
+		.cancel = method_ranges_cancel,
+		.params = {PARAM_VM(true),
+			   {"ranges", PARAM_RANGES, true, 0, 0},
+			   {"ttl_us", PARAM_INT, true, 1, CONTROL_HOLD_MAX_US}},
+	},
+	{
+		.name = "Release",
+		.doc = "Ends the admin's holds.",
+		.returns = RANGES_REPLY,
+		.write = true,
+		.call = method_release,
+		.cancel = method_ranges_cancel,
+		.params = {PARAM_VM(true), {"ranges", PARAM_RANGES, true, 0, 0}},
+	},
+	{.name = NULL},
+};

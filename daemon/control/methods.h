@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The methods behind the table in methods.c; see there for what each does. */
+#ifndef TDX_LPAGE_CONTROL_METHODS_H
+#define TDX_LPAGE_CONTROL_METHODS_H
+
+#include "daemon/control/call.h"
+
+/* read.c: nothing changes. Those that can ask the kernel anew are cancelled by method_unfresh(). */
+void method_ping(struct control_call *call);
+void method_status(struct control_call *call);
+void method_list_vms(struct control_call *call);
+void method_show_vm(struct control_call *call);
+void method_list_regions(struct control_call *call);
+void method_explain(struct control_call *call);
+void method_get_config(struct control_call *call);
+void method_unfresh(struct control_call *call);
+
+/* watch.c */
+void method_watch(struct control_call *call);
+void method_unwatch(struct control_call *call);
+
+/* write.c */
+void method_reload(struct control_call *call);
+void method_pause(struct control_call *call);
+void method_resume(struct control_call *call);
+void method_set_dry_run(struct control_call *call);
+
+/* ranges.c */
+void method_merge(struct control_call *call);
+void method_split(struct control_call *call);
+void method_hold(struct control_call *call);
+void method_release(struct control_call *call);
+void method_ranges_cancel(struct control_call *call);
+
+#endif

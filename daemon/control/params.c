@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/control/call.h"
+#include "daemon/control/fields.h"
+
+/* "1 to 5" and the like, for complaints. */
+static void allowed_text(const struct param *param, char *ret, size_t size)
+{
+	switch (param->type) {
+	case PARAM_STRING:
+		snprintf(ret, size, "a string of %" PRId64 " to %" PRId64 " bytes", param->min,
+			 param->max);
+		break;
+	case PARAM_BOOL:
+		snprintf(ret, size, "true or false");
+		break;
+	case PARAM_INT:
+		snprintf(ret, size, "%" PRId64 " to %" PRId64, param->min, param->max);
+		break;
+	case PARAM_RANGES:
+		snprintf(ret, size,
+			 "1 to %d objects of start_rfn (0 to %" PRId64 ") and nr_regions (at least "
+			 "1, all together at most %d)",
+			 CONTROL_RANGES_MAX, CONTROL_RFN_MAX - 1, CONTROL_REGIONS_MAX);
+		break;
+	case PARAM_STATES:
+		snprintf(ret, size, "a list of unmapped, large, table, mixed");
+		break;
+	}
+}
+
+static bool int_in(const json_t *value, int64_t min, int64_t max)
+{
+	return json_is_integer(value) && json_integer_value(value) >= min &&
+	       json_integer_value(value) <= max;
+}
+
+static bool ranges_are_good(const json_t *list)
+{
+	int64_t start, nr, total = 0;
+	size_t i;
+	json_t *range;
+
+	if (json_array_size(list) < 1 || json_array_size(list) > CONTROL_RANGES_MAX)
+		return false;
+	json_array_foreach(list, i, range) {
+		const json_t *first = json_object_get(range, "start_rfn");
+		const json_t *count = json_object_get(range, "nr_regions");
+
+		if (json_object_size(range) != 2 || !int_in(first, 0, CONTROL_RFN_MAX - 1) ||
+		    !int_in(count, 1, CONTROL_REGIONS_MAX))
+			return false;
+		start = json_integer_value(first);
+		nr = json_integer_value(count);
+		total += nr;
+		if (start + nr > CONTROL_RFN_MAX || total > CONTROL_REGIONS_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool states_are_good(const json_t *list)
+{
+	size_t i;
+	json_t *state;
+
+	if (!json_is_array(list) || json_array_size(list) > 4)
+		return false;
+	json_array_foreach(list, i, state) {
+		if (!json_is_string(state) || control_state_from_name(json_string_value(state)) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_good(const struct param *param, const json_t *value)
+{
+	switch (param->type) {
+	case PARAM_STRING:
+		return json_is_string(value) && json_string_length(value) >= (size_t)param->min &&
+		       json_string_length(value) <= (size_t)param->max;
+	case PARAM_BOOL:
+		return json_is_boolean(value);
+	case PARAM_INT:
+		return int_in(value, param->min, param->max);
+	case PARAM_RANGES:
+		return ranges_are_good(value);
+	case PARAM_STATES:
+		return states_are_good(value);
+	}
+	return false;
+}
+
+static const struct param *find_param(const struct method *method, const char *name)
+{
+	for (const struct param *p = method->params; p->name; p++) {
+		if (strcmp(p->name, name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+bool control_check_params(struct control_call *call)
+{
+	char allowed[192];
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(call->params, name, value) {
+		if (!find_param(call->method, name)) {
+			control_error(call, "org.varlink.service.InvalidParameter",
+				      json_pack("{s:s}", "parameter", name));
+			return false;
+		}
+	}
+	for (const struct param *p = call->method->params; p->name; p++) {
+		value = json_object_get(call->params, p->name);
+		if (json_is_null(value) && !p->required) {
+			json_object_del(call->params, p->name);
+			continue;
+		}
+		if (value ? is_good(p, value) : !p->required)
+			continue;
+		allowed_text(p, allowed, sizeof(allowed));
+		control_bad_value(call, p->name, value, allowed);
+		return false;
+	}
+	return true;
+}
+
+int64_t control_param_int(const struct control_call *call, const char *name, int64_t otherwise)
+{
+	const json_t *value = json_object_get(call->params, name);
+
+	return value ? json_integer_value(value) : otherwise;
+}
+
+bool control_param_bool(const struct control_call *call, const char *name)
+{
+	return json_is_true(json_object_get(call->params, name));
+}
+
+/* Only digits make an id; 0 is none. */
+static uint32_t parse_id(const char *text)
+{
+	unsigned long long id;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return 0;
+	errno = 0;
+	id = strtoull(text, NULL, 10);
+	return errno || id > UINT32_MAX ? 0 : (uint32_t)id;
+}
+
+/* Collects the ids of the VMs with that name; NULL without memory. */
+static json_t *ids_by_name(struct lp_core *core, const char *name)
+{
+	size_t room = core->ops->vm_ids(core, NULL, 0), nr;
+	uint32_t *ids = calloc(room ? room : 1, sizeof(*ids));
+	struct lp_vm_snapshot vm;
+	json_t *found;
+
+	if (!ids)
+		return NULL;
+	found = json_array();
+	nr = core->ops->vm_ids(core, ids, room);
+	for (size_t i = 0; i < nr && i < room; i++) {
+		if (core->ops->vm(core, ids[i], &vm) == 0 && strcmp(vm.identity.name, name) == 0)
+			json_array_append_new(found, json_integer(ids[i]));
+	}
+	free(ids);
+	return found;
+}
+
+static bool has_vm(struct lp_core *core, uint32_t id)
+{
+	struct lp_vm_snapshot vm;
+
+	return core->ops->vm(core, id, &vm) == 0;
+}
+
+bool control_param_vm(struct control_call *call, uint32_t *ret)
+{
+	const char *vm = json_string_value(json_object_get(call->params, "vm"));
+	json_t *ids;
+
+	*ret = 0;
+	if (!vm)
+		return true;
+	*ret = parse_id(vm);
+	if (*ret && has_vm(call->core, *ret))
+		return true;
+	ids = ids_by_name(call->core, vm);
+	if (json_array_size(ids) == 1) {
+		*ret = (uint32_t)json_integer_value(json_array_get(ids, 0));
+		json_decref(ids);
+		return true;
+	}
+	if (!ids) {
+		control_failed(call, -ENOMEM, NULL);
+	} else if (json_array_size(ids) == 0) {
+		json_decref(ids);
+		control_error(call, "NoSuchVm", json_pack("{s:s}", "vm", vm));
+	} else {
+		control_error(call, "AmbiguousName",
+			      json_pack("{s:s, s:o}", "vm", vm, "candidates", ids));
+	}
+	return false;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/config.h"
+#include "daemon/control/config_json.h"
+#include "daemon/control/methods.h"
+#include "daemon/control/views.h"
+
+void method_ping(struct control_call *call)
+{
+	control_reply(call, json_object());
+}
+
+/* ---- "fresh": ask the kernel, then run the method again ---- */
+
+static const char asked[] = "asked"; /* call->state of the second run */
+
+static void on_refreshed(void *ctx, int error)
+{
+	struct control_call *call = ctx;
+
+	if (error)
+		control_failed(call, error, "the kernel could not be asked");
+	else
+		call->method->call(call);
+}
+
+/* Returns true when @call is to go on later, or has ended. */
+static bool wait_fresh(struct control_call *call, uint32_t vm_id)
+{
+	int r;
+
+	if (call->state || !control_param_bool(call, "fresh"))
+		return false;
+	call->state = (void *)(uintptr_t)asked;
+	r = call->core->ops->refresh(call->core, vm_id, on_refreshed, call);
+	if (r < 0)
+		control_failed(call, r, "the kernel could not be asked");
+	return true;
+}
+
+void method_unfresh(struct control_call *call)
+{
+	call->core->ops->refresh_cancel(call->core, call);
+}
+
+/* ---- host and VMs ---- */
+
+void method_status(struct control_call *call)
+{
+	struct lp_status status;
+
+	if (wait_fresh(call, 0))
+		return;
+	call->core->ops->status(call->core, &status);
+	control_reply(call, json_pack("{s:o}", "host", fields_json(&control_host_fields, &status)));
+}
+
+static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, uint32_t start,
+			size_t limit, json_t **ret_next)
+{
+	json_t *vms = json_array();
+	struct lp_vm_snapshot vm;
+
+	*ret_next = NULL;
+	for (size_t i = 0; i < nr; i++) {
+		if (ids[i] < start || core->ops->vm(core, ids[i], &vm) < 0)
+			continue;
+		if (json_array_size(vms) == limit) {
+			*ret_next = json_integer(ids[i]);
+			break;
+		}
+		json_array_append_new(vms, fields_json(&control_vm_fields, &vm));
+	}
+	return vms;
+}
+
+void method_list_vms(struct control_call *call)
+{
+	struct lp_core *core = call->core;
+	uint32_t start = (uint32_t)control_param_int(call, "start", 0);
+	size_t limit = (size_t)control_param_int(call, "limit", CONTROL_REGIONS_LIMIT);
+	size_t room, nr;
+	uint32_t *ids;
+	json_t *vms, *next;
+
+	if (wait_fresh(call, 0))
+		return;
+	room = core->ops->vm_ids(core, NULL, 0);
+	ids = calloc(room ? room : 1, sizeof(*ids));
+	if (!ids) {
+		control_failed(call, -ENOMEM, NULL);
+		return;
+	}
+	nr = core->ops->vm_ids(core, ids, room);
+	vms = vms_json(core, ids, nr < room ? nr : room, start, limit, &next);
+	free(ids);
+	control_reply(call, json_pack("{s:o, s:o?}", "vms", vms, "next", next));
+}
+
+void method_show_vm(struct control_call *call)
+{
+	struct lp_vm_snapshot vm;
+	uint32_t id;
+	int r;
+
+	if (!control_param_vm(call, &id) || wait_fresh(call, id))
+		return;
+	r = call->core->ops->vm(call->core, id, &vm);
+	if (r < 0)
+		control_failed(call, r, NULL);
+	else
+		control_reply(call, json_pack("{s:o}", "vm",
+					      fields_json(&control_vm_detail_fields, &vm)));
+}
+
+/* ---- regions ---- */
+
+struct region_list {
+	json_t *regions;
+	size_t limit;
+	uint64_t now_ns;
+	json_t *next;
+};
+
+static int add_region(void *ctx, const struct lp_region_snapshot *region)
+{
+	struct region_list *list = ctx;
+	struct region_view view;
+
+	if (json_array_size(list->regions) == list->limit) {
+		list->next = json_integer((json_int_t)region->region.rfn);
+		return 1;
+	}
+	control_region_view(region, list->now_ns, &view);
+	json_array_append_new(list->regions, fields_json(&control_region_fields, &view));
+	return 0;
+}
+
+static uint32_t states_param(const struct control_call *call)
+{
+	uint32_t states = 0;
+	size_t i;
+	json_t *state;
+
+	json_array_foreach(json_object_get(call->params, "states"), i, state)
+		states |= UINT32_C(1) << control_state_from_name(json_string_value(state));
+	return states;
+}
+
+static uint64_t link_now(struct lp_core *core)
+{
+	struct lp_status status;
+
+	core->ops->status(core, &status);
+	return status.now_ns;
+}
+
+/* Fills @list. Returns 0 or a negative errno; the lists are the caller's in either case. */
+static int list_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
+			struct region_list *list)
+{
+	int r;
+
+	list->now_ns = link_now(core);
+	list->regions = json_array();
+	filter->limit = list->limit + 1;
+	r = core->ops->regions(core, vm_id, filter, add_region, list);
+	return r < 0 ? r : 0;
+}
+
+void method_list_regions(struct control_call *call)
+{
+	struct region_list list = {
+		.limit = (size_t)control_param_int(call, "limit", CONTROL_REGIONS_LIMIT),
+	};
+	struct lp_region_filter filter = {
+		.start_rfn = (uint64_t)control_param_int(call, "start_rfn", 0),
+		.nr_regions = (uint64_t)control_param_int(call, "nr_regions", 0),
+		.states = states_param(call),
+	};
+	uint32_t id;
+	int r;
+
+	if (!control_param_vm(call, &id) || wait_fresh(call, id))
+		return;
+	r = list_regions(call->core, id, &filter, &list);
+	if (r < 0) {
+		json_decref(list.regions);
+		json_decref(list.next);
+		control_failed(call, r, NULL);
+		return;
+	}
+	control_reply(call, json_pack("{s:I, s:o, s:o?}", "vm", (json_int_t)id, "regions",
+				      list.regions, "next_rfn", list.next));
+}
+
+/* Returns the one region as an object, or NULL when nothing is known of it. */
+static json_t *one_region(struct lp_core *core, uint32_t vm_id, uint64_t rfn)
+{
+	struct region_list list = {.limit = 1};
+	struct lp_region_filter filter = {.start_rfn = rfn, .nr_regions = 1};
+	json_t *region = NULL;
+
+	if (list_regions(core, vm_id, &filter, &list) == 0)
+		region = json_incref(json_array_get(list.regions, 0));
+	json_decref(list.regions);
+	json_decref(list.next);
+	return region;
+}
+
+static json_t *explanation(uint32_t vm_id, uint64_t rfn, const struct lp_explain *explain)
+{
+	const struct lpage_reason_info *info = lpage_reason_info(explain->reason);
+	const struct explain_view view = {
+		.vm_id = vm_id,
+		.gpa = rfn << 21,
+		.reason = explain->reason,
+		.why = info ? info->why : "a reason that this version does not know",
+		.remedy = info ? info->remedy : NULL,
+		.text = explain->text,
+		.wait_ns = explain->wait_ns,
+		.estimated = explain->estimated,
+	};
+
+	return fields_json(&control_explain_fields, &view);
+}
+
+void method_explain(struct control_call *call)
+{
+	uint64_t rfn = (uint64_t)control_param_int(call, "gpa", 0) >> 21;
+	struct lp_core *core = call->core;
+	struct lp_explain explain = {.wait_ns = UINT64_MAX};
+	uint32_t id;
+	int r;
+
+	if (!control_param_vm(call, &id) || wait_fresh(call, id))
+		return;
+	r = core->ops->explain(core, id, rfn, &explain);
+	if (r == -ERANGE)
+		control_bad_value(call, "gpa", json_object_get(call->params, "gpa"),
+				  "an address in the VM's private memory");
+	else if (r < 0)
+		control_failed(call, r, NULL);
+	else
+		control_reply(call, json_pack("{s:o, s:o?}", "explanation",
+					      explanation(id, rfn, &explain), "region",
+					      one_region(core, id, rfn)));
+}
+
+/* ---- configuration ---- */
+
+void method_get_config(struct control_call *call)
+{
+	const struct config *config = call->core->ops->config(call->core);
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f) {
+		control_failed(call, -ENOMEM, NULL);
+		return;
+	}
+	config_print(f, config);
+	if (fclose(f) == 0)
+		control_reply(call, json_pack("{s:s, s:b, s:s, s:o}", "path", config->path,
+					      "missing", config->missing, "text", text, "config",
+					      control_config_json(config)));
+	else
+		control_failed(call, -ENOMEM, NULL);
+	free(text);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <event2/buffer.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/control/call.h"
+#include "daemon/control/service.h"
+#include "daemon/control/session.h"
+
+struct control_session {
+	struct control_session_options options;
+	struct control_call call; /* the open one, while is_open */
+	bool is_open;
+	bool in_input; /* control_session_input() is on the stack */
+};
+
+struct control_session *control_session_new(const struct control_session_options *options)
+{
+	struct control_session *session = calloc(1, sizeof(*session));
+
+	if (session)
+		session->options = *options;
+	return session;
+}
+
+static void call_done(struct control_session *session)
+{
+	json_decref(session->call.params);
+	session->call = (struct control_call){0};
+	session->is_open = false;
+	if (!session->in_input && session->options.resume)
+		session->options.resume(session->options.ctx);
+}
+
+struct control_session *control_session_free(struct control_session *session)
+{
+	if (!session)
+		return NULL;
+	if (session->is_open) {
+		if (session->call.method && session->call.method->cancel)
+			session->call.method->cancel(&session->call);
+		json_decref(session->call.params);
+	}
+	free(session);
+	return NULL;
+}
+
+/* Takes the reference to @frame. */
+static int send_frame(struct control_session *session, json_t *frame)
+{
+	char *text = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
+	int r = -ENOMEM;
+
+	if (text)
+		r = session->options.send(session->options.ctx, text, strlen(text));
+	free(text);
+	json_decref(frame);
+	return r;
+}
+
+void control_reply(struct control_call *call, json_t *params)
+{
+	struct control_session *session = call->session;
+
+	if (call->oneway)
+		json_decref(params);
+	else
+		(void)send_frame(session, json_pack("{s:o}", "parameters", params));
+	call_done(session);
+}
+
+int control_reply_more(struct control_call *call, json_t *params)
+{
+	if (call->oneway) {
+		json_decref(params);
+		return 0;
+	}
+	return send_frame(call->session,
+			  json_pack("{s:o, s:b}", "parameters", params, "continues", 1));
+}
+
+void control_error(struct control_call *call, const char *name, json_t *params)
+{
+	struct control_session *session = call->session;
+	char full[128];
+
+	snprintf(full, sizeof(full), "%s%s", strchr(name, '.') ? "" : CONTROL_INTERFACE ".", name);
+	if (call->oneway)
+		json_decref(params);
+	else
+		(void)send_frame(session, json_pack("{s:s, s:o}", "error", full, "parameters",
+						    params ? params : json_object()));
+	call_done(session);
+}
+
+void control_bad_value(struct control_call *call, const char *parameter, json_t *value,
+		       const char *allowed)
+{
+	control_error(call, "BadValue",
+		      json_pack("{s:s, s:O, s:s}", "parameter", parameter, "value",
+				value ? value : json_null(), "allowed", allowed));
+}
+
+void control_failed(struct control_call *call, int error, const char *text)
+{
+	const char *name = strerrorname_np(-error);
+
+	control_error(call, "Failed",
+		      json_pack("{s:s, s:s}", "errno", name ? name : "unknown", "text",
+				text ? text : strerror(-error)));
+}
+
+static bool get_flag(const json_t *frame, const char *name)
+{
+	return json_is_true(json_object_get(frame, name));
+}
+
+static bool is_flag(const json_t *value)
+{
+	return !value || json_is_boolean(value);
+}
+
+static bool is_call(const json_t *frame)
+{
+	const json_t *params = json_object_get(frame, "parameters");
+
+	return json_is_string(json_object_get(frame, "method")) &&
+	       (!params || json_is_object(params) || json_is_null(params)) &&
+	       is_flag(json_object_get(frame, "more")) &&
+	       is_flag(json_object_get(frame, "oneway")) &&
+	       is_flag(json_object_get(frame, "upgrade"));
+}
+
+/* Opens the call that @frame asks for. */
+static void begin(struct control_session *session, const json_t *frame)
+{
+	json_t *params = json_object_get(frame, "parameters");
+
+	session->call = (struct control_call){
+		.session = session,
+		.core = session->options.core,
+		.params = json_is_object(params) ? json_incref(params) : json_object(),
+		.more = get_flag(frame, "more"),
+		.oneway = get_flag(frame, "oneway"),
+	};
+	session->is_open = true;
+	control_dispatch(&session->call, json_string_value(json_object_get(frame, "method")),
+			 session->options.write);
+}
+
+static int take_frame(struct control_session *session, const char *text, size_t len)
+{
+	json_error_t error;
+	json_t *frame = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	int r = -EBADMSG;
+
+	if (is_call(frame)) {
+		begin(session, frame);
+		r = 0;
+	}
+	json_decref(frame);
+	return r;
+}
+
+int control_session_input(struct control_session *session, struct evbuffer *input)
+{
+	int r = 0;
+
+	session->in_input = true;
+	while (r == 0 && !session->is_open) {
+		struct evbuffer_ptr end = evbuffer_search(input, "", 1, NULL);
+		size_t len = end.pos < 0 ? evbuffer_get_length(input) : (size_t)end.pos;
+
+		if (len > CONTROL_FRAME_MAX_BYTES)
+			r = -EMSGSIZE;
+		if (r < 0 || end.pos < 0)
+			break;
+		r = take_frame(session, (const char *)evbuffer_pullup(input, (ev_ssize_t)len + 1),
+			       len);
+		evbuffer_drain(input, len + 1);
+	}
+	session->in_input = false;
+	return r;
+}

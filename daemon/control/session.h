@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One client's conversation, without a socket: frames in, frames out. Varlink answers calls in
+ * their order, so while a call is open nothing more is taken from the input.
+ */
+#ifndef TDX_LPAGE_CONTROL_SESSION_H
+#define TDX_LPAGE_CONTROL_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONTROL_FRAME_MAX_BYTES (1u << 20)
+
+struct evbuffer;
+struct lp_core;
+struct control_session;
+
+struct control_session_options {
+	struct lp_core *core;
+	bool write; /* may call what changes something */
+	/* Takes a frame without its NUL. Returns -ENOBUFS when the client reads too slowly. */
+	int (*send)(void *ctx, const char *frame, size_t len);
+	/* A call that was open has ended: control_session_input() may go on. */
+	void (*resume)(void *ctx);
+	void *ctx;
+};
+
+/* Returns NULL without memory. */
+struct control_session *control_session_new(const struct control_session_options *options);
+
+/* Cancels the open call. NULL-safe; returns NULL. */
+struct control_session *control_session_free(struct control_session *session);
+
+/*
+ * Takes complete frames from @input until there is none or a call stays open. Returns 0, -EMSGSIZE
+ * for a frame that is too long, -EBADMSG for one that is no call; the client is then to be dropped.
+ */
+int control_session_input(struct control_session *session, struct evbuffer *input);
+
+#endif

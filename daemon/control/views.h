@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the core is shown, and under which names. */
+#ifndef TDX_LPAGE_CONTROL_VIEWS_H
+#define TDX_LPAGE_CONTROL_VIEWS_H
+
+#include "daemon/control/fields.h"
+#include "daemon/core/snapshot.h"
+
+/* A region, with what is worked out from it. */
+struct region_view {
+	struct lp_region region;
+	uint64_t gpa;
+	uint64_t to_shared_age_ns; /* LP_AGE_NEVER: never converted */
+	uint64_t to_private_age_ns;
+	uint64_t op_age_ns;
+	uint64_t hold_vmm_left_ns; /* UINT64_MAX: none, or without end */
+	uint64_t hold_admin_left_ns;
+	bool held_by_vmm;
+	bool held_by_admin;
+	uint64_t age_ns;
+};
+
+/* An answer of the core's explain, with the table's words on it. */
+struct explain_view {
+	uint32_t vm_id;
+	uint64_t gpa;
+	uint32_t reason;
+	const char *why;
+	const char *remedy;
+	const char *text;
+	uint64_t wait_ns;
+	bool estimated;
+};
+
+struct result_view {
+	struct lp_result result;
+	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
+};
+
+extern const struct fields control_host_fields;	     /* struct lp_status */
+extern const struct fields control_vm_fields;	     /* struct lp_vm_snapshot */
+extern const struct fields control_vm_detail_fields; /* the same, and more of it */
+extern const struct fields control_region_fields;    /* struct region_view */
+extern const struct fields control_explain_fields;   /* struct explain_view */
+extern const struct fields control_result_fields;    /* struct lp_result */
+extern const struct fields control_batch_fields;     /* struct lp_batch */
+
+/* Every table, those that others need first; ends with NULL. */
+extern const struct fields *const control_all_fields[];
+
+/* @now_ns: the link's clock. */
+void control_region_view(const struct lp_region_snapshot *region, uint64_t now_ns,
+			 struct region_view *ret);
+
+json_t *control_result_json(const struct lp_result *result);
+
+#endif

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/control/methods.h"
+#include "daemon/control/views.h"
+
+static const char *const kinds[] = {
+	[LP_WATCH_FAMILY] = "family",	    [LP_WATCH_VM] = "vm",
+	[LP_WATCH_VM_GONE] = "vm_gone",	    [LP_WATCH_OP_DONE] = "op_done",
+	[LP_WATCH_OP_FAILED] = "op_failed", [LP_WATCH_DRY_RUN] = "dry_run",
+	[LP_WATCH_POLICY] = "policy",	    [LP_WATCH_PAUSE] = "pause",
+	[LP_WATCH_LOSS] = "loss",	    [LP_WATCH_RELOAD] = "reload",
+};
+_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == LP_WATCH_MAX, "a kind has no name");
+
+static json_t *results_json(const struct lp_done *done)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; done && i < done->nr_results; i++)
+		json_array_append_new(list, control_result_json(&done->results[i]));
+	return list;
+}
+
+static json_t *batches_json(const struct lp_done *done)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; done && i < done->nr_batches; i++)
+		json_array_append_new(list, fields_json(&control_batch_fields, &done->batches[i]));
+	return list;
+}
+
+static json_t *ranges_json(const struct lp_watch_event *event)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < event->nr_ranges; i++)
+		json_array_append_new(list, json_pack("{s:I, s:i}", "start_rfn",
+						      (json_int_t)event->ranges[i].start_rfn,
+						      "nr_regions", event->ranges[i].nr_regions));
+	return list;
+}
+
+static json_t *op_json(const struct lp_watch_event *event)
+{
+	uint32_t op = event->done ? event->done->op : event->op;
+
+	return op == KVM_LPAGE_OP_NONE ? NULL : json_string(control_op_name(op));
+}
+
+static json_t *error_json(const struct lp_watch_event *event)
+{
+	const char *name = event->error ? strerrorname_np(abs(event->error)) : NULL;
+
+	return event->error ? json_string(name ? name : "unknown") : NULL;
+}
+
+static json_t *event_json(const struct lp_watch_event *e)
+{
+	return json_pack("{s:s, s:I, s:o?, s:s, s:o?, s:o?, s:o, s:o, s:o}", "kind", kinds[e->kind],
+			 "time_us", (json_int_t)(e->now_ns / 1000), "vm",
+			 e->vm_id ? json_integer(e->vm_id) : NULL, "text", e->text ? e->text : "",
+			 "op", op_json(e), "error", error_json(e), "ranges", ranges_json(e),
+			 "results", results_json(e->done), "batches", batches_json(e->done));
+}
+
+/* call->state: the only VM that is wanted, NULL for all. */
+static void on_event(void *ctx, const struct lp_watch_event *event)
+{
+	struct control_call *call = ctx;
+	uint32_t only = (uint32_t)(uintptr_t)call->state;
+
+	if (only && event->vm_id && event->vm_id != only)
+		return;
+	/* A client that reads too slowly is dropped by the server; there is nobody to tell. */
+	(void)control_reply_more(call, json_pack("{s:o}", "event", event_json(event)));
+}
+
+void method_watch(struct control_call *call)
+{
+	uint32_t id;
+	int r;
+
+	if (!control_param_vm(call, &id))
+		return;
+	call->state = (void *)(uintptr_t)id;
+	r = call->core->ops->watch(call->core, on_event, call);
+	if (r < 0)
+		control_failed(call, r, NULL);
+}
+
+void method_unwatch(struct control_call *call)
+{
+	call->core->ops->unwatch(call->core, on_event, call);
+}

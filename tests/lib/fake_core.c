@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/config.h"
+#include "tests/lib/fake_core.h"
+
+#define SECOND 1000000000ULL
+
+static struct fake_core *fake_of(struct lp_core *core)
+{
+	return (struct fake_core *)core;
+}
+
+static void record(struct fake_core *fake, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void record(struct fake_core *fake, const char *format, ...)
+{
+	va_list ap;
+
+	if (fake->nr_calls == FAKE_CALLS)
+		abort();
+	va_start(ap, format);
+	vsnprintf(fake->calls[fake->nr_calls++], sizeof(fake->calls[0]), format, ap);
+	va_end(ap);
+}
+
+static void fake_status(const struct lp_core *core, struct lp_status *ret)
+{
+	*ret = ((const struct fake_core *)core)->status;
+}
+
+static size_t fake_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+
+	for (size_t i = 0; i < fake->nr_vms && i < room; i++)
+		ids[i] = fake->vms[i].vm.id;
+	return fake->nr_vms;
+}
+
+static int fake_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+
+	for (size_t i = 0; i < fake->nr_vms; i++) {
+		if (fake->vms[i].vm.id == vm_id) {
+			*ret = fake->vms[i];
+			return 0;
+		}
+	}
+	return -ESRCH;
+}
+
+static bool wanted(const struct lp_region_filter *filter, const struct lp_region *region)
+{
+	if (region->rfn < filter->start_rfn)
+		return false;
+	if (filter->nr_regions && region->rfn - filter->start_rfn >= filter->nr_regions)
+		return false;
+	return !filter->states || (filter->states & 1U << region->state);
+}
+
+static int fake_regions(const struct lp_core *core, uint32_t vm_id,
+			const struct lp_region_filter *filter, lp_region_cb cb, void *ctx)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+	uint64_t left = filter->limit ? filter->limit : UINT64_MAX;
+	struct lp_vm_snapshot vm;
+	int r = fake_vm(core, vm_id, &vm);
+
+	for (size_t i = 0; r == 0 && i < fake->nr_regions && left; i++) {
+		if (wanted(filter, &fake->regions[i].region)) {
+			r = cb(ctx, &fake->regions[i]);
+			left--;
+		}
+	}
+	return r;
+}
+
+static int fake_refresh(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "refresh %u", vm_id);
+	if (fake->result < 0)
+		return fake->result;
+	fake->refresh_cb = cb;
+	fake->refresh_ctx = ctx;
+	if (fake->answer_at_once)
+		fake_core_answer(fake, 0);
+	return 0;
+}
+
+static void fake_refresh_cancel(struct lp_core *core, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "refresh_cancel");
+	if (fake->refresh_ctx == ctx)
+		fake->refresh_cb = NULL;
+}
+
+static int fake_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
+{
+	record(fake_of(core), "set_paused %u %d", vm_id, paused);
+	return fake_of(core)->result;
+}
+
+static int fake_set_dry_run(struct lp_core *core, bool dry_run)
+{
+	record(fake_of(core), "set_dry_run %d", dry_run);
+	return fake_of(core)->result;
+}
+
+static void add_result(struct fake_core *fake, const struct lp_range *range)
+{
+	bool refuse = fake->refuse_reason != 0;
+
+	fake->results[fake->nr_results++] = (struct lp_result){
+		.start_rfn = range->start_rfn,
+		.nr_regions = range->nr_regions,
+		.done = refuse ? 0 : range->nr_regions,
+		.refused = refuse ? range->nr_regions : 0,
+		.reason = fake->refuse_reason,
+		.reason_rfn = refuse ? range->start_rfn : 0,
+		.has_layer = fake->refuse_reason == LPAGE_REASON_HELD,
+		.reason_layer = KVM_LPAGE_LAYER_VMM,
+		.ns = 30000,
+	};
+}
+
+static int fake_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
+			 const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
+			 lp_op_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+	uint64_t regions = 0;
+
+	fake->nr_results = 0;
+	for (size_t i = 0; i < nr_ranges; i++) {
+		regions += ranges[i].nr_regions;
+		add_result(fake, &ranges[i]);
+	}
+	record(fake, "op %u vm %u: %zu ranges, %ju regions from %ju, ttl %ju", op, vm_id, nr_ranges,
+	       (uintmax_t)regions, (uintmax_t)ranges[0].start_rfn, (uintmax_t)ttl_ns);
+	if (fake->result < 0)
+		return fake->result;
+	fake->op = op;
+	fake->op_vm = vm_id;
+	fake->op_cb = cb;
+	fake->op_ctx = ctx;
+	if (fake->answer_at_once)
+		fake_core_answer(fake, 0);
+	return 0;
+}
+
+static void fake_range_op_cancel(struct lp_core *core, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "range_op_cancel");
+	if (fake->op_ctx == ctx)
+		fake->op_cb = NULL;
+}
+
+static int fake_reload(struct lp_core *core, char **ret_text)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "reload");
+	if (fake->reload_text)
+		*ret_text = strdup(fake->reload_text);
+	return fake->result;
+}
+
+static const struct config *fake_config(const struct lp_core *core)
+{
+	return ((const struct fake_core *)core)->config;
+}
+
+static int fake_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn,
+			struct lp_explain *ret)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+
+	(void)vm_id;
+	if (rfn >= 8192)
+		return -ERANGE;
+	*ret = fake->explain;
+	return fake->result;
+}
+
+static int fake_watch(struct lp_core *core, lp_watch_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "watch");
+	if (fake->result < 0)
+		return fake->result;
+	fake->watch_cb = cb;
+	fake->watch_ctx = ctx;
+	return 0;
+}
+
+static void fake_unwatch(struct lp_core *core, lp_watch_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "unwatch");
+	if (fake->watch_cb == cb && fake->watch_ctx == ctx)
+		fake->watch_cb = NULL;
+}
+
+static const struct lp_core_ops fake_ops = {
+	.status = fake_status,
+	.vm_ids = fake_vm_ids,
+	.vm = fake_vm,
+	.regions = fake_regions,
+	.refresh = fake_refresh,
+	.refresh_cancel = fake_refresh_cancel,
+	.set_paused = fake_set_paused,
+	.set_dry_run = fake_set_dry_run,
+	.range_op = fake_range_op,
+	.range_op_cancel = fake_range_op_cancel,
+	.reload = fake_reload,
+	.config = fake_config,
+	.explain = fake_explain,
+	.watch = fake_watch,
+	.unwatch = fake_unwatch,
+};
+
+void fake_core_answer(struct fake_core *fake, int error)
+{
+	const struct lp_batch batch = {
+		.regions = 32,
+		.merged = 30,
+		.kicked = 2,
+		.fixed_ns = 9000,
+		.regions_ns = 640000,
+		.stall_ns = 700000,
+	};
+	const struct lp_done done = {
+		.tag = 5,
+		.cookie = 6,
+		.vm_id = fake->op_vm,
+		.op = fake->op,
+		.results = fake->results,
+		.nr_results = fake->nr_results,
+		.batches = &batch,
+		.nr_batches = fake->op == KVM_LPAGE_OP_MERGE ? 1 : 0,
+	};
+	lp_refresh_cb refresh = fake->refresh_cb;
+	lp_op_cb op = fake->op_cb;
+
+	fake->refresh_cb = NULL;
+	fake->op_cb = NULL;
+	if (refresh)
+		refresh(fake->refresh_ctx, error);
+	else if (op)
+		op(fake->op_ctx, error ? NULL : &done, error, error ? "the kernel said no" : NULL);
+}
+
+void fake_core_event(struct fake_core *fake, const struct lp_watch_event *event)
+{
+	if (fake->watch_cb)
+		fake->watch_cb(fake->watch_ctx, event);
+}
+
+static void init_status(struct lp_status *status)
+{
+	*status = (struct lp_status){
+		.version = "0.1.0",
+		.link = "sim",
+		.now_ns = 1000 * SECOND,
+		.config_file = "/etc/tdx-lpage.yaml",
+		.config_age_ns = 61 * SECOND,
+		.uptime_ns = 3700 * SECOND,
+		.nr_vms = 2,
+		.capable = 12288,
+		.large = 12000,
+		.table = 250,
+		.mixed = 30,
+		.unmapped = 8,
+		.held = 3,
+		.coverage_ppm = 979592,
+		.figures_age_ns = 120000000,
+		.merges_per_s = 14,
+		.tally = {.merged_regions = 400,
+			  .refused_regions = 20,
+			  .refused = {[LPAGE_REASON_NOT_ACCEPTED] = 19, [LPAGE_REASON_BUSY] = 1}},
+		.link_stats = {.requests = 90, .lost = {[LP_LOSS_OVERRUN] = 1}},
+		.resyncs = 1,
+		.resync_age_ns = 600 * SECOND,
+		.wakeups = 5000,
+	};
+}
+
+static void init_web(struct lp_vm_snapshot *vm)
+{
+	*vm = (struct lp_vm_snapshot){
+		.vm = {.id = 1,
+		       .pid = 4242,
+		       .uid = 107,
+		       .has_uid = true,
+		       .type = 5,
+		       .nr_vcpus = 8,
+		       .running = true,
+		       .limits = {.set = LP_LIMIT(KVM_LPAGE_A_POLICY_MODE) |
+					 LP_LIMIT(KVM_LPAGE_A_POLICY_BATCH),
+				  .mode = KVM_LPAGE_MODE_MANAGED,
+				  .batch_regions = 32},
+		       .capable = 4096,
+		       .large = 4000,
+		       .table = 60,
+		       .mixed = 30,
+		       .unmapped = 6,
+		       .held = 3,
+		       .merges = 300,
+		       .splits = 310,
+		       .refusals = 20,
+		       .retained_bytes = 1 << 21},
+		.identity = {.vm_id = 1,
+			     .has_uid = true,
+			     .uid = 107,
+			     .type = 5,
+			     .cgroup_known = true,
+			     .command_known = true,
+			     .name_known = true,
+			     .name_source = LP_NAME_LIBVIRT,
+			     .name = "web-1",
+			     .command = "qemu-system-x86_64",
+			     .slice = "machine.slice",
+			     .cgroup = "/machine.slice/web.scope",
+			     .memory_bytes = 8ULL << 30},
+		.rule = "web",
+		.policy = "adaptive",
+		.tally = {.merged_regions = 300},
+		.tracked_regions = 96,
+		.queued_regions = 4,
+		.coverage_ppm = 985222,
+		.figures_age_ns = 80000000,
+		.regions_age_ns = 90000000,
+		.identity_age_ns = 3000 * SECOND,
+		.last_merge_age_ns = 2 * SECOND,
+		.seen_age_ns = 3000 * SECOND,
+	};
+}
+
+static void init_db(struct lp_vm_snapshot *vm)
+{
+	*vm = (struct lp_vm_snapshot){
+		.vm = {.id = 7,
+		       .pid = 5151,
+		       .type = 1,
+		       .incapable = KVM_LPAGE_INCAPABLE_MEMFD_4K | KVM_LPAGE_INCAPABLE_ALIGN_HVA,
+		       .capable = 8192,
+		       .large = 8000,
+		       .table = 190,
+		       .unmapped = 2,
+		       .merges = 100},
+		.identity = {.vm_id = 7,
+			     .name_known = true,
+			     .name_source = LP_NAME_IOCTL,
+			     .name = "db",
+			     .memory_bytes = 16ULL << 30},
+		.rule = "",
+		.policy = "adaptive",
+		.gate = LPAGE_REASON_PAUSED,
+		.paused = true,
+		.coverage_ppm = 976801,
+		.figures_age_ns = 120000000,
+		.regions_age_ns = LP_AGE_NEVER,
+		.identity_age_ns = LP_AGE_NEVER,
+		.last_merge_age_ns = LP_AGE_NEVER,
+		.last_error_age_ns = LP_AGE_NEVER,
+	};
+}
+
+static void init_regions(struct fake_core *fake)
+{
+	const struct lp_region_snapshot regions[] = {
+		{.region = {.rfn = 0,
+			    .state = KVM_LPAGE_STATE_TABLE,
+			    .to_shared_events = 3,
+			    .to_shared_pages = 40,
+			    .to_private_events = 3,
+			    .to_private_pages = 40,
+			    .last_to_shared_ns = 990 * SECOND,
+			    .last_to_private_ns = 995 * SECOND,
+			    .last_op = KVM_LPAGE_OP_MERGE,
+			    .last_reason = KVM_LPAGE_REASON_NOT_ACCEPTED,
+			    .last_op_ns = 996 * SECOND,
+			    .generation = 17},
+		 .age_ns = 80000000},
+		{.region = {.rfn = 5,
+			    .state = KVM_LPAGE_STATE_MIXED,
+			    .to_shared_events = 1,
+			    .to_shared_pages = 512,
+			    .last_to_shared_ns = 999 * SECOND,
+			    .hold_admin_ns = 1030 * SECOND,
+			    .generation = 18},
+		 .age_ns = 80000000},
+		{.region = {.rfn = 2048,
+			    .state = KVM_LPAGE_STATE_LARGE,
+			    .hold_vmm_ns = UINT64_MAX,
+			    .generation = 3},
+		 .age_ns = 80000000},
+	};
+
+	memcpy(fake->regions, regions, sizeof(regions));
+	fake->nr_regions = sizeof(regions) / sizeof(regions[0]);
+}
+
+void fake_core_init(struct fake_core *fake)
+{
+	static const char text[] = "version: 1\n"
+				   "rules:\n"
+				   "  - {name: web, match: {vm-name: 'web-*'}, min-quiet: 2s}\n";
+	struct config_errors errors;
+
+	memset(fake, 0, sizeof(*fake));
+	fake->core.ops = &fake_ops;
+	init_status(&fake->status);
+	init_web(&fake->vms[0]);
+	init_db(&fake->vms[1]);
+	fake->nr_vms = 2;
+	init_regions(fake);
+	if (config_parse_buffer("/etc/tdx-lpage.yaml", text, strlen(text), &fake->config, &errors) <
+	    0)
+		abort();
+	config_errors_done(&errors);
+	fake->explain = (struct lp_explain){
+		.reason = LPAGE_REASON_NOT_DUE,
+		.wait_ns = 4 * SECOND,
+		.estimated = true,
+		.text = "quiet for 5 s, due after 9 s",
+	};
+}
+
+void fake_core_done(struct fake_core *fake)
+{
+	config_free(fake->config);
+}
