@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The server on real sockets in a temporary directory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/control/control.h"
+#include "tests/lib/fake_core.h"
+
+#define PING "{\"method\":\"org.tdxlpage.Control.Ping\"}"
+#define PONG "{\"parameters\":{}}"
+
+struct host {
+	struct fake_core fake;
+	struct event_base *base;
+	struct control *control;
+	struct control_options options;
+	char dir[32];
+	char log[512];
+};
+
+static void keep_log(void *ctx, int priority, const char *line)
+{
+	struct host *host = ctx;
+
+	(void)priority;
+	snprintf(host->log, sizeof(host->log), "%s", line);
+}
+
+static int setup(void **state)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	fake_core_init(&host->fake);
+	host->base = event_base_new();
+	strcpy(host->dir, "/tmp/test_control.XXXXXX");
+	assert_non_null(mkdtemp(host->dir));
+	host->options = (struct control_options){
+		.base = host->base,
+		.core = &host->fake.core,
+		.runtime_dir = host->dir,
+		.log = keep_log,
+		.log_ctx = host,
+	};
+	assert_int_equal(control_new(&host->options, &host->control), 0);
+	*state = host;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct host *host = *state;
+
+	control_free(host->control);
+	event_base_free(host->base);
+	assert_int_equal(rmdir(host->dir), 0); /* the sockets are gone */
+	fake_core_done(&host->fake);
+	free(host);
+	return 0;
+}
+
+static void turn(struct host *host)
+{
+	assert_true(event_base_loop(host->base, EVLOOP_NONBLOCK) >= 0);
+}
+
+static int dial(struct host *host, const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", host->dir, name);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* Runs the loop until @fd can be read, and reads. Returns what recv() does. */
+static ssize_t receive(struct host *host, int fd, char *buf, size_t size)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	while (poll(&pfd, 1, 0) == 0)
+		assert_true(event_base_loop(host->base, EVLOOP_NONBLOCK) >= 0);
+	return recv(fd, buf, size, 0);
+}
+
+static void expect(struct host *host, int fd, const char *frame)
+{
+	char buf[4096] = "";
+	size_t len = 0, want = strlen(frame) + 1;
+
+	while (len < want) {
+		ssize_t n = receive(host, fd, buf + len, want - len);
+
+		assert_true(n > 0);
+		len += (size_t)n;
+	}
+	assert_string_equal(buf, frame);
+}
+
+static void tell(int fd, const char *text, size_t len)
+{
+	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
+}
+
+static void both_sockets_answer_and_have_their_modes(void **state)
+{
+	static const char *const names[] = {"control", "read"};
+	struct host *host = *state;
+
+	for (int i = 0; i < 2; i++) {
+		char path[64];
+		struct stat st;
+		int fd = dial(host, names[i]);
+
+		snprintf(path, sizeof(path), "%s/%s", host->dir, names[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0660);
+		tell(fd, PING, sizeof(PING));
+		expect(host, fd, PONG);
+		assert_int_equal(control_nr_clients(host->control), 1);
+		close(fd);
+		while (control_nr_clients(host->control))
+			turn(host);
+	}
+}
+
+static void only_the_control_socket_changes_things(void **state)
+{
+	static const char pause[] = "{\"method\":\"org.tdxlpage.Control.Pause\"}";
+	struct host *host = *state;
+	int control = dial(host, "control"), reader = dial(host, "read");
+
+	tell(reader, pause, sizeof(pause));
+	expect(host, reader,
+	       "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}");
+	assert_int_equal(host->fake.nr_calls, 0);
+	tell(control, pause, sizeof(pause));
+	expect(host, control, PONG);
+	assert_int_equal(host->fake.nr_calls, 1);
+	close(control);
+	close(reader);
+}
+
+static void pipelined_frames_are_all_answered(void **state)
+{
+	static const char many[] = PING "\0" PING "\0" PING;
+	struct host *host = *state;
+	int fd = dial(host, "read");
+
+	tell(fd, many, sizeof(many));
+	expect(host, fd, PONG);
+	expect(host, fd, PONG);
+	expect(host, fd, PONG);
+	close(fd);
+}
+
+/* What follows an open call is answered once that has ended, without more input. */
+static void a_late_answer_lets_the_next_call_go_on(void **state)
+{
+	static const char two[] =
+		"{\"method\":\"org.tdxlpage.Control.ListVms\",\"parameters\":{\"fresh\":true,"
+		"\"start\":99}}\0" PING;
+	struct host *host = *state;
+	int fd = dial(host, "read");
+
+	tell(fd, two, sizeof(two));
+	while (!host->fake.refresh_cb)
+		turn(host);
+	fake_core_answer(&host->fake, 0);
+	expect(host, fd, "{\"parameters\":{\"vms\":[],\"next\":null}}");
+	expect(host, fd, PONG);
+	close(fd);
+}
+
+static void answers_reach_a_client_that_has_stopped_sending(void **state)
+{
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	char byte;
+
+	tell(fd, PING, sizeof(PING));
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	expect(host, fd, PONG);
+	assert_int_equal(receive(host, fd, &byte, 1), 0);
+	close(fd);
+}
+
+static void nonsense_is_dropped(void **state)
+{
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	char byte;
+
+	tell(fd, "GET / HTTP/1.1\r\n\r\n", 19);
+	assert_int_equal(receive(host, fd, &byte, 1), 0);
+	assert_non_null(strstr(host->log, "no Varlink call"));
+	close(fd);
+}
+
+static void an_endless_frame_is_dropped(void **state)
+{
+	static char spaces[65536];
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	size_t sent = 0;
+
+	memset(spaces, ' ', sizeof(spaces));
+	while (!*host->log) {
+		ssize_t n = send(fd, spaces, sizeof(spaces), MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		assert_true(sent < 4u << 20);
+		turn(host);
+	}
+	assert_non_null(strstr(host->log, "longer than 1 MiB"));
+	close(fd);
+}
+
+static void a_slow_reader_is_dropped_and_others_are_not(void **state)
+{
+	static const char watch[] = "{\"method\":\"org.tdxlpage.Control.Watch\",\"more\":true}";
+	static char text[60000];
+	const struct lp_watch_event event = {.kind = LP_WATCH_VM, .vm_id = 1, .text = text};
+	struct host *host = *state;
+	int slow = dial(host, "read"), quick = dial(host, "read");
+	int sent = 0;
+
+	memset(text, 'x', sizeof(text) - 1);
+	tell(slow, watch, sizeof(watch));
+	while (!host->fake.watch_cb)
+		turn(host);
+	while (host->fake.watch_cb) {
+		fake_core_event(&host->fake, &event);
+		turn(host);
+		assert_true(++sent < 1000);
+	}
+	assert_true(sent > 100); /* 8 MiB are allowed */
+	assert_non_null(strstr(host->log, "too slowly"));
+	tell(quick, PING, sizeof(PING));
+	expect(host, quick, PONG);
+	close(slow);
+	close(quick);
+}
+
+static void too_many_clients_are_refused(void **state)
+{
+	struct host *host = *state;
+	int fds[CONTROL_CLIENTS_MAX + 1], other;
+	char byte;
+
+	for (int i = 0; i <= CONTROL_CLIENTS_MAX; i++) {
+		fds[i] = dial(host, "read");
+		turn(host);
+	}
+	assert_int_equal(receive(host, fds[CONTROL_CLIENTS_MAX], &byte, 1), 0);
+	assert_int_equal(control_nr_clients(host->control), CONTROL_CLIENTS_MAX);
+	/* Readers cannot keep the admin out. */
+	other = dial(host, "control");
+	tell(other, PING, sizeof(PING));
+	expect(host, other, PONG);
+	close(other);
+	for (int i = 0; i <= CONTROL_CLIENTS_MAX; i++)
+		close(fds[i]);
+}
+
+static void a_second_server_is_refused_but_a_stale_socket_is_not(void **state)
+{
+	struct host *host = *state;
+	struct control *second = NULL;
+	char path[64], saved[64];
+	int fd;
+
+	assert_int_equal(control_new(&host->options, &second), -EADDRINUSE);
+	assert_null(second);
+	assert_non_null(strstr(host->log, "another daemon answers there"));
+	fd = dial(host, "control"); /* the first one's sockets are still there */
+	close(fd);
+	/* A socket whose owner died: kept by a hard link over the owner's clean-up. */
+	snprintf(path, sizeof(path), "%s/control", host->dir);
+	snprintf(saved, sizeof(saved), "%s/saved", host->dir);
+	assert_int_equal(link(path, saved), 0);
+	host->control = control_free(host->control);
+	assert_int_equal(rename(saved, path), 0);
+	assert_int_equal(control_new(&host->options, &host->control), 0);
+	fd = dial(host, "control");
+	tell(fd, PING, sizeof(PING));
+	expect(host, fd, PONG);
+	close(fd);
+}
+
+static void going_away_cancels_what_is_open(void **state)
+{
+	static const char watch[] = "{\"method\":\"org.tdxlpage.Control.Watch\",\"more\":true}";
+	struct host *host = *state;
+	int fd = dial(host, "control");
+
+	tell(fd, watch, sizeof(watch));
+	while (!host->fake.watch_cb)
+		turn(host);
+	host->control = control_free(host->control);
+	assert_null(host->fake.watch_cb);
+	close(fd);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(both_sockets_answer_and_have_their_modes),
+		TEST(only_the_control_socket_changes_things),
+		TEST(pipelined_frames_are_all_answered),
+		TEST(a_late_answer_lets_the_next_call_go_on),
+		TEST(answers_reach_a_client_that_has_stopped_sending),
+		TEST(nonsense_is_dropped),
+		TEST(an_endless_frame_is_dropped),
+		TEST(a_slow_reader_is_dropped_and_others_are_not),
+		TEST(too_many_clients_are_refused),
+		TEST(a_second_server_is_refused_but_a_stale_socket_is_not),
+		TEST(going_away_cancels_what_is_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
