@@ -5,9 +5,9 @@
 
 # Slow enough to be caught in the act: a few merges a second.
 daemon_with "quiet-time: 1s" "merge-rate: 4/s" "batch: 1"
-guest_start victim --pattern boot --vcpus 2 --memory 64M --seed 5 --duration 600s
-guest_phase victim quiet
-merging() { [ "$(kernel_vm victim .merges)" -ge "$1" ]; }
+guest_start victim --vcpus 2 --memory 64M --seed 5 --mode managed
+guest_converts victim
+merging() { [ "$(vm victim .merges)" -ge "$1" ]; }
 wait_for "merges are under way" 60 merging 2
 pid=$(unit MainPID)
 restarts=$(unit NRestarts)
@@ -22,5 +22,4 @@ wait_for "it goes on: coverage is back at 95 %" 90 coverage_at_least victim 95
 expect "merges before and after" "$(vm victim .merges)" -gt "$merges"
 counts=$(guest_counts victim)
 expect "conversions, counted across the restart" "$(vm victim .to_shared_pages)" = "$(jq -er .to_shared_pages <<<"$counts")"
-systemctl kill -s TERM guest-victim.service
-guest_end victim 60
+guest_end victim

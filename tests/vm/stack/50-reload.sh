@@ -5,9 +5,9 @@
 
 daemon_with "quiet-time: 1h"
 pid=$(unit MainPID)
-guest_start reload --pattern boot --vcpus 2 --memory 32M --seed 7 --duration 600s
-guest_phase reload quiet
-guest_rounds reload 2
+guest_start reload --vcpus 2 --memory 32M --seed 7 --mode managed
+guest_converts reload
+guest_uses_memory reload 10
 expect "quiet time 1h: merges" "$(vm reload .merges)" = 0
 
 # A bad file: two lines below the top of `defaults`, a unit that there is none.
@@ -21,12 +21,11 @@ says_why() { journalctl -q -u tdx-lpaged --since "@$since" --no-pager | grep -E 
 wait_for "the unit's journal names file, line and key" 10 says_why
 say "journal: $(says_why | head -n 1 | sed 's/^.*\]: //')"
 expect "unit after the bad file" "$(unit ActiveState)" = active
-guest_rounds reload 2
+guest_uses_memory reload 10
 expect "the old quiet time stays: merges" "$(vm reload .merges)" = 0
 
 configure "quiet-time: 1s"
 systemctl reload tdx-lpaged.service
 wait_for "quiet time 1s is in force: coverage is back at 95 %" 60 coverage_at_least reload 95
 expect "process, all the time" "$(unit MainPID)" = "$pid"
-systemctl kill -s TERM guest-reload.service
-guest_end reload 60
+guest_end reload

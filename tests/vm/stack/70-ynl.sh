@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 daemon_with "quiet-time: 1h"
-guest_start client --pattern boot --vcpus 2 --memory 32M --seed 9 --duration 600s
-guest_phase client quiet
+guest_start client --vcpus 2 --memory 32M --seed 9 --mode managed
+guest_converts client
 id=$(kernel_vm client .id)
 for field in large table mixed; do
 	expect "$field" "$(kernel_vm client .$field)" = "$(vm client ".regions.$field")"
@@ -23,16 +23,17 @@ expect "sum of the regions' conversions" "$(jq '[.[]["to-shared-pages"] // 0] | 
 
 # An operation by hand: its cookie comes back in the event, with one region merged.
 rfn=$(jq -r '[.[] | select(.state == "table") | .rfn][0]' /tmp/kernel.regions)
-ynl --subscribe events --duration 20 >/tmp/events 2>&1 &
+python3 -u "${ynl_cli[@]:1}" --subscribe events --duration 120 >/tmp/events 2>&1 &
 listener=$!
-listening() { grep -q . /proc/net/netlink && [ "$(awk '$2 == 16 && $4 != "00000000"' /proc/net/netlink | wc -l)" -ge 2 ]; }
+# Its port is its process; a group is set.
+listening() { awk -v pid=$listener '$2 == 16 && $3 == pid && $4 != "00000000" { n++ } END { exit !n }' /proc/net/netlink; }
 wait_for "the client listens" 30 listening
 cookie=$(ynl --do merge --json "{\"vm-id\": $id, \"range\": [{\"start-rfn\": $rfn}]}" | jq -er .cookie)
-wait $listener
-grep -q "\"op-done-ntf\".*\"cookie\": $cookie[,}]" /tmp/events || fail "no event with cookie $cookie: $(cat /tmp/events)"
-say "op-done-ntf of cookie $cookie came"
+came() { jq -en --argjson cookie "$cookie" 'first(inputs | select(.name == "op-done-ntf" and .msg.cookie == $cookie))' /tmp/events; }
+wait_for "op-done-ntf with cookie $cookie came" 30 came
+kill $listener
+expect "regions merged, it says" "$(came | jq -er '[.msg.result[].done] | add')" = 1
 state=$(ynl --dump region-get --json "{\"vm-id\": $id, \"start-rfn\": $rfn, \"nr-regions\": 1, \"states\": [\"large\"]}" |
 	jq -er '.[0].region[0].state')
 expect "region $rfn" "$state" = large
-systemctl kill -s TERM guest-client.service
-guest_end client 60
+guest_end client

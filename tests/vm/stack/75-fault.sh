@@ -4,10 +4,13 @@
 . "$(dirname "$0")/lib.sh"
 
 daemon_with "mode: fault" "policy: never" "min-quiet: 1s"
-guest_start fault --pattern boot --vcpus 2 --memory 32M --seed 11 --duration 600s
-guest_phase fault quiet
+guest_start fault --vcpus 2 --memory 32M --seed 11
+guest_filled fault
+in_mode_fault() { vm fault '.mode == "fault"'; }
+wait_for "the guest is in mode fault" 30 in_mode_fault
+guest_to fault convert
+guest_to fault quiet
 wait_for "mode fault: coverage is back at 95 %" 90 coverage_at_least fault 95
 expect "mode fault: merges that the daemon asked for" "$(vm fault .tally.merged)" = 0
-expect "mode fault: merges" "$(vm fault .merges)" -ge 8
-systemctl kill -s TERM guest-fault.service
-guest_end fault 60
+expect "mode fault: merges" "$(vm fault .merges)" -ge 14
+guest_end fault

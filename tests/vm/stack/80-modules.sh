@@ -7,11 +7,11 @@ is_degraded() { [ "$(status .degraded)" = "$1" ]; }
 
 # A guest loses and regains coverage.
 one_guest() {
-	guest_start "$1" --pattern boot --vcpus 2 --memory 32M --seed 1 --duration 600s
-	guest_phase "$1" quiet
+	guest_start "$1" --vcpus 2 --memory 32M --mode managed
+	guest_converts "$1"
+	expect "splits" "$(vm "$1" .splits)" -ge 14
 	wait_for "coverage is back at 95 %" 90 coverage_at_least "$1" 95
-	systemctl kill -s TERM "guest-$1.service"
-	guest_end "$1" 60
+	guest_end "$1"
 }
 
 load() {

@@ -57,8 +57,9 @@ daemon_with() {
 
 # NAME: percent of the mapped private regions that are large, rounded down. One answer, so that both figures agree.
 coverage() { vm "$1" '.regions | (.large + .table) as $n | if $n == 0 then 0 else (100 * .large / $n | floor) end'; }
+# NAME: does the daemon know it, and is what is asked of the kernel in force?
+managed() { vm "$1" '.mode == "managed"'; }
 coverage_at_least() { [ "$(coverage "$1")" -ge "$2" ]; }
-coverage_below() { [ "$(coverage "$1")" -lt "$2" ]; }
 
 # ---- the kernel without the daemon: its own netlink client and our spec ----
 
@@ -73,11 +74,11 @@ kernel_vm() {
 }
 kernel_coverage() { kernel_vm "$1" '(.large + .table) as $n | if $n == 0 then 0 else (100 * .large / $n | floor) end'; }
 
-# ---- guests ----
+# ---- guests: lpage_workload, see its --help ----
 
 guests=/run/guests
 
-# NAME [ARGUMENT...]: starts a guest that converts memory, as a service of its own in machine.slice.
+# NAME [ARGUMENT...]: starts a guest, as a service of its own in machine.slice. It fills its memory, and then waits to be told.
 guest_start() {
 	local name=$1
 	shift
@@ -85,48 +86,84 @@ guest_start() {
 	rm -f "$guests/$name".*
 	systemd-run --quiet --unit="guest-$name" --slice=machine.slice -p RemainAfterExit=yes \
 		-p StandardOutput="file:$guests/$name.out" -p StandardError="file:$guests/$name.err" \
-		/vm/selftests/lpage_workload --name "$name" --json "$@"
+		/vm/selftests/lpage_workload --name "$name" --json --step --until-signal "$@"
 }
 
+guest_signal() { systemctl kill --kill-who=main -s "$2" "guest-$1.service"; }
 guest_unit() { systemctl show --value -p "$2" "guest-$1.service"; }
-guest_ended() { [ "$(guest_unit "$1" SubState)" != running ]; }
+guest_lines() { wc -l <"$guests/$1.out"; }
 
-# NAME LINES: it has reported more often than that.
-guest_reported() { [ "$(wc -l <"$guests/$1.out")" -gt "$2" ]; }
+# NAME LINE JQ-CONDITION: has it reported that, since so many lines?
+guest_said() { tail -n "+$(($2 + 1))" "$guests/$1.out" | jq -en "first(inputs | select($3))"; }
 
-# NAME PHASE: waits until the guest says that it is there: touched, converting, quiet, end.
-guest_in_phase() { jq -en --arg phase "$2" 'first(inputs | select(.phase == $phase))' "$guests/$1.out"; }
-guest_phase() { wait_for "guest $1 is in phase $2" 180 guest_in_phase "$1" "$2"; }
+# NAME LINE JQ-CONDITION WHAT: waits for it, unless the guest dies.
+guest_waits() {
+	local begin=$SECONDS
+	until guest_said "$1" "$2" "$3" >/dev/null 2>&1; do
+		if [ "$(guest_unit "$1" SubState)" != running ] || [ $((SECONDS - begin)) -ge 180 ]; then
+			cat "$guests/$1".{out,err} >&2
+			fail "guest $1: $4: ended (or not within 180 s)"
+		fi
+		sleep 0.2 # between two looks at its reports
+	done
+}
+
+# NAME: waits until it has written all of its memory.
+guest_filled() {
+	guest_waits "$1" 0 '.event == "phase-done" and .phase == "fill"' "fill all memory"
+	say "guest $1 has touched all its memory"
+}
+
+# NAME PHASE: sends it on, and waits until every vCPU has done what the phase is about.
+guest_to() {
+	local lines
+	lines=$(guest_lines "$1")
+	guest_signal "$1" USR2
+	guest_waits "$1" "$lines" ".event == \"phase-done\" and .phase == \"$2\"" "phase $2"
+}
+
+# NAME: has it convert pages in most of its regions, to shared and back, four times. Then it rests: it only uses its memory.
+guest_converts() {
+	guest_filled "$1"
+	guest_to "$1" convert
+	guest_to "$1" quiet
+	say "guest $1 has converted pages to shared and back"
+}
 
 # NAME: prints the guest's own counts, now.
 guest_counts() {
 	local lines
-	lines=$(wc -l <"$guests/$1.out")
-	systemctl kill -s USR1 "guest-$1.service"
-	wait_for "guest $1 reported" 60 guest_reported "$1" "$lines"
-	tail -n 1 "$guests/$1.out"
+	lines=$(guest_lines "$1")
+	guest_signal "$1" USR1
+	guest_waits "$1" "$lines" '.event == "report"' "report"
+	tail -n "+$((lines + 1))" "$guests/$1.out" | jq -cn 'first(inputs | select(.event == "report"))'
 }
 
-# NAME ROUNDS: waits until the guest has verified and rewritten all its memory that many times more.
-guest_verified() { [ "$(guest_counts "$1" | jq -er .rounds)" -ge "$2" ]; }
-guest_rounds() {
-	local now
-	now=$(guest_counts "$1" | jq -er .rounds)
-	wait_for "guest $1 went through all its memory $2 times" 180 guest_verified "$1" $((now + $2))
+# NAME TIMES: waits until the guest has verified and rewritten all its memory that many times more.
+guest_uses_memory() {
+	local begin counts goal
+	counts=$(guest_counts "$1")
+	begin=$(jq -er .verified_pages <<<"$counts")
+	goal=$(jq -er ".verified_pages + $2 * .memory_bytes / 4096" <<<"$counts")
+	until [ "$(guest_counts "$1" | jq -er .verified_pages)" -ge "$goal" ]; do
+		sleep 0.2 # between two looks at its progress
+	done
+	say "guest $1 went through its memory $2 times more, from $begin to $goal pages"
 }
 
-# NAME SECONDS: waits for its end; it must have found all its data intact.
+# NAME...: ends guests. Each must have found all its data intact, to the end.
 guest_end() {
-	wait_for "guest $1 ended" "$2" guest_ended "$1"
-	[ "$(guest_unit "$1" Result)" = success ] || { cat "$guests/$1".{out,err} >&2; fail "guest $1: $(guest_unit "$1" Result)"; }
-	expect "guest $1: pages with wrong data" "$(tail -n 1 "$guests/$1.out" | jq -er .errors)" = 0
-	systemctl stop "guest-$1.service"
-}
-
-# NAME...: ends guests that a step no longer needs.
-guest_stop() {
 	local name
 	for name; do
+		guest_signal "$name" TERM
+	done
+	for name; do
+		wait_for "guest $name ended" 120 guest_has_ended "$name"
+		[ "$(guest_unit "$name" Result)" = success ] || { cat "$guests/$name".{out,err} >&2; fail "guest $name failed"; }
+		jq -en 'last(inputs) | .event == "end" and .ok' "$guests/$name.out" >/dev/null ||
+			{ cat "$guests/$name.out" >&2; fail "guest $name: its data is not intact"; }
+		say "guest $name: data intact, $(jq -n 'last(inputs) | .verified_pages' "$guests/$name.out") pages verified"
 		systemctl stop "guest-$name.service"
 	done
 }
+guest_has_ended() { [ "$(guest_unit "$1" SubState)" != running ]; }
