@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_NAME     "state"
-#define TEMP_NAME     "state.new"
+#define FILE_NAME     "switches"
+#define TEMP_NAME     "switches.new"
 #define FILE_MAX_SIZE (LP_STATE_PAUSED_MAX * 24)
 
 void lp_state_done(struct lp_state *state)

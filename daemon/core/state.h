@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What people switched at run time, kept in the file "state" of the runtime directory over restarts
+ * What people switched at run time, kept in the file "switches" below the runtime directory over restarts
  * (not over reboots: neither do VM ids last so long).
  *
  * One word or `word vm-id` a line: `paused`, `dry-run`, `paused-vm 7`. Words that are not known are

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t manager_now(const struct lp_manager *m)
+{
+	return m->link->ops->now_ns(m->link);
+}
+
+void manager_wake(struct lp_manager *m)
+{
+	event_active(m->wake, EV_TIMEOUT, 0);
+}
+
+bool manager_dry_run(const struct lp_manager *m)
+{
+	return m->options.dry_run || m->state.dry_run || m->config->global.dry_run;
+}
+
+void manager_log_vm(const struct lp_manager *m, int priority, enum lp_message message,
+		    const struct vm_entry *vm, const char *format, ...)
+{
+	struct lp_log_about about = {message, vm->vm.id, vm->identity.name};
+	char text[512];
+	va_list args;
+
+	if (priority > m->log->max_priority)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (vm->identity.name[0])
+		lp_log(m->log, priority, &about, "VM %u (%s): %s", vm->vm.id, vm->identity.name,
+		       text);
+	else
+		lp_log(m->log, priority, &about, "VM %u: %s", vm->vm.id, text);
+}
+
+/* ---- the work ---- */
+
+static uint64_t deadline_ns(const struct lp_manager *m)
+{
+	return earliest(earliest(sync_deadline_ns(m), actions_deadline_ns(m)),
+			report_deadline_ns(m));
+}
+
+/* Sets the timer; the link's clock may run faster than ours. */
+static void arm(struct lp_manager *m)
+{
+	uint64_t due_ns = deadline_ns(m);
+	uint64_t now_ns = manager_now(m);
+	uint64_t left_ns;
+	struct timeval left;
+
+	if (due_ns == NS_NEVER) {
+		event_del(m->timer);
+		return;
+	}
+	left_ns = due_ns > now_ns ? (due_ns - now_ns) / m->link->speed : 0;
+	/* Never at once: a deadline that is not met for some reason must not spin. */
+	if (left_ns < NS_PER_MS)
+		left_ns = NS_PER_MS;
+	left.tv_sec = (time_t)(left_ns / NS_PER_S);
+	left.tv_usec = (suseconds_t)(left_ns % NS_PER_S / 1000);
+	event_add(m->timer, &left);
+}
+
+static void check_ready(struct lp_manager *m)
+{
+	if (m->ready || !m->answered || !sync_settled(m))
+		return;
+	m->ready = true;
+	if (m->options.hooks && m->options.hooks->ready)
+		m->options.hooks->ready(m->options.hooks_ctx);
+}
+
+static void on_work(evutil_socket_t fd, short what, void *ctx)
+{
+	struct lp_manager *m = ctx;
+
+	(void)fd;
+	(void)what;
+	m->wakeups++;
+	sync_run(m);
+	actions_run(m);
+	report_run(m);
+	check_ready(m);
+	arm(m);
+}
+
+/* ---- what the link tells ---- */
+
+static void on_family(void *ctx, bool present, const char *why)
+{
+	static const struct lp_log_about about = {.message = LP_MESSAGE_FAMILY};
+	struct lp_manager *m = ctx;
+
+	m->answered = true;
+	m->family = present;
+	m->vms_listed = false;
+	m->vms_tag = 0;
+	m->vms_retry_ns = 0;
+	m->host_error[0] = '\0';
+	m->need_vms = present;
+	snprintf(m->why, sizeof(m->why), "%s", why);
+	if (present) {
+		lp_log(m->log, LOG_NOTICE, &about, "reaching the kernel through %s",
+		       m->link->ops->name);
+	} else {
+		vms_remove_all(m, why);
+		actions_cancel(m, 0, -ENOTCONN, why);
+		sync_check_waiters(m, -ENOTCONN);
+		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to come", why);
+	}
+	report_text(m, LP_WATCH_FAMILY, 0, "%s", present ? "the kernel is reached" : why);
+	report_status_soon(m);
+	manager_wake(m);
+}
+
+static void on_vm(void *ctx, const struct lp_vm *vm, bool full)
+{
+	vms_update(ctx, vm, full);
+}
+
+static void on_vm_gone(void *ctx, uint32_t vm_id)
+{
+	struct vm_entry *vm = vms_find(ctx, vm_id);
+
+	if (vm)
+		vms_remove(ctx, vm, "gone");
+}
+
+static void on_regions(void *ctx, uint64_t tag, const struct lp_region_chunk *chunk)
+{
+	sync_regions(ctx, tag, chunk);
+}
+
+static void on_dump_end(void *ctx, const struct lp_dump_end *end)
+{
+	sync_dump_end(ctx, end);
+}
+
+static void on_op_sent(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
+{
+	(void)vm_id;
+	actions_sent(ctx, tag, error, text);
+}
+
+static void on_op_done(void *ctx, const struct lp_done *done)
+{
+	actions_done(ctx, done);
+}
+
+static void on_policy_set(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
+{
+	sync_pushed(ctx, tag, vm_id, error, text);
+}
+
+static void on_policy_changed(void *ctx, const struct lp_policy_change *change)
+{
+	sync_policy_changed(ctx, change);
+}
+
+static void on_changed(void *ctx, uint32_t vm_id, uint64_t generation)
+{
+	(void)generation;
+	sync_changed(ctx, vm_id);
+}
+
+static void on_loss(void *ctx, enum lp_loss kind)
+{
+	sync_loss(ctx, kind);
+}
+
+static const struct lp_link_events link_events = {
+	.family = on_family,
+	.vm = on_vm,
+	.vm_gone = on_vm_gone,
+	.regions = on_regions,
+	.dump_end = on_dump_end,
+	.op_sent = on_op_sent,
+	.op_done = on_op_done,
+	.policy_set = on_policy_set,
+	.policy_changed = on_policy_changed,
+	.changed = on_changed,
+	.loss = on_loss,
+};
+
+static const struct lp_core_ops core_ops = {
+	.status = view_status,
+	.vm_ids = view_vm_ids,
+	.vm = view_vm,
+	.regions = view_regions,
+	.refresh = sync_refresh,
+	.refresh_cancel = sync_refresh_cancel,
+	.set_paused = switches_set_paused,
+	.set_dry_run = switches_set_dry_run,
+	.range_op = actions_range_op,
+	.range_op_cancel = actions_range_op_cancel,
+	.reload = switches_reload,
+	.config = view_config,
+	.explain = view_explain,
+	.watch = report_watch,
+	.unwatch = report_unwatch,
+};
+
+/* ---- life ---- */
+
+static int copy_state(struct lp_state *to, const struct lp_state *from)
+{
+	int r = 0;
+
+	if (!from)
+		return 0;
+	to->paused = from->paused;
+	to->dry_run = from->dry_run;
+	for (size_t i = 0; i < from->nr_paused_vms && r == 0; i++)
+		r = lp_state_pause_vm(to, from->paused_vms[i], true);
+	return r;
+}
+
+static int set_up(struct lp_manager *m)
+{
+	uint64_t now_ns = manager_now(m);
+	int r;
+
+	r = copy_state(&m->state, m->options.state);
+	if (r < 0)
+		return r;
+	m->wake = evtimer_new(m->options.base, on_work, m);
+	m->timer = evtimer_new(m->options.base, on_work, m);
+	m->policy = policy_new(&m->config->global, now_ns);
+	if (!m->wake || !m->timer || !m->policy)
+		return -ENOMEM;
+	m->start_ns = now_ns;
+	m->config_ns = now_ns;
+	vms_set_global(m);
+	policy_pause_all(m->policy, m->state.paused, now_ns);
+	return 0;
+}
+
+int lp_manager_new(const struct lp_manager_options *options, struct lp_manager **ret)
+{
+	struct lp_manager *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m) {
+		config_free(options->config);
+		return -ENOMEM;
+	}
+	m->core.ops = &core_ops;
+	m->options = *options;
+	m->link = options->link;
+	m->log = options->log;
+	m->config = options->config;
+	TAILQ_INIT(&m->flights);
+	TAILQ_INIT(&m->waiters);
+	TAILQ_INIT(&m->watchers);
+	r = set_up(m);
+	if (r < 0) {
+		lp_manager_free(m);
+		return r;
+	}
+	*ret = m;
+	return 0;
+}
+
+int lp_manager_start(struct lp_manager *m)
+{
+	lp_link_listen(m->link, &link_events, m);
+	return m->link->ops->start(m->link);
+}
+
+static void free_vms(struct lp_manager *m)
+{
+	for (size_t i = 0; i < m->nr_vms; i++) {
+		report_vm_end(m, m->vms[i]);
+		lp_regions_done(&m->vms[i]->regions);
+		free(m->vms[i]);
+	}
+	m->nr_vms = 0;
+	free(m->vms);
+}
+
+struct lp_manager *lp_manager_free(struct lp_manager *m)
+{
+	if (!m)
+		return NULL;
+	m->link->ops->stop(m->link);
+	m->family = false;
+	actions_cancel(m, 0, -ECANCELED, "the daemon ends");
+	sync_check_waiters(m, -ECANCELED);
+	report_drop_watchers(m);
+	free_vms(m);
+	policy_free(m->policy);
+	config_free(m->config);
+	lp_state_done(&m->state);
+	if (m->wake)
+		event_free(m->wake);
+	if (m->timer)
+		event_free(m->timer);
+	free(m);
+	return NULL;
+}
+
+struct lp_core *lp_manager_core(struct lp_manager *m)
+{
+	return &m->core;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct lp_log_about about_pause = {.message = LP_MESSAGE_PAUSE};
+static const struct lp_log_about about_reload = {.message = LP_MESSAGE_RELOAD};
+
+static int save(struct lp_manager *m)
+{
+	int r = lp_state_save(m->options.runtime_dir_fd, &m->state);
+
+	if (r < 0)
+		lp_log(m->log, LOG_ERR, &about_pause,
+		       "cannot write the state file, nothing is switched: %s", strerror(-r));
+	return r;
+}
+
+static int pause_host(struct lp_manager *m, bool paused)
+{
+	bool before = m->state.paused;
+	int r;
+
+	if (before == paused)
+		return 0;
+	m->state.paused = paused;
+	r = save(m);
+	if (r < 0) {
+		m->state.paused = before;
+		return r;
+	}
+	policy_pause_all(m->policy, paused, manager_now(m));
+	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s", paused ? "paused" : "resumed");
+	report_text(m, LP_WATCH_PAUSE, 0, "all VMs %s", paused ? "paused" : "resumed");
+	return 0;
+}
+
+static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
+{
+	bool before = lp_state_vm_paused(&m->state, vm->vm.id);
+	int r;
+
+	if (before == paused)
+		return 0;
+	r = lp_state_pause_vm(&m->state, vm->vm.id, paused);
+	if (r == 0)
+		r = save(m);
+	if (r < 0) {
+		(void)lp_state_pause_vm(&m->state, vm->vm.id, before);
+		return r;
+	}
+	vms_set_gate(m, vm);
+	manager_log_vm(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s", paused ? "paused" : "resumed");
+	report_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s", vm->vm.id, vm->identity.name,
+		    paused ? "paused" : "resumed");
+	return 0;
+}
+
+int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
+{
+	struct lp_manager *m = manager_of(core);
+	struct vm_entry *vm = vm_id ? vms_find(m, vm_id) : NULL;
+	int r;
+
+	if (vm_id && !vm)
+		return -ESRCH;
+	r = vm ? pause_vm(m, vm, paused) : pause_host(m, paused);
+	report_status_soon(m);
+	manager_wake(m);
+	return r;
+}
+
+static void apply_to_all(struct lp_manager *m)
+{
+	vms_set_global(m);
+	for (size_t i = 0; i < m->nr_vms; i++)
+		vms_apply_rule(m, m->vms[i]);
+	report_status_soon(m);
+	manager_wake(m);
+}
+
+int switches_set_dry_run(struct lp_core *core, bool dry_run)
+{
+	struct lp_manager *m = manager_of(core);
+	bool before = m->state.dry_run;
+	int r;
+
+	if (before == dry_run)
+		return 0;
+	m->state.dry_run = dry_run;
+	r = save(m);
+	if (r < 0) {
+		m->state.dry_run = before;
+		return r;
+	}
+	lp_log(m->log, LOG_NOTICE, &about_pause, "dry-run switched %s%s", dry_run ? "on" : "off",
+	       manager_dry_run(m) && !dry_run ? ", it stays on by command line or configuration" :
+						"");
+	report_text(m, LP_WATCH_PAUSE, 0, "dry-run switched %s", dry_run ? "on" : "off");
+	apply_to_all(m);
+	return 0;
+}
+
+/* Every complaint to the log; the first one to the status. */
+static void tell_errors(struct lp_manager *m, const char *text)
+{
+	size_t len = strcspn(text, "\n");
+
+	snprintf(m->config_error, sizeof(m->config_error), "%.*s", (int)len, text);
+	for (; *text; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		lp_log(m->log, LOG_ERR, &about_reload, "%.*s", (int)len, text);
+	}
+	lp_log(m->log, LOG_ERR, &about_reload, "reload failed, the old configuration stays");
+	report_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
+}
+
+static int errors_text(const struct config_errors *errors, int error, const char *path, char **ret)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return -ENOMEM;
+	if (errors->nr)
+		config_errors_print(f, errors);
+	else
+		fprintf(f, "%s: %s\n", path, strerror(-error));
+	if (fclose(f) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	*ret = text;
+	return 0;
+}
+
+static void take_config(struct lp_manager *m, struct config *config)
+{
+	struct config *old = m->config;
+
+	m->config = config;
+	m->config_ns = manager_now(m);
+	m->config_error[0] = '\0';
+	m->options.log->max_priority = (int)config->global.log_level;
+	/* The VMs' settings point into the old one until then. */
+	apply_to_all(m);
+	config_free(old);
+	if (m->options.hooks && m->options.hooks->configured)
+		m->options.hooks->configured(m->options.hooks_ctx, config);
+	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rules, %zu VMs",
+	       config->nr_rules, m->nr_vms);
+	report_text(m, LP_WATCH_RELOAD, 0, "configuration read again");
+}
+
+static int reload(struct lp_manager *m, char **ret_text)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	char *text = NULL;
+	int r;
+
+	r = config_load(m->options.config_path, m->options.config_must_exist, &config, &errors);
+	if (r == 0) {
+		take_config(m, config);
+	} else if (errors_text(&errors, r, m->options.config_path, &text) == 0) {
+		tell_errors(m, text);
+	}
+	config_errors_done(&errors);
+	if (ret_text)
+		*ret_text = text;
+	else
+		free(text);
+	return r;
+}
+
+int switches_reload(struct lp_core *core, char **ret_text)
+{
+	struct lp_manager *m = manager_of(core);
+	const struct lp_manager_hooks *hooks = m->options.hooks;
+	int r;
+
+	if (hooks && hooks->reload_begins)
+		hooks->reload_begins(m->options.hooks_ctx);
+	r = reload(m, ret_text);
+	report_status_soon(m);
+	manager_wake(m);
+	if (hooks && hooks->reload_ended)
+		hooks->reload_ended(m->options.hooks_ctx);
+	return r;
+}

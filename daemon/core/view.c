@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PPM 1000000ULL
+
+uint64_t view_coverage_ppm(uint64_t large, uint64_t table)
+{
+	/* At most 2^43 regions: no overflow. */
+	return large + table ? large * PPM / (large + table) : UINT64_MAX;
+}
+
+static uint64_t age(uint64_t now_ns, uint64_t then_ns)
+{
+	if (!then_ns)
+		return LP_AGE_NEVER;
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
+static void add_vm(struct lp_status *ret, const struct vm_entry *vm, uint64_t now_ns)
+{
+	uint64_t figures_age_ns = age(now_ns, vm->figures_ns);
+
+	ret->capable += vm->vm.capable;
+	ret->large += vm->vm.large;
+	ret->table += vm->vm.table;
+	ret->mixed += vm->vm.mixed;
+	ret->unmapped += vm->vm.unmapped;
+	ret->held += vm->vm.held;
+	if (figures_age_ns > ret->figures_age_ns)
+		ret->figures_age_ns = figures_age_ns;
+	tally_add(&ret->tally, &vm->tally);
+}
+
+void view_status(const struct lp_core *core, struct lp_status *ret)
+{
+	const struct lp_manager *m = manager_of_const(core);
+	uint64_t now_ns = manager_now(m);
+
+	*ret = (struct lp_status){
+		.version = TDX_LPAGE_VERSION,
+		.link = m->link->ops->name,
+		.now_ns = now_ns,
+		.degraded = !m->family || m->host_error[0],
+		.paused = m->state.paused,
+		.dry_run = manager_dry_run(m),
+		.config_file = m->config->path ? m->config->path : m->options.config_path,
+		.config_age_ns = age(now_ns, m->config_ns),
+		.uptime_ns = age(now_ns, m->start_ns),
+		.nr_vms = (uint32_t)m->nr_vms,
+		.merges_per_s = report_merges_per_s(m),
+		.tally = m->gone_tally,
+		.resyncs = m->resyncs,
+		.resync_age_ns = age(now_ns, m->resync_ns),
+		.wakeups = m->wakeups,
+	};
+	if (ret->degraded)
+		snprintf(ret->degraded_why, sizeof(ret->degraded_why), "%s",
+			 m->family ? m->host_error : m->why);
+	snprintf(ret->config_error, sizeof(ret->config_error), "%s", m->config_error);
+	m->link->ops->stats(m->link, &ret->link_stats);
+	for (size_t i = 0; i < m->nr_vms; i++)
+		add_vm(ret, m->vms[i], now_ns);
+	if (!m->nr_vms)
+		ret->figures_age_ns = LP_AGE_NEVER;
+	ret->coverage_ppm = view_coverage_ppm(ret->large, ret->table);
+}
+
+size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)
+{
+	const struct lp_manager *m = manager_of_const(core);
+
+	for (size_t i = 0; i < m->nr_vms && i < room; i++)
+		ids[i] = m->vms[i]->vm.id;
+	return m->nr_vms;
+}
+
+/* The gate to show: what the policy asks itself is added to the VM's own. */
+static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_entry *vm)
+{
+	if (!m->family)
+		return LPAGE_REASON_DEGRADED;
+	if (vm->gate == LPAGE_REASON_STALE)
+		return vm->gate;
+	if (vm->settings->mode == CONFIG_MODE_OFF || vm->settings->policy == CONFIG_POLICY_NEVER)
+		return LPAGE_REASON_RULE;
+	if (m->state.paused)
+		return LPAGE_REASON_PAUSED;
+	if (vm->gate != LPAGE_REASON_NONE)
+		return vm->gate;
+	return vms_dry_run(m, vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE;
+}
+
+int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
+{
+	const struct lp_manager *m = manager_of_const(core);
+	const struct vm_entry *vm = vms_find(m, vm_id);
+	uint64_t now_ns = manager_now(m);
+
+	if (!vm)
+		return -ESRCH;
+	*ret = (struct lp_vm_snapshot){
+		.vm = vm->vm,
+		.identity = vm->identity,
+		.rule = vm->rule,
+		.policy = config_policy_name(vm->settings->policy),
+		.gate = shown_gate(m, vm),
+		.paused = lp_state_vm_paused(&m->state, vm_id),
+		.dry_run = vms_dry_run(m, vm),
+		.stale = vm->stale,
+		.tally = vm->tally,
+		.tracked_regions = vm->regions.count,
+		.queued_regions = vm->queued_regions,
+		.coverage_ppm = view_coverage_ppm(vm->vm.large, vm->vm.table),
+		.figures_age_ns = age(now_ns, vm->figures_ns),
+		.regions_age_ns = age(now_ns, vm->regions_ns),
+		.identity_age_ns = age(now_ns, vm->identity_ns),
+		.last_merge_age_ns = age(now_ns, vm->last_merge_ns),
+		.seen_age_ns = age(now_ns, vm->seen_ns),
+		.last_error = vm->last_error,
+		.last_error_age_ns = age(now_ns, vm->last_error_ns),
+	};
+	memcpy(ret->last_error_text, vm->last_error_text, sizeof(ret->last_error_text));
+	return 0;
+}
+
+struct walk {
+	const struct lp_region_filter *filter;
+	uint64_t now_ns;
+	uint64_t skip;
+	uint64_t left;
+	lp_region_cb cb;
+	void *ctx;
+	int result;
+};
+
+/* Ends the walk with 1, so that a caller's own result cannot be taken for it. */
+static int visit(void *ctx, const struct lp_region_record *record)
+{
+	struct walk *walk = ctx;
+	const struct lp_region_filter *filter = walk->filter;
+	struct lp_region_snapshot snapshot;
+
+	if (filter->nr_regions && record->region.rfn - filter->start_rfn >= filter->nr_regions)
+		return 1;
+	if (filter->states && !(filter->states & (1U << record->region.state)))
+		return 0;
+	if (walk->skip) {
+		walk->skip--;
+		return 0;
+	}
+	if (!walk->left)
+		return 1;
+	walk->left--;
+	snapshot.region = record->region;
+	snapshot.age_ns = age(walk->now_ns, record->told_ns);
+	walk->result = walk->cb(walk->ctx, &snapshot);
+	return walk->result != 0;
+}
+
+int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_region_filter *filter,
+		 lp_region_cb cb, void *ctx)
+{
+	const struct lp_manager *m = manager_of_const(core);
+	const struct vm_entry *vm = vms_find(m, vm_id);
+	struct walk walk = {
+		.filter = filter,
+		.now_ns = manager_now(m),
+		.skip = filter->skip,
+		.left = filter->limit ? filter->limit : UINT64_MAX,
+		.cb = cb,
+		.ctx = ctx,
+	};
+
+	if (!vm)
+		return -ESRCH;
+	(void)lp_regions_walk(&vm->regions, filter->start_rfn, visit, &walk);
+	return walk.result;
+}
+
+const struct config *view_config(const struct lp_core *core)
+{
+	return manager_of_const(core)->config;
+}
+
+/* ---- why not ---- */
+
+static void explain_numbers(const struct policy_explanation *why, struct lp_explain *ret)
+{
+	const struct policy_action *numbers = &why->numbers;
+
+	switch (why->reason) {
+	case LPAGE_REASON_NOT_DUE:
+		snprintf(ret->text, sizeof(ret->text), "quiet for %llu ms, merged after %llu ms",
+			 (unsigned long long)(why->have / NS_PER_MS),
+			 (unsigned long long)(why->need / NS_PER_MS));
+		break;
+	case LPAGE_REASON_KEPT_SMALL:
+		ret->estimated = true;
+		snprintf(
+			ret->text, sizeof(ret->text),
+			"expected to stay private for %llu ms more (%u past intervals): saves %llu us "
+			"(estimated), costs %llu us",
+			(unsigned long long)(numbers->expected_ns / NS_PER_MS), numbers->samples,
+			(unsigned long long)(numbers->saving_ns / 1000),
+			(unsigned long long)(numbers->cost_ns / 1000));
+		break;
+	case LPAGE_REASON_BACKOFF:
+		snprintf(ret->text, sizeof(ret->text), "refused %u times in a row, last %s",
+			 why->retries, lpage_reason_name(why->last_refusal));
+		break;
+	default:
+		if (why->need)
+			snprintf(ret->text, sizeof(ret->text), "%llu, needs %llu",
+				 (unsigned long long)why->have, (unsigned long long)why->need);
+		break;
+	}
+}
+
+static void explain_policy(const struct lp_manager *m, const struct vm_entry *vm, uint64_t rfn,
+			   struct lp_explain *ret)
+{
+	uint64_t now_ns = manager_now(m);
+	struct policy_explanation why;
+
+	if (policy_explain(m->policy, vm->vm.id, rfn, now_ns, &why) < 0)
+		return;
+	ret->reason = why.reason;
+	if (why.due_ns != POLICY_NO_DEADLINE)
+		ret->wait_ns = why.due_ns > now_ns ? why.due_ns - now_ns : 0;
+	explain_numbers(&why, ret);
+}
+
+int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struct lp_explain *ret)
+{
+	const struct lp_manager *m = manager_of_const(core);
+	const struct vm_entry *vm = vms_find(m, vm_id);
+	const struct lp_region_record *record;
+	const struct lpage_reason_info *info;
+
+	if (!vm)
+		return -ESRCH;
+	if (rfn > POLICY_RFN_MAX)
+		return -ERANGE;
+	*ret = (struct lp_explain){.reason = shown_gate(m, vm), .wait_ns = UINT64_MAX};
+	record = lp_regions_get(&vm->regions, rfn);
+	if (record && record->region.state == KVM_LPAGE_STATE_LARGE)
+		ret->reason = LPAGE_REASON_ALREADY_LARGE;
+	else if (ret->reason == LPAGE_REASON_NONE || ret->reason == LPAGE_REASON_DRY_RUN)
+		explain_policy(m, vm, rfn, ret);
+	else if (ret->reason == LPAGE_REASON_BACKOFF)
+		ret->wait_ns = vm->backoff_ns - earliest(manager_now(m), vm->backoff_ns);
+	info = lpage_reason_info(ret->reason);
+	if (!ret->text[0] && info)
+		snprintf(ret->text, sizeof(ret->text), "%s", info->why);
+	return 0;
+}

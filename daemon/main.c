@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+
+#include "daemon/core/daemon.h"
+
+int main(int argc, char **argv)
+{
+	struct lp_options options;
+	int status = lp_options_parse(argc, argv, &options, stdout, stderr);
+
+	return status < 0 ? lp_daemon_run(&options) : status;
+}
