@@ -29,7 +29,7 @@ struct daemon {
 	struct config *config; /* until the manager has it */
 	struct lp_state state;
 	int state_dir_fd;
-	int lock_fd;
+	int lock_fds[2]; /* of our runtime directory, of the host */
 	struct event_base *base;
 	struct lp_link *link;
 	struct lp_manager *manager;
@@ -116,21 +116,47 @@ static int open_state_dir(const char *runtime_dir)
 	return fd;
 }
 
-static int take_lock(struct daemon *d)
+static int take_lock(struct daemon *d, int dir_fd, const char *dir, int *ret_fd)
 {
 	pid_t holder;
 
-	d->lock_fd = lp_lock_take(d->state_dir_fd, &holder);
-	if (d->lock_fd >= 0)
+	*ret_fd = lp_lock_take(dir_fd, &holder);
+	if (*ret_fd >= 0)
 		return LP_EXIT_OK;
-	if (d->lock_fd == -EBUSY) {
+	if (*ret_fd == -EBUSY) {
 		lp_log(&d->log, LOG_ERR, NULL, "another tdx-lpaged is running, pid %d, with %s",
-		       (int)holder, d->options->runtime_dir);
+		       (int)holder, dir);
 		return LP_EXIT_BUSY;
 	}
-	lp_log(&d->log, LOG_ERR, NULL, "cannot lock %s/" STATE_DIR "/lock: %s",
-	       d->options->runtime_dir, strerror(-d->lock_fd));
+	lp_log(&d->log, LOG_ERR, NULL, "cannot lock %s/" STATE_DIR "/lock: %s", dir,
+	       strerror(-*ret_fd));
 	return LP_EXIT_FAILURE;
+}
+
+static bool same_dir(int a_fd, int b_fd)
+{
+	struct stat a, b;
+
+	return fstat(a_fd, &a) == 0 && fstat(b_fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* There is one kernel: whatever the runtime directory, only one daemon may steer it. */
+static int take_host_lock(struct daemon *d)
+{
+	int status = LP_EXIT_OK;
+	int dir_fd;
+
+	if (strcmp(d->options->link, "netlink") != 0)
+		return LP_EXIT_OK;
+	dir_fd = open_state_dir(CONTROL_RUNTIME_DIR);
+	/* Who may not write there has no say in the kernel either. */
+	if (dir_fd < 0)
+		return LP_EXIT_OK;
+	if (!same_dir(dir_fd, d->state_dir_fd))
+		status = take_lock(d, dir_fd, CONTROL_RUNTIME_DIR, &d->lock_fds[1]);
+	close(dir_fd);
+	return status;
 }
 
 /* What somebody paused must not run because we cannot read that he did. */
@@ -159,7 +185,9 @@ static int open_runtime(struct daemon *d)
 		       d->options->runtime_dir, strerror(-d->state_dir_fd));
 		return LP_EXIT_FAILURE;
 	}
-	status = take_lock(d);
+	status = take_lock(d, d->state_dir_fd, d->options->runtime_dir, &d->lock_fds[0]);
+	if (status == LP_EXIT_OK)
+		status = take_host_lock(d);
 	if (status == LP_EXIT_OK)
 		load_state(d);
 	return status;
@@ -365,8 +393,10 @@ static void clean_up(struct daemon *d)
 		event_base_free(d->base);
 	lp_state_done(&d->state);
 	config_free(d->config);
-	if (d->lock_fd >= 0)
-		close(d->lock_fd);
+	for (int i = 0; i < 2; i++) {
+		if (d->lock_fds[i] >= 0)
+			close(d->lock_fds[i]);
+	}
 	if (d->state_dir_fd >= 0)
 		close(d->state_dir_fd);
 	libevent_global_shutdown();
@@ -374,7 +404,7 @@ static void clean_up(struct daemon *d)
 
 int lp_daemon_run(const struct lp_options *options)
 {
-	struct daemon d = {.options = options, .state_dir_fd = -1, .lock_fd = -1};
+	struct daemon d = {.options = options, .state_dir_fd = -1, .lock_fds = {-1, -1}};
 	int status;
 
 	lp_log_init(&d.log, LOG_INFO);

@@ -49,6 +49,10 @@ struct vm_entry {
 	bool need_figures;
 	bool hurry_figures; /* somebody waits for them */
 	uint64_t figures_tag;
+	uint64_t figures_asked_ns;
+	/* When what we know was asked for; it is at least as young. */
+	uint64_t regions_fresh_ns;
+	uint64_t figures_fresh_ns;
 	uint64_t settle_ns; /* when to look once more at a VM that is new, 0: done */
 	/* Limits of the admin's layer. */
 	bool need_push;

@@ -95,6 +95,7 @@ static void regions_complete(struct lp_manager *m, struct vm_entry *vm,
 	if (end->generation > vm->generation || vm->dumping_full)
 		vm->generation = end->generation ? end->generation : vm->generation;
 	vm->regions_ns = now_ns;
+	vm->regions_fresh_ns = vm->dump_began_ns;
 	vms_succeeded(m, vm, READING_REGIONS);
 	actions_resolve(m, vm, vm->dump_began_ns);
 	vms_set_gate(m, vm);
@@ -122,6 +123,12 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 	regions_complete(m, vm, end);
 }
 
+static void figures_complete(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->figures_fresh_ns = vm->figures_asked_ns;
+	vms_succeeded(m, vm, READING_FIGURES);
+}
+
 static void vm_figures_end(struct lp_manager *m, const struct lp_dump_end *end)
 {
 	struct vm_entry *vm = vms_find(m, end->vm_id);
@@ -129,11 +136,13 @@ static void vm_figures_end(struct lp_manager *m, const struct lp_dump_end *end)
 	if (!vm || vm->figures_tag != end->tag)
 		return;
 	vm->figures_tag = 0;
-	vm->hurry_figures = false;
+	/* Unless somebody began to wait since then. */
+	if (!vm->need_figures)
+		vm->hurry_figures = false;
 	if (end->error)
 		vms_failed(m, vm, READING_FIGURES, end->error, end->text);
 	else
-		vms_succeeded(m, vm, READING_FIGURES);
+		figures_complete(m, vm);
 	vms_set_gate(m, vm);
 }
 
@@ -305,6 +314,7 @@ static void ask_figures(struct lp_manager *m, struct vm_entry *vm)
 		return;
 	}
 	vm->need_figures = false;
+	vm->figures_asked_ns = manager_now(m);
 }
 
 static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
@@ -411,7 +421,7 @@ bool sync_settled(const struct lp_manager *m)
 
 static bool vm_is_fresh(const struct vm_entry *vm, uint64_t since_ns)
 {
-	return vm->figures_ns >= since_ns && vm->regions_ns >= since_ns;
+	return vm->figures_fresh_ns >= since_ns && vm->regions_fresh_ns >= since_ns;
 }
 
 /* 1: fresh, 0: not yet, negative errno: it cannot be had. */
