@@ -27,6 +27,8 @@ for g in one two; do
 	for field in to_shared_pages to_private_pages to_shared_events to_private_events; do
 		expect "guest $g: $field" "$(vm $g .$field)" = "$(jq -er .$field <<<"$counts")"
 	done
+	known() { [ "$(vm_known $g .to_shared_pages)" = "$(jq .to_shared_pages <<<"$counts")" ]; }
+	wait_for "guest $g: the daemon knows without being told to ask" 10 known
 	expect "guest $g: converted pages" "$(vm $g .to_shared_pages)" -ge 112
 done
 expect "the busy guest: conversions" "$(vm busy .to_shared_events)" -ge 100

@@ -6,7 +6,7 @@
 daemon_with "mode: fault" "policy: never" "min-quiet: 1s"
 guest_start fault --vcpus 2 --memory 32M --seed 11
 guest_filled fault
-in_mode_fault() { vm fault '.mode == "fault"'; }
+in_mode_fault() { [ "$(vm fault .mode)" = fault ]; }
 wait_for "the guest is in mode fault" 30 in_mode_fault
 guest_to fault convert
 guest_to fault quiet

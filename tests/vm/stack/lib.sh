@@ -31,11 +31,15 @@ wait_for() {
 
 ctl() { tdx-lpctl -o json "$@"; }
 
-# JQ-FILTER: of the daemon's status.
-status() { ctl status | jq -er "$1"; }
+# JQ-FILTER of a JSON document on standard input; null is an error, false is not.
+field() { jq -r "($1) | if . == null then error(\"no value\") else . end"; }
 
-# NAME JQ-FILTER: of a VM as the daemon shows it.
-vm() { ctl vm show "$1" | jq -er "$2"; }
+# JQ-FILTER: of the daemon's status.
+status() { ctl status | field ".host | ($1)"; }
+
+# NAME JQ-FILTER: of a VM as the daemon shows it; what it asks the kernel for first, and what it knew last.
+vm() { ctl vm show --fresh "$1" | field ".vm | ($2)"; }
+vm_known() { ctl vm show "$1" | field ".vm | ($2)"; }
 
 unit() { systemctl show --value -p "$1" tdx-lpaged.service; }
 
@@ -58,7 +62,7 @@ daemon_with() {
 # NAME: percent of the mapped private regions that are large, rounded down. One answer, so that both figures agree.
 coverage() { vm "$1" '.regions | (.large + .table) as $n | if $n == 0 then 0 else (100 * .large / $n | floor) end'; }
 # NAME: does the daemon know it, and is what is asked of the kernel in force?
-managed() { vm "$1" '.mode == "managed"'; }
+managed() { [ "$(vm "$1" .mode)" = managed ]; }
 coverage_at_least() { [ "$(coverage "$1")" -ge "$2" ]; }
 
 # ---- the kernel without the daemon: its own netlink client and our spec ----
