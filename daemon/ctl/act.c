@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "daemon/config/text.h"
+#include "daemon/ctl/duration.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/range.h"
+#include "daemon/ctl/verbs.h"
+
+#define INT JSON_INTEGER_FORMAT
+
+static int bad_range(struct ctl *ctl, const char *text, int error, const struct range *range)
+{
+	if (error == -EDOM)
+		return ctl_usage_error(ctl,
+				       "\"%s\" is not in whole regions of 2 MiB; the next that is: "
+				       "0x%" PRIx64 "-0x%" PRIx64,
+				       text, range->start_rfn * RANGE_REGION_BYTES,
+				       (range->start_rfn + range->nr_regions) * RANGE_REGION_BYTES);
+	return ctl_usage_error(ctl,
+			       "\"%s\": wants START-END, START+SIZE or START below 2^52, such "
+			       "as 2G-3G",
+			       text);
+}
+
+/* Everything after the VM is a range. */
+static int parse_ranges(struct ctl *ctl, json_t *list)
+{
+	for (int i = 1; i < ctl->nr_args; i++) {
+		struct range range = {0};
+		int r = range_parse(ctl->args[i], &range);
+
+		if (r < 0)
+			return bad_range(ctl, ctl->args[i], r, &range);
+		json_array_append_new(list, json_pack("{s:I, s:I}", "start_rfn",
+						      (json_int_t)range.start_rfn, "nr_regions",
+						      (json_int_t)range.nr_regions));
+	}
+	return CTL_OK;
+}
+
+static void print_refusal(struct ctl *ctl, const json_t *result)
+{
+	char word[TEXT_NAME_MAX];
+	const char *layer = get_text(result, "reason_layer");
+
+	if (get_int(result, "refused") == 0)
+		return;
+	fprintf(ctl->out, "  0x%" PRIx64 ": %s%s%s%s\n",
+		(uint64_t)get_int(result, "reason_rfn") * RANGE_REGION_BYTES,
+		text_kebab(get_text(result, "reason"), word), *layer ? " (by the " : "", layer,
+		*layer ? ")" : "");
+}
+
+static void print_done(struct ctl *ctl, const json_t *reply)
+{
+	size_t i;
+	json_t *result;
+
+	fprintf(ctl->out, "%s: %" INT " regions done, %" INT " refused\n", get_text(reply, "op"),
+		get_int(reply, "done"), get_int(reply, "refused"));
+	if (get_int(reply, "refused"))
+		fputs("first refusal of each range:\n", ctl->out);
+	json_array_foreach(json_object_get(reply, "results"), i, result)
+		print_refusal(ctl, result);
+}
+
+/* Takes the reference to @params. A refusal is exit status 1. */
+static int run_op(struct ctl *ctl, const char *method, json_t *params)
+{
+	json_t *ranges = json_array(), *reply;
+	json_int_t refused;
+	int r = parse_ranges(ctl, ranges);
+
+	json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	json_object_set_new(params, "ranges", ranges);
+	if (r != CTL_OK) {
+		json_decref(params);
+		return r;
+	}
+	r = ctl_call(ctl, method, params, &reply);
+	if (r != CTL_OK)
+		return r;
+	refused = get_int(reply, "refused");
+	if (ctl->json) {
+		r = ctl_print_json(ctl, reply);
+	} else {
+		print_done(ctl, reply);
+		json_decref(reply);
+	}
+	return refused ? CTL_FAILED : r;
+}
+
+int verb_merge(struct ctl *ctl)
+{
+	return run_op(ctl, "Merge", json_object());
+}
+
+int verb_split(struct ctl *ctl)
+{
+	return run_op(ctl, "Split", json_object());
+}
+
+int verb_hold(struct ctl *ctl)
+{
+	uint64_t us = 60000000;
+	int r = ctl_duration(ctl, "--for", "1ms", "1h", &us);
+
+	if (r != CTL_OK)
+		return r;
+	return run_op(ctl, "Hold", json_pack("{s:I}", "ttl_us", (json_int_t)us));
+}
+
+int verb_release(struct ctl *ctl)
+{
+	return run_op(ctl, "Release", json_object());
+}
+
+/* A call whose answer says nothing. Takes the reference to @params. */
+static int run_plain(struct ctl *ctl, const char *method, json_t *params)
+{
+	json_t *reply;
+	int r = ctl_call(ctl, method, params, &reply);
+
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, reply);
+	json_decref(reply);
+	return CTL_OK;
+}
+
+static json_t *optional_vm(const struct ctl *ctl)
+{
+	return ctl->nr_args ? json_pack("{s:s}", "vm", ctl->args[0]) : json_object();
+}
+
+int verb_pause(struct ctl *ctl)
+{
+	return run_plain(ctl, "Pause", optional_vm(ctl));
+}
+
+int verb_resume(struct ctl *ctl)
+{
+	return run_plain(ctl, "Resume", optional_vm(ctl));
+}
+
+int verb_dry_run(struct ctl *ctl)
+{
+	bool on = strcmp(ctl->args[0], "on") == 0;
+
+	if (!on && strcmp(ctl->args[0], "off") != 0)
+		return ctl_usage_error(ctl, "\"%s\": wants on or off", ctl->args[0]);
+	return run_plain(ctl, "SetDryRun", json_pack("{s:b}", "on", on));
+}
+
+int verb_reload(struct ctl *ctl)
+{
+	json_t *reply;
+	int r = ctl_call(ctl, "Reload", NULL, &reply);
+
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, reply);
+	if (get_bool(reply, "missing"))
+		fprintf(ctl->out, "%s does not exist: the defaults are in force\n",
+			get_text(reply, "path"));
+	else
+		fprintf(ctl->out, "%s is in force, %" INT " rules\n", get_text(reply, "path"),
+			get_int(reply, "rules"));
+	json_decref(reply);
+	return CTL_OK;
+}

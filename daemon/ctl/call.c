@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reaching the daemon, and turning its errors into words and exit codes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/text.h"
+#include "daemon/control/call.h"
+#include "daemon/control/control.h"
+#include "daemon/ctl/call.h"
+#include "daemon/ctl/client.h"
+
+#define TIMEOUT_MS 60000
+
+static int unreachable(struct ctl *ctl, const char *path, int error)
+{
+	fprintf(ctl->err, "tdx-lpctl: cannot reach tdx-lpaged at %s: %s\n", path, strerror(-error));
+	if (error == -EACCES)
+		fprintf(ctl->err, ctl->verb->write ?
+					  "This needs root, or the group of that socket.\n" :
+					  "Read access is for root and the group tdx-lpage.\n");
+	else if (error == -ENOENT || error == -ECONNREFUSED)
+		fprintf(ctl->err, "Is it running? Try: systemctl status tdx-lpaged\n");
+	return CTL_UNREACHABLE;
+}
+
+static int try_connect(struct ctl *ctl, const char *name, char *path, size_t size)
+{
+	if (ctl->socket)
+		snprintf(path, size, "%s", ctl->socket);
+	else
+		snprintf(path, size, "%s/%s", ctl->env.runtime_dir, name);
+	return ctl_client_connect(path, &ctl->client);
+}
+
+int ctl_connect(struct ctl *ctl)
+{
+	char path[4096];
+	int r;
+
+	if (ctl->client)
+		return CTL_OK;
+	r = try_connect(ctl, ctl->verb->write ? CONTROL_SOCKET : CONTROL_READ_SOCKET, path,
+			sizeof(path));
+	/* Who may control may read. */
+	if (r < 0 && !ctl->socket && !ctl->verb->write) {
+		char other[4096];
+
+		if (try_connect(ctl, CONTROL_SOCKET, other, sizeof(other)) == 0)
+			r = 0;
+	}
+	return r < 0 ? unreachable(ctl, path, r) : CTL_OK;
+}
+
+int ctl_lost(struct ctl *ctl, int error)
+{
+	ctl->client = ctl_client_close(ctl->client);
+	if (error == -ETIMEDOUT)
+		fprintf(ctl->err, "tdx-lpctl: tdx-lpaged does not answer\n");
+	else if (error == -ECONNRESET || error == -EPIPE)
+		fprintf(ctl->err,
+			"tdx-lpctl: tdx-lpaged closed the connection; it was stopped, or it "
+			"has too many clients\n");
+	else
+		fprintf(ctl->err, "tdx-lpctl: talking to tdx-lpaged: %s\n", strerror(-error));
+	return CTL_UNREACHABLE;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "?";
+}
+
+static int complain_bad_value(struct ctl *ctl, const json_t *params)
+{
+	char name[TEXT_NAME_MAX];
+	json_t *value = json_object_get(params, "value");
+	char *dump = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+	fprintf(ctl->err, "tdx-lpctl: %s: %.80s is out of range (allowed: %s)\n",
+		text_kebab(text_of(params, "parameter"), name), dump ? dump : "null",
+		text_of(params, "allowed"));
+	free(dump);
+	return CTL_USAGE;
+}
+
+static int complain_ambiguous(struct ctl *ctl, const json_t *params)
+{
+	size_t i;
+	json_t *id;
+
+	fprintf(ctl->err, "tdx-lpctl: several VMs are named %s; use an id:", text_of(params, "vm"));
+	json_array_foreach(json_object_get(params, "candidates"), i, id)
+		fprintf(ctl->err, " %" JSON_INTEGER_FORMAT, json_integer_value(id));
+	fputc('\n', ctl->err);
+	return CTL_FAILED;
+}
+
+static int complain_config(struct ctl *ctl, const json_t *params)
+{
+	size_t i;
+	json_t *line;
+
+	json_array_foreach(json_object_get(params, "errors"), i, line)
+		fprintf(ctl->err, "%s\n", json_string_value(line));
+	fprintf(ctl->err,
+		"tdx-lpctl: the configuration was not taken; the old one stays in force\n");
+	return CTL_FAILED;
+}
+
+static int complain_varlink(struct ctl *ctl, const char *name, const json_t *params)
+{
+	if (strcmp(name, "PermissionDenied") == 0)
+		fprintf(ctl->err, "tdx-lpctl: that socket is for reading only\n");
+	else if (strcmp(name, "MethodNotFound") == 0 || strcmp(name, "InterfaceNotFound") == 0)
+		fprintf(ctl->err, "tdx-lpctl: the daemon is of another version: it does not know "
+				  "this call\n");
+	else
+		fprintf(ctl->err, "tdx-lpctl: %s (%s)\n", name, text_of(params, "parameter"));
+	return CTL_FAILED;
+}
+
+int ctl_complain(struct ctl *ctl, const json_t *reply)
+{
+	const char *error = text_of(reply, "error");
+	const json_t *params = json_object_get(reply, "parameters");
+	const char *dot = strrchr(error, '.'), *name = dot ? dot + 1 : error;
+
+	if (strncmp(error, CONTROL_INTERFACE ".", sizeof(CONTROL_INTERFACE)) != 0)
+		return complain_varlink(ctl, name, params);
+	if (strcmp(name, "BadValue") == 0)
+		return complain_bad_value(ctl, params);
+	if (strcmp(name, "AmbiguousName") == 0)
+		return complain_ambiguous(ctl, params);
+	if (strcmp(name, "BadConfig") == 0)
+		return complain_config(ctl, params);
+	if (strcmp(name, "NoSuchVm") == 0)
+		return ctl_failure(ctl, "no VM has the id or name \"%s\"; see tdx-lpctl vm list",
+				   text_of(params, "vm"));
+	return ctl_failure(ctl, "%s (%s)", text_of(params, "text"), text_of(params, "errno"));
+}
+
+int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
+{
+	json_t *reply, *params;
+	int r = ctl_client_receive(ctl->client, timeout_ms, &reply);
+
+	if (r < 0)
+		return ctl_lost(ctl, r);
+	if (json_object_get(reply, "error")) {
+		r = ctl_complain(ctl, reply);
+		json_decref(reply);
+		return r;
+	}
+	params = json_object_get(reply, "parameters");
+	*ret = params ? json_incref(params) : json_object();
+	json_decref(reply);
+	return CTL_OK;
+}
+
+int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
+{
+	int r = ctl_connect(ctl);
+
+	if (r == CTL_OK) {
+		int error = ctl_client_send(ctl->client, method, params, false);
+
+		if (error < 0)
+			r = ctl_lost(ctl, error);
+	}
+	json_decref(params);
+	return r == CTL_OK ? ctl_receive(ctl, TIMEOUT_MS, ret) : r;
+}

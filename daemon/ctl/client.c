@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/control/call.h"
+#include "daemon/ctl/client.h"
+
+#define FRAME_MAX_BYTES (16u << 20)
+
+struct ctl_client {
+	int fd;
+	char *buf; /* received, not yet taken */
+	size_t len;
+	size_t room;
+};
+
+struct ctl_client *ctl_client_close(struct ctl_client *client)
+{
+	if (client) {
+		close(client->fd);
+		free(client->buf);
+		free(client);
+	}
+	return NULL;
+}
+
+int ctl_client_connect(const char *path, struct ctl_client **ret)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct ctl_client *client;
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	client = calloc(1, sizeof(*client));
+	if (!client) {
+		close(fd);
+		return -ENOMEM;
+	}
+	client->fd = fd;
+	*ret = client;
+	return 0;
+}
+
+static int send_all(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, buf, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int ctl_client_send(struct ctl_client *client, const char *method, json_t *params, bool more)
+{
+	char name[128];
+	json_t *frame;
+	char *text;
+	int r;
+
+	snprintf(name, sizeof(name), "%s%s", CONTROL_INTERFACE ".", method);
+	frame = json_pack("{s:s, s:O}", "method", name, "parameters",
+			  params ? params : json_null());
+	if (more)
+		json_object_set_new(frame, "more", json_true());
+	text = json_dumps(frame, JSON_COMPACT);
+	json_decref(frame);
+	if (!text)
+		return -ENOMEM;
+	r = send_all(client->fd, text, strlen(text) + 1);
+	free(text);
+	return r;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int wait_readable(int fd, int timeout_ms, int64_t deadline_ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		int64_t left = timeout_ms < 0 ? -1 : deadline_ms - now_ms();
+		int r;
+
+		if (timeout_ms >= 0 && left <= 0)
+			return -ETIMEDOUT;
+		r = poll(&pfd, 1, (int)left);
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int make_room(struct ctl_client *client)
+{
+	char *buf;
+
+	if (client->room - client->len >= 65536)
+		return 0;
+	if (client->room >= FRAME_MAX_BYTES)
+		return -EMSGSIZE;
+	buf = realloc(client->buf, client->room * 2 + 131072);
+	if (!buf)
+		return -ENOMEM;
+	client->buf = buf;
+	client->room = client->room * 2 + 131072;
+	return 0;
+}
+
+static int read_some(struct ctl_client *client)
+{
+	ssize_t n;
+	int r = make_room(client);
+
+	if (r < 0)
+		return r;
+	do
+		n = recv(client->fd, client->buf + client->len, client->room - client->len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	client->len += (size_t)n;
+	return 0;
+}
+
+int ctl_client_receive(struct ctl_client *client, int timeout_ms, json_t **ret)
+{
+	int64_t deadline_ms = now_ms() + timeout_ms;
+	size_t seen = 0;
+	char *end;
+
+	for (;;) {
+		int r;
+
+		end = client->len > seen ? memchr(client->buf + seen, 0, client->len - seen) : NULL;
+		if (end)
+			break;
+		seen = client->len;
+		r = wait_readable(client->fd, timeout_ms, deadline_ms);
+		if (r == 0)
+			r = read_some(client);
+		if (r < 0)
+			return r;
+	}
+	*ret = json_loads(client->buf, 0, NULL);
+	client->len -= (size_t)(end + 1 - client->buf);
+	memmove(client->buf, end + 1, client->len);
+	if (json_is_object(*ret))
+		return 0;
+	json_decref(*ret);
+	*ret = NULL;
+	return -EBADMSG;
+}

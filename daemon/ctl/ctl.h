@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tdx-lpctl: what every verb gets, and the table of verbs. A verb writes to ctl->out, complains on
+ * ctl->err, and returns an exit code.
+ */
+#ifndef TDX_LPAGE_CTL_CTL_H
+#define TDX_LPAGE_CTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CTL_SCHEMA	1 /* of the JSON output; grows when a field goes or changes its meaning */
+#define CTL_OPTIONS_MAX 8
+#define CTL_ARGS_MAX	66
+
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILED = 1,	     /* refused, failed, or not reached in time */
+	CTL_USAGE = 2,	     /* the command line or a file is wrong */
+	CTL_UNREACHABLE = 3, /* no daemon answers */
+};
+
+struct ctl_client;
+struct ctl;
+
+/* What bash offers for a value. */
+enum ctl_complete {
+	CTL_COMPLETE_NOTHING,
+	CTL_COMPLETE_VM,
+	CTL_COMPLETE_FILE,
+	CTL_COMPLETE_STATE,
+	CTL_COMPLETE_VERB,
+};
+
+/* An option of a verb; without a value when @value is NULL. */
+struct ctl_option {
+	const char *name; /* "--state" */
+	const char *value;
+	const char *help;
+	enum ctl_complete complete;
+};
+
+struct ctl_verb {
+	const char *name;  /* one or two words */
+	const char *args;  /* "VM RANGE..." */
+	const char *help;  /* one line without a full stop */
+	const char *about; /* more of it, for help and man page; whole sentences */
+	int min_args;
+	int max_args;
+	bool write;		       /* needs the control socket */
+	bool hidden;		       /* not shown in help */
+	enum ctl_complete complete[2]; /* of the first and the second argument */
+	int (*run)(struct ctl *ctl);
+	struct ctl_option options[CTL_OPTIONS_MAX]; /* up to the first without a name */
+};
+
+/* Ends with a row without a name. */
+extern const struct ctl_verb ctl_verbs[];
+
+/* Where a run takes place; tests have their own. */
+struct ctl_env {
+	FILE *out;
+	FILE *err;
+	bool colour;
+	const char *sysroot;	 /* in front of /sys and /proc, "" */
+	const char *runtime_dir; /* of the daemon's sockets */
+};
+
+struct ctl {
+	struct ctl_env env;
+	FILE *out;
+	FILE *err;
+	bool json;
+	const char *socket; /* --socket, NULL: by what the verb needs */
+	const struct ctl_verb *verb;
+	const char *args[CTL_ARGS_MAX];
+	int nr_args;
+	const char *values[CTL_OPTIONS_MAX]; /* of verb->options; "" for one without a value */
+	struct ctl_client *client;	     /* once connected */
+};
+
+/* Runs a command line. @argv[0] is the program's name. Returns an exit code. */
+int ctl_run(const struct ctl_env *env, int argc, char **argv);
+
+/* The value of an option, NULL when it was not given. @name has to be one of the verb's. */
+const char *ctl_option(const struct ctl *ctl, const char *name);
+
+/* Says "tdx-lpctl: ..." on ctl->err. Returns CTL_USAGE, or CTL_FAILED. */
+int ctl_usage_error(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int ctl_failure(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Writes an object with the schema's version as one line and drops it. Returns CTL_OK, or
+ * CTL_FAILED when it cannot be written.
+ */
+int ctl_print_json(struct ctl *ctl, json_t *object);
+
+/*
+ * Calls a method (name without interface). Takes the reference to @params, which may be NULL.
+ * Returns CTL_OK and the reply's parameters, to be dropped; or has complained and returns an exit
+ * code.
+ */
+int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret);
+
+/* Writes the table of verbs, or one verb's usage. */
+void ctl_print_help(FILE *f);
+void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb);
+
+/* Finds a verb by one or two words; *ret_words says how many. NULL: none. */
+const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_words);
+
+#endif

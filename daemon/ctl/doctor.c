@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Looks at everything that has to be right, in the order in which things depend on each other. */
+#include <errno.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <linux/kvm_lpage.h>
+
+#include "daemon/config/text.h"
+#include "daemon/control/control.h"
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/lists.h"
+#include "daemon/ctl/verbs.h"
+
+enum verdict { GOOD, NOTE, BAD };
+
+static const char *const verdicts[] = {"ok", "warning", "failed"};
+
+/* What can be done about each of a VM's incapable flags. */
+static const struct {
+	const char *name;
+	const char *why;
+	const char *remedy;
+} incapables[] = {
+	{"memfd_4k", "a guest_memfd was made without the 2M flag",
+	 "load kvm with gmem_2m=1, or let the VMM set GUEST_MEMFD_FLAG_HUGE_2M; then restart the VM"},
+	{"memfd_mmap", "a guest_memfd can be mapped by user space, which keeps it at 4 KiB",
+	 "let the VMM make it without GUEST_MEMFD_FLAG_MMAP"},
+	{"align_gfn", "a slot's base_gfn and its offset in the guest_memfd differ modulo 2 MiB",
+	 "let the VMM use offsets that are aligned like the guest-physical address"},
+	{"align_hva", "a slot's base_gfn and userspace_addr differ modulo 2 MiB",
+	 "let the VMM align its mapping of guest memory to 2 MiB"},
+	{"vendor", "this type of VM has only 4 KiB private mappings", ""},
+	{"host", "two-dimensional paging or large pages are turned off on this host",
+	 "load kvm_intel with ept=1, or kvm_amd with npt=1"},
+};
+
+static enum verdict verdict_of(const char *text)
+{
+	for (int i = GOOD; i <= BAD; i++) {
+		if (strcmp(text, verdicts[i]) == 0)
+			return (enum verdict)i;
+	}
+	return BAD;
+}
+
+static void add(json_t *checks, enum verdict verdict, const char *name, const char *remedy,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static void add(json_t *checks, enum verdict verdict, const char *name, const char *remedy,
+		const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:s*}", "name", name, "verdict",
+						verdicts[verdict], "text", text, "remedy", remedy));
+}
+
+/* Reads the first line of a file below the system's root. Returns NULL when there is none. */
+static const char *read_line(const struct ctl *ctl, const char *path, char *ret, size_t size)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s%s", ctl->env.sysroot, path);
+	f = fopen(full, "re");
+	if (!f)
+		return NULL;
+	if (!fgets(ret, (int)size, f))
+		*ret = '\0';
+	fclose(f);
+	ret[strcspn(ret, "\n")] = '\0';
+	return ret;
+}
+
+static const char *kvm_param(const struct ctl *ctl, const char *module, const char *name, char *ret,
+			     size_t size)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	return read_line(ctl, path, ret, size);
+}
+
+static void check_kernel(const struct ctl *ctl, json_t *checks)
+{
+	struct utsname uts;
+	char text[64];
+
+	if (!*ctl->env.sysroot && uname(&uts) == 0)
+		add(checks, GOOD, "kernel", NULL, "%s", uts.release);
+	if (!kvm_param(ctl, "kvm", "tdp_mmu", text, sizeof(text))) {
+		add(checks, BAD, "kvm", "modprobe kvm_intel (or kvm_amd)", "kvm is not loaded");
+		return;
+	}
+	if (strcmp(text, "Y") != 0)
+		add(checks, BAD, "kvm.tdp_mmu", "load kvm with tdp_mmu=1", "the TDP MMU is off");
+	if (kvm_param(ctl, "kvm", "lpage_mode", text, sizeof(text)))
+		add(checks, GOOD, "kvm.lpage_mode", NULL, "new VMs begin in mode %s", text);
+	else
+		add(checks, BAD, "kvm.lpage_mode",
+		    "boot a kernel with the kvm-lpage patches (make -C kernel deb)",
+		    "this kernel does not have the kvm-lpage patches");
+}
+
+static void check_memory_params(const struct ctl *ctl, json_t *checks)
+{
+	char text[64];
+	const char *ept;
+
+	if (kvm_param(ctl, "kvm", "gmem_2m", text, sizeof(text))) {
+		bool on = *text == 'Y' || *text == '1';
+
+		add(checks, on ? GOOD : NOTE, "kvm.gmem_2m",
+		    on ? NULL : "options kvm gmem_2m=1 in /etc/modprobe.d/tdx-lpage.conf",
+		    on ? "guest_memfd uses 2 MiB pages" :
+			 "off: private memory stays at 4 KiB unless the VMM asks for 2 MiB");
+	}
+	ept = kvm_param(ctl, "kvm_intel", "ept", text, sizeof(text));
+	if (!ept)
+		ept = kvm_param(ctl, "kvm_amd", "npt", text, sizeof(text));
+	if (ept)
+		add(checks, *ept == 'Y' || *ept == '1' ? GOOD : BAD, "two-dimensional paging",
+		    *ept == 'Y' || *ept == '1' ? NULL :
+						 "load kvm_intel with ept=1, or kvm_amd with npt=1",
+		    "%s", *ept == 'Y' || *ept == '1' ? "on" : "off");
+	if (kvm_param(ctl, "kvm_intel", "tdx", text, sizeof(text)))
+		add(checks, *text == 'Y' ? GOOD : NOTE, "kvm_intel.tdx",
+		    *text == 'Y' ? NULL :
+				   "turn TDX on in the firmware, and load kvm_intel with tdx=1",
+		    "%s", *text == 'Y' ? "on" : "off: no TDX guest can run");
+}
+
+/* Free blocks of at least 2 MiB: the columns of /proc/buddyinfo from order 9 on. */
+static void check_free_memory(const struct ctl *ctl, json_t *checks)
+{
+	unsigned long long blocks = 0;
+	char path[512], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/proc/buddyinfo", ctl->env.sysroot);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		char *save = NULL, *word = strtok_r(line, " \n", &save);
+
+		/* "Node", "0,", "zone", its name, then one number per order. */
+		for (int i = 0; word; i++, word = strtok_r(NULL, " \n", &save)) {
+			if (i >= 4 + 9)
+				blocks += strtoull(word, NULL, 10) << (i - 4 - 9);
+		}
+	}
+	fclose(f);
+	add(checks, blocks ? GOOD : NOTE, "free memory",
+	    blocks ? NULL : "free or compact memory before starting VMs (vm.compact_memory)",
+	    "%llu free blocks of 2 MiB", blocks);
+}
+
+static void check_family(const struct ctl *ctl, json_t *checks)
+{
+	struct nl_sock *sock;
+	int r = -NLE_NOMEM;
+
+	if (*ctl->env.sysroot)
+		return;
+	sock = nl_socket_alloc();
+	if (sock && (r = genl_connect(sock)) == 0)
+		r = genl_ctrl_resolve(sock, KVM_LPAGE_FAMILY_NAME);
+	nl_socket_free(sock);
+	if (r >= 0)
+		add(checks, GOOD, "netlink family", NULL, "%s is there", KVM_LPAGE_FAMILY_NAME);
+	else
+		add(checks, BAD, "netlink family",
+		    "boot a kernel with the kvm-lpage patches; load kvm", "%s: %s",
+		    KVM_LPAGE_FAMILY_NAME, nl_geterror(r));
+}
+
+/* Returns true when somebody answers on it. */
+static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name)
+{
+	struct ctl_client *client = NULL;
+	char path[256];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", ctl->env.runtime_dir, name);
+	r = ctl_client_connect(path, &client);
+	ctl_client_close(client);
+	if (r == 0)
+		add(checks, GOOD, name, NULL, "%s answers", path);
+	else if (r == -EACCES)
+		add(checks, NOTE, name, "run as root, or join the socket's group",
+		    "%s: no access for uid %u", path, geteuid());
+	else
+		add(checks, BAD, name, "systemctl enable --now tdx-lpaged", "%s: %s", path,
+		    strerror(-r));
+	return r == 0;
+}
+
+static void check_daemon(json_t *checks, const json_t *host)
+{
+	const json_t *link = json_object_get(host, "link_stats");
+
+	if (get_bool(host, "degraded"))
+		add(checks, BAD, "daemon", NULL, "degraded: %s", get_text(host, "degraded_why"));
+	else
+		add(checks, GOOD, "daemon", NULL, "%s, link %s", get_text(host, "version"),
+		    get_text(host, "link"));
+	if (strcmp(get_text(host, "version"), TDX_LPAGE_VERSION) != 0)
+		add(checks, NOTE, "daemon", "systemctl restart tdx-lpaged",
+		    "it is version %s, this is %s", get_text(host, "version"), TDX_LPAGE_VERSION);
+	if (*get_text(host, "config_error"))
+		add(checks, BAD, "configuration", "correct it, then tdx-lpctl reload", "%s",
+		    get_text(host, "config_error"));
+	if (get_bool(host, "paused"))
+		add(checks, NOTE, "daemon", "tdx-lpctl resume", "paused");
+	if (get_bool(host, "dry_run"))
+		add(checks, NOTE, "daemon", "tdx-lpctl dry-run off, and dry-run: false",
+		    "dry-run: the kernel is asked for nothing");
+	if (get_int(link, "lost_malformed"))
+		add(checks, BAD, "daemon", "use a daemon and a kernel of the same release",
+		    "%" JSON_INTEGER_FORMAT " messages of the kernel made no sense",
+		    get_int(link, "lost_malformed"));
+}
+
+static void add_incapable(json_t *checks, const char *vm, const char *name)
+{
+	for (size_t i = 0; i < sizeof(incapables) / sizeof(incapables[0]); i++) {
+		if (strcmp(name, incapables[i].name) == 0) {
+			add(checks, NOTE, vm, *incapables[i].remedy ? incapables[i].remedy : NULL,
+			    "%s", incapables[i].why);
+			return;
+		}
+	}
+	add(checks, NOTE, vm, NULL, "not capable: %s", name);
+}
+
+static void check_vm(json_t *checks, const json_t *vm)
+{
+	const json_t *flags = json_object_get(vm, "incapable");
+	char name[96];
+
+	snprintf(name, sizeof(name), "VM %" JSON_INTEGER_FORMAT "%s%s", get_int(vm, "id"),
+		 *get_text(vm, "name") ? " " : "", get_text(vm, "name"));
+	for (size_t i = 0; i < json_array_size(flags); i++)
+		add_incapable(checks, name, json_string_value(json_array_get(flags, i)));
+	if (strcmp(get_text(vm, "mode"), "off") == 0)
+		add(checks, NOTE, name, "see the rule, and whether the VMM turned it off",
+		    "the mode in force is off");
+	if (strcmp(get_text(vm, "gate"), "unknown_identity") == 0)
+		add(checks, NOTE, name,
+		    "let the daemon read /proc of the VMM (ProtectProc=default)",
+		    "its identity could not be read, so rules that need it do not apply");
+}
+
+static void check_running(struct ctl *ctl, json_t *checks)
+{
+	json_t *status, *vms, *vm;
+	size_t i;
+
+	if (ctl_call(ctl, "Status", NULL, &status) != CTL_OK)
+		return;
+	check_daemon(checks, json_object_get(status, "host"));
+	json_decref(status);
+	if (ctl_list_vms(ctl, NULL, &vms) != CTL_OK)
+		return;
+	json_array_foreach(vms, i, vm)
+		check_vm(checks, vm);
+	json_decref(vms);
+}
+
+static const char *colour_of(const struct ctl *ctl, enum verdict verdict)
+{
+	static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+
+	return ctl->env.colour ? colours[verdict] : "";
+}
+
+static void print_checks(struct ctl *ctl, const json_t *checks)
+{
+	size_t i;
+	json_t *check;
+
+	json_array_foreach(checks, i, check) {
+		const char *verdict = get_text(check, "verdict");
+
+		fprintf(ctl->out, "%s%-7s%s  %s: %s\n", colour_of(ctl, verdict_of(verdict)),
+			verdict, ctl->env.colour ? "\033[0m" : "", get_text(check, "name"),
+			get_text(check, "text"));
+		if (*get_text(check, "remedy"))
+			fprintf(ctl->out, "         -> %s\n", get_text(check, "remedy"));
+	}
+}
+
+static bool any_bad(const json_t *checks)
+{
+	size_t i;
+	json_t *check;
+
+	json_array_foreach(checks, i, check) {
+		if (verdict_of(get_text(check, "verdict")) == BAD)
+			return true;
+	}
+	return false;
+}
+
+int verb_doctor(struct ctl *ctl)
+{
+	json_t *checks = json_array();
+	bool control, reader, bad;
+
+	check_kernel(ctl, checks);
+	check_memory_params(ctl, checks);
+	check_free_memory(ctl, checks);
+	check_family(ctl, checks);
+	control = check_socket(ctl, checks, CONTROL_SOCKET);
+	reader = check_socket(ctl, checks, CONTROL_READ_SOCKET);
+	if (control || reader)
+		check_running(ctl, checks);
+	bad = any_bad(checks);
+	if (ctl->json) {
+		ctl_print_json(ctl, json_pack("{s:b, s:o}", "good", !bad, "checks", checks));
+	} else {
+		print_checks(ctl, checks);
+		json_decref(checks);
+	}
+	return bad ? CTL_FAILED : CTL_OK;
+}

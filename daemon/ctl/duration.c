@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/ctl/duration.h"
+#include <errno.h>
+
+#include "daemon/config/value.h"
+
+int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
+		 uint64_t *ret_us)
+{
+	const struct config_key key = {.type = CONFIG_TYPE_DURATION, .min = min, .max = max};
+	const char *text = ctl_option(ctl, option);
+	uint64_t ns;
+	int r;
+
+	if (!text)
+		return CTL_OK;
+	r = config_value_parse(&key, text, true, &ns);
+	if (r < 0)
+		return ctl_usage_error(ctl, "%s %s: %s (allowed: %s to %s)", option, text,
+				       r == -ERANGE ? "out of range" :
+						      "wants a duration such as 5s or 2m",
+				       min, max);
+	*ret_us = ns / 1000;
+	return CTL_OK;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TDX_LPAGE_CTL_DURATION_H
+#define TDX_LPAGE_CTL_DURATION_H
+
+#include "daemon/ctl/ctl.h"
+
+/*
+ * Reads an option that is a duration as in the configuration, between @min and @max (as there).
+ * Leaves @ret_us alone when it was not given. Returns CTL_OK, or complains.
+ */
+int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
+		 uint64_t *ret_us);
+
+#endif

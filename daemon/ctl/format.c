@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/ctl/format.h"
+
+#define MS_US	INT64_C(1000)
+#define S_US	(1000 * MS_US)
+#define MIN_US	(60 * S_US)
+#define HOUR_US (60 * MIN_US)
+#define DAY_US	(24 * HOUR_US)
+
+/* Two units at most; the smaller one only when it says something. */
+static void two_units(int64_t us, int64_t big, const char *big_name, int64_t small,
+		      const char *small_name, char *ret)
+{
+	int64_t rest = us % big / small;
+
+	if (rest)
+		snprintf(ret, FORMAT_MAX, "%" PRId64 "%s%" PRId64 "%s", us / big, big_name, rest,
+			 small_name);
+	else
+		snprintf(ret, FORMAT_MAX, "%" PRId64 "%s", us / big, big_name);
+}
+
+const char *format_us(const json_t *value, char ret[static FORMAT_MAX])
+{
+	int64_t us = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		strcpy(ret, "-");
+	else if (us < MS_US)
+		snprintf(ret, FORMAT_MAX, "%" PRId64 "us", us);
+	else if (us < S_US)
+		snprintf(ret, FORMAT_MAX, "%" PRId64 "ms", us / MS_US);
+	else if (us < MIN_US)
+		snprintf(ret, FORMAT_MAX, "%" PRId64 "s", us / S_US);
+	else if (us < HOUR_US)
+		two_units(us, MIN_US, "m", S_US, "s", ret);
+	else if (us < DAY_US)
+		two_units(us, HOUR_US, "h", MIN_US, "m", ret);
+	else
+		two_units(us, DAY_US, "d", HOUR_US, "h", ret);
+	return ret;
+}
+
+const char *format_bytes(uint64_t bytes, char ret[static FORMAT_MAX])
+{
+	static const char units[] = "BKMGTPE";
+	int unit = 0;
+	uint64_t whole = bytes, rest = 0;
+
+	for (; whole >= 1024; unit++) {
+		rest = whole % 1024;
+		whole /= 1024;
+	}
+	if (unit == 0 || rest == 0)
+		snprintf(ret, FORMAT_MAX, "%" PRIu64 "%c", whole, units[unit]);
+	else
+		snprintf(ret, FORMAT_MAX, "%" PRIu64 ".%" PRIu64 "%c", whole, rest * 10 / 1024,
+			 units[unit]);
+	return ret;
+}
+
+const char *format_percent(const json_t *percent, char ret[static FORMAT_MAX])
+{
+	double value = json_number_value(percent);
+
+	if (!json_is_number(percent)) {
+		strcpy(ret, "-");
+		return ret;
+	}
+	/* 99.999 must not read as if nothing were left to do. */
+	if (value < 100 && value > 99.99)
+		value = 99.99;
+	snprintf(ret, FORMAT_MAX, "%.2f%%", value);
+	return ret;
+}
+
+json_int_t get_int(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+bool get_bool(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+const char *get_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+struct table {
+	const char *const *heads;
+	size_t nr_columns;
+	char **cells;
+	size_t nr_cells;
+	size_t room;
+};
+
+struct table *table_new(const char *const *heads)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		abort();
+	table->heads = heads;
+	while (heads[table->nr_columns])
+		table->nr_columns++;
+	return table;
+}
+
+/* What comes from guests and VMMs must not steer the terminal. */
+static void clean(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
+void table_add(struct table *table, const char *format, ...)
+{
+	char *cell;
+	va_list ap;
+
+	if (table->nr_cells == table->room) {
+		table->room = table->room * 2 + 64;
+		table->cells = reallocarray(table->cells, table->room, sizeof(char *));
+		if (!table->cells)
+			abort();
+	}
+	va_start(ap, format);
+	if (vasprintf(&cell, format, ap) < 0)
+		abort();
+	va_end(ap);
+	clean(cell);
+	table->cells[table->nr_cells++] = cell;
+}
+
+static const char *head_text(const struct table *table, size_t column)
+{
+	const char *head = table->heads[column];
+
+	return *head == '<' ? head + 1 : head;
+}
+
+/* Characters, for UTF-8: continuation bytes do not count. */
+static int width_of(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+static void measure(const struct table *table, int *widths)
+{
+	for (size_t c = 0; c < table->nr_columns; c++)
+		widths[c] = width_of(head_text(table, c));
+	for (size_t i = 0; i < table->nr_cells; i++) {
+		size_t c = i % table->nr_columns;
+
+		if (width_of(table->cells[i]) > widths[c])
+			widths[c] = width_of(table->cells[i]);
+	}
+}
+
+/* No blanks at the end of a line. */
+static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
+		       int width)
+{
+	int blanks = width - width_of(text);
+
+	if (column)
+		fputs("  ", f);
+	if (*table->heads[column] != '<')
+		fprintf(f, "%*s%s", blanks, "", text);
+	else if (column + 1 < table->nr_columns)
+		fprintf(f, "%s%*s", text, blanks, "");
+	else
+		fputs(text, f);
+}
+
+void table_print(struct table *table, FILE *f, bool bold_heads)
+{
+	int widths[TABLE_COLUMNS_MAX];
+
+	measure(table, widths);
+	fputs(bold_heads ? "\033[1m" : "", f);
+	for (size_t c = 0; c < table->nr_columns; c++)
+		print_cell(table, f, c, head_text(table, c), widths[c]);
+	fputs(bold_heads ? "\033[0m\n" : "\n", f);
+	for (size_t i = 0; i < table->nr_cells; i++) {
+		size_t c = i % table->nr_columns;
+
+		print_cell(table, f, c, table->cells[i], widths[c]);
+		if (c + 1 == table->nr_columns)
+			fputc('\n', f);
+		free(table->cells[i]);
+	}
+	free(table->cells);
+	free(table);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text for people out of JSON values, and tables that align. */
+#ifndef TDX_LPAGE_CTL_FORMAT_H
+#define TDX_LPAGE_CTL_FORMAT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define FORMAT_MAX	  32
+#define TABLE_COLUMNS_MAX 16
+
+/* "80ms", "2s", "5m", "1h1m"; "-" for null (never, or none). @us is in microseconds. */
+const char *format_us(const json_t *us, char ret[static FORMAT_MAX]);
+
+/* "8.0G"; exact powers without a fraction. */
+const char *format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]);
+
+/* "97.96%"; "-" for null. */
+const char *format_percent(const json_t *percent, char ret[static FORMAT_MAX]);
+
+/* Members of an object; 0, false and "" when they are not there. */
+json_int_t get_int(const json_t *object, const char *name);
+bool get_bool(const json_t *object, const char *name);
+const char *get_text(const json_t *object, const char *name);
+
+/* A table is collected, then written with columns as wide as they need to be. */
+struct table;
+
+/* @heads: one word per column, ending with NULL; those that begin with '<' are left-aligned. */
+struct table *table_new(const char *const *heads);
+
+/* Appends one cell, in the order of reading. */
+void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes and frees. */
+void table_print(struct table *table, FILE *f, bool bold_heads);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/ctl/lists.h"
+#include "daemon/control/call.h"
+
+json_t *ctl_fresh(const struct ctl *ctl)
+{
+	json_t *params = json_object();
+
+	if (ctl_option(ctl, "--fresh"))
+		json_object_set_new(params, "fresh", json_true());
+	return params;
+}
+
+struct parts {
+	const char *method;
+	const char *list;  /* in the reply */
+	const char *next;  /* likewise */
+	const char *start; /* in the parameters */
+};
+
+/* Makes @params ask for what follows; a range keeps its end. */
+static void go_on(const struct parts *parts, json_t *params, const json_t *next)
+{
+	json_int_t start = json_integer_value(json_object_get(params, parts->start));
+	json_t *nr = json_object_get(params, "nr_regions");
+
+	if (nr)
+		json_integer_set(nr, json_integer_value(nr) - (json_integer_value(next) - start));
+	json_object_set_new(params, parts->start, json_integer(json_integer_value(next)));
+	/* One look at the kernel is enough. */
+	json_object_del(params, "fresh");
+}
+
+/* Takes the reference to @params. */
+static int collect(struct ctl *ctl, const struct parts *parts, json_t *params, size_t limit,
+		   json_int_t *ret_vm, json_t **ret)
+{
+	json_t *all = json_array(), *reply = NULL, *next;
+	int r = CTL_OK;
+
+	do {
+		size_t room = limit - json_array_size(all);
+
+		json_object_set_new(params, "limit",
+				    json_integer(room < CONTROL_REGIONS_LIMIT ?
+							 (json_int_t)room :
+							 CONTROL_REGIONS_LIMIT));
+		r = ctl_call(ctl, parts->method, json_incref(params), &reply);
+		if (r != CTL_OK)
+			break;
+		json_array_extend(all, json_object_get(reply, parts->list));
+		*ret_vm = json_integer_value(json_object_get(reply, "vm"));
+		next = json_object_get(reply, parts->next);
+		r = json_is_integer(next) ? -1 : CTL_OK;
+		go_on(parts, params, next);
+		json_decref(reply);
+	} while (r < 0 && json_array_size(all) < limit);
+	json_decref(params);
+	if (r > 0) {
+		json_decref(all);
+		return r;
+	}
+	*ret = all;
+	return CTL_OK;
+}
+
+int ctl_list_vms(struct ctl *ctl, json_t *params, json_t **ret)
+{
+	static const struct parts parts = {"ListVms", "vms", "next", "start"};
+
+	json_int_t none;
+
+	return collect(ctl, &parts, params ? params : json_object(), SIZE_MAX, &none, ret);
+}
+
+int ctl_list_regions(struct ctl *ctl, json_t *params, size_t limit, json_int_t *ret_vm,
+		     json_t **ret)
+{
+	static const struct parts parts = {"ListRegions", "regions", "next_rfn", "start_rfn"};
+
+	return collect(ctl, &parts, params, limit, ret_vm, ret);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists that the daemon gives out in parts, and parameters that several verbs have. */
+#ifndef TDX_LPAGE_CTL_LISTS_H
+#define TDX_LPAGE_CTL_LISTS_H
+
+#include "daemon/ctl/ctl.h"
+
+/* A new object, with "fresh" when --fresh was given. */
+json_t *ctl_fresh(const struct ctl *ctl);
+
+/* All VMs, a new array. Takes the reference to @params (NULL: none). Complains like ctl_call(). */
+int ctl_list_vms(struct ctl *ctl, json_t *params, json_t **ret);
+
+/* At most @limit regions of the VM that @params names, and its id. The same otherwise. */
+int ctl_list_regions(struct ctl *ctl, json_t *params, size_t limit, json_int_t *ret_vm,
+		     json_t **ret);
+
+#endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/control/control.h"
+#include "daemon/ctl/ctl.h"
+
+int main(int argc, char **argv)
+{
+	const char *no_colour = getenv("NO_COLOR"), *dir = getenv("TDX_LPAGE_RUNTIME_DIR");
+	const struct ctl_env env = {
+		.out = stdout,
+		.err = stderr,
+		.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour),
+		.sysroot = "",
+		.runtime_dir = dir && *dir ? dir : CONTROL_RUNTIME_DIR,
+	};
+
+	return ctl_run(&env, argc, argv);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config/text.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/lists.h"
+#include "daemon/ctl/range.h"
+#include "daemon/ctl/verbs.h"
+
+#define INT JSON_INTEGER_FORMAT
+
+/* "table,mixed" to a list; the daemon knows which words are states. */
+static json_t *split_states(const char *text)
+{
+	json_t *list = json_array();
+
+	while (*text) {
+		size_t len = strcspn(text, ",");
+
+		json_array_append_new(list, json_stringn(text, len));
+		text += len + (text[len] == ',');
+	}
+	return list;
+}
+
+static int add_range(struct ctl *ctl, json_t *params)
+{
+	const char *text = ctl_option(ctl, "--range");
+	struct range range;
+	int r;
+
+	if (!text)
+		return CTL_OK;
+	r = range_parse(text, &range);
+	if (r < 0 && r != -EDOM)
+		return ctl_usage_error(ctl,
+				       "--range %s: wants START-END, START+SIZE or START below "
+				       "2^52, such as 2G-3G",
+				       text);
+	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
+	json_object_set_new(params, "nr_regions", json_integer((json_int_t)range.nr_regions));
+	return CTL_OK;
+}
+
+static int parse_limit(struct ctl *ctl, size_t *ret)
+{
+	const char *text = ctl_option(ctl, "--limit");
+	char *end;
+	unsigned long n;
+
+	*ret = SIZE_MAX;
+	if (!text)
+		return CTL_OK;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || n < 1 || n > 1000000000)
+		return ctl_usage_error(ctl, "--limit %s: wants 1 to 1000000000", text);
+	*ret = n;
+	return CTL_OK;
+}
+
+static const char *hold_text(const json_t *region, char ret[static 2 * FORMAT_MAX])
+{
+	char left[FORMAT_MAX];
+	bool admin = get_bool(region, "held_by_admin"), vmm = get_bool(region, "held_by_vmm");
+	const json_t *us =
+		json_object_get(region, admin ? "hold_admin_left_us" : "hold_vmm_left_us");
+
+	if (!admin && !vmm)
+		return "-";
+	snprintf(ret, 2 * FORMAT_MAX, "%s %s",
+		 admin && vmm ? "both" :
+		 admin	      ? "admin" :
+				"vmm",
+		 json_is_null(us) ? "for good" : format_us(us, left));
+	return ret;
+}
+
+/* The younger of the two stamps: since when the region has been quiet. */
+static const json_t *quiet_us(const json_t *region)
+{
+	const json_t *shared = json_object_get(region, "to_shared_age_us");
+	const json_t *private = json_object_get(region, "to_private_age_us");
+
+	if (!json_is_integer(shared) ||
+	    (json_is_integer(private) && json_integer_value(private) < json_integer_value(shared)))
+		return private;
+	return shared;
+}
+
+static void print_regions(struct ctl *ctl, const json_t *regions)
+{
+	static const char *const heads[] = {
+		"GPA",	 "<STATE",   "TO-SHARED", "TO-PRIVATE", "QUIET",
+		"<HOLD", "<LAST-OP", "<REASON",	  "AGO",	NULL,
+	};
+	struct table *table = table_new(heads);
+	char text[FORMAT_MAX], hold[2 * FORMAT_MAX], word[TEXT_NAME_MAX];
+	size_t i;
+	json_t *region;
+
+	json_array_foreach(regions, i, region) {
+		bool none = strcmp(get_text(region, "last_op"), "none") == 0;
+
+		table_add(table, "0x%" PRIx64, (uint64_t)get_int(region, "gpa"));
+		table_add(table, "%s%s", get_text(region, "state"),
+			  get_bool(region, "inhibited") ? ",inhibited" : "");
+		table_add(table, "%" INT, get_int(region, "to_shared_events"));
+		table_add(table, "%" INT, get_int(region, "to_private_events"));
+		table_add(table, "%s", format_us(quiet_us(region), text));
+		table_add(table, "%s", hold_text(region, hold));
+		table_add(table, "%s", none ? "-" : get_text(region, "last_op"));
+		table_add(table, "%s",
+			  none ? "-" : text_kebab(get_text(region, "last_reason"), word));
+		table_add(table, "%s", format_us(json_object_get(region, "last_op_age_us"), text));
+	}
+	table_print(table, ctl->out, ctl->env.colour);
+}
+
+int verb_region_list(struct ctl *ctl)
+{
+	json_t *params = ctl_fresh(ctl), *regions;
+	json_int_t vm;
+	size_t limit;
+	int r;
+
+	json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	if (ctl_option(ctl, "--state"))
+		json_object_set_new(params, "states", split_states(ctl_option(ctl, "--state")));
+	r = add_range(ctl, params);
+	if (r == CTL_OK)
+		r = parse_limit(ctl, &limit);
+	if (r != CTL_OK) {
+		json_decref(params);
+		return r;
+	}
+	r = ctl_list_regions(ctl, params, limit, &vm, &regions);
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, json_pack("{s:I, s:o}", "vm", vm, "regions", regions));
+	if (json_array_size(regions))
+		print_regions(ctl, regions);
+	else
+		fputs("no such region; what was always large is not listed\n", ctl->out);
+	json_decref(regions);
+	return CTL_OK;
+}
+
+static void print_explanation(struct ctl *ctl, const json_t *reply)
+{
+	const json_t *e = json_object_get(reply, "explanation");
+	const json_t *region = json_object_get(reply, "region");
+	char word[TEXT_NAME_MAX], text[FORMAT_MAX];
+
+	fprintf(ctl->out, "region 0x%" PRIx64 " of VM %" INT, (uint64_t)get_int(e, "gpa"),
+		get_int(e, "vm"));
+	if (json_is_object(region))
+		fprintf(ctl->out, ": %s, quiet for %s", get_text(region, "state"),
+			format_us(quiet_us(region), text));
+	fprintf(ctl->out, "\n%s: %s\n", text_kebab(get_text(e, "reason"), word),
+		get_text(e, "why"));
+	if (*get_text(e, "text"))
+		fprintf(ctl->out, "  %s%s\n", get_text(e, "text"),
+			get_bool(e, "estimated") ? " (estimated)" : "");
+	if (json_is_integer(json_object_get(e, "wait_us")))
+		fprintf(ctl->out, "  passes by itself in %s\n",
+			format_us(json_object_get(e, "wait_us"), text));
+	if (*get_text(e, "remedy"))
+		fprintf(ctl->out, "  what helps: %s\n", get_text(e, "remedy"));
+}
+
+int verb_explain(struct ctl *ctl)
+{
+	json_t *params, *reply;
+	uint64_t gpa;
+	int r;
+
+	if (range_parse_gpa(ctl->args[1], &gpa) < 0)
+		return ctl_usage_error(ctl,
+				       "\"%s\": wants an address below 2^52, such as 0x80000000 "
+				       "or 2G",
+				       ctl->args[1]);
+	params = ctl_fresh(ctl);
+	json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	json_object_set_new(params, "gpa", json_integer((json_int_t)gpa));
+	r = ctl_call(ctl, "Explain", params, &reply);
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, reply);
+	print_explanation(ctl, reply);
+	json_decref(reply);
+	return CTL_OK;
+}

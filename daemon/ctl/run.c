@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command line: global options, the verb, its arguments and options. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/ctl.h"
+
+static void complain(struct ctl *ctl, const char *format, va_list ap)
+{
+	fputs("tdx-lpctl: ", ctl->err);
+	vfprintf(ctl->err, format, ap);
+	fputc('\n', ctl->err);
+}
+
+int ctl_usage_error(struct ctl *ctl, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(ctl, format, ap);
+	va_end(ap);
+	if (ctl->verb)
+		fprintf(ctl->err, "Try: tdx-lpctl help %s\n", ctl->verb->name);
+	else
+		fprintf(ctl->err, "Try: tdx-lpctl --help\n");
+	return CTL_USAGE;
+}
+
+int ctl_failure(struct ctl *ctl, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(ctl, format, ap);
+	va_end(ap);
+	return CTL_FAILED;
+}
+
+int ctl_print_json(struct ctl *ctl, json_t *object)
+{
+	int r;
+
+	json_object_set_new(object, "schema", json_integer(CTL_SCHEMA));
+	r = json_dumpf(object, ctl->out, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+	json_decref(object);
+	if (r < 0 || fputc('\n', ctl->out) == EOF || fflush(ctl->out) == EOF)
+		return CTL_FAILED;
+	return CTL_OK;
+}
+
+const char *ctl_option(const struct ctl *ctl, const char *name)
+{
+	for (int i = 0; i < CTL_OPTIONS_MAX && ctl->verb->options[i].name; i++) {
+		if (strcmp(ctl->verb->options[i].name, name) == 0)
+			return ctl->values[i];
+	}
+	return NULL;
+}
+
+/* Is @arg the option @name, alone or as NAME=VALUE? *ret_value is NULL when it stands alone. */
+static bool is_option(const char *arg, const char *name, const char **ret_value)
+{
+	size_t len = strlen(name);
+
+	*ret_value = NULL;
+	if (strncmp(arg, name, len) != 0)
+		return false;
+	if (arg[len] == '=' && strncmp(name, "--", 2) == 0)
+		*ret_value = arg + len + 1;
+	return arg[len] == '\0' || *ret_value;
+}
+
+/* Takes the value of the option argv[*i]. Returns NULL after a complaint. */
+static const char *take_value(struct ctl *ctl, int argc, char **argv, int *i, const char *name,
+			      const char *value)
+{
+	if (value)
+		return value;
+	if (*i + 1 < argc)
+		return argv[++*i];
+	ctl_usage_error(ctl, "%s wants a value", name);
+	return NULL;
+}
+
+/* Returns CTL_OK when argv[*i] was a global option, -1 when it was not, or complains. */
+static int take_global(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	const char *value;
+
+	if (is_option(argv[*i], "--socket", &value)) {
+		ctl->socket = take_value(ctl, argc, argv, i, "--socket", value);
+		return ctl->socket ? CTL_OK : CTL_USAGE;
+	}
+	if (!is_option(argv[*i], "-o", &value) && !is_option(argv[*i], "--output", &value))
+		return -1;
+	value = take_value(ctl, argc, argv, i, "-o", value);
+	if (!value)
+		return CTL_USAGE;
+	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0)
+		return ctl_usage_error(ctl, "-o %s: wants json or table", value);
+	ctl->json = strcmp(value, "json") == 0;
+	return CTL_OK;
+}
+
+/* The same for an option of the verb. */
+static int take_option(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	for (int n = 0; n < CTL_OPTIONS_MAX && ctl->verb->options[n].name; n++) {
+		const struct ctl_option *option = &ctl->verb->options[n];
+		const char *value;
+
+		if (!is_option(argv[*i], option->name, &value))
+			continue;
+		if (!option->value && value)
+			return ctl_usage_error(ctl, "%s takes no value", option->name);
+		ctl->values[n] =
+			option->value ? take_value(ctl, argc, argv, i, option->name, value) : "";
+		return ctl->values[n] ? CTL_OK : CTL_USAGE;
+	}
+	return -1;
+}
+
+static int take_argument(struct ctl *ctl, const char *arg)
+{
+	if (ctl->nr_args == ctl->verb->max_args)
+		return ctl_usage_error(ctl, "too many arguments: \"%s\"", arg);
+	ctl->args[ctl->nr_args++] = arg;
+	return CTL_OK;
+}
+
+static int parse_rest(struct ctl *ctl, int argc, char **argv, int i)
+{
+	bool only_args = false;
+
+	for (; i < argc; i++) {
+		int r = -1;
+
+		if (!only_args && strcmp(argv[i], "--") == 0) {
+			only_args = true;
+			continue;
+		}
+		if (!only_args && argv[i][0] == '-' && argv[i][1]) {
+			r = take_option(ctl, argc, argv, &i);
+			if (r < 0)
+				r = take_global(ctl, argc, argv, &i);
+			if (r < 0 &&
+			    (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+				ctl_print_verb_help(ctl->out, ctl->verb);
+				return -1;
+			}
+			if (r < 0)
+				return ctl_usage_error(ctl, "unknown option \"%s\"", argv[i]);
+		} else {
+			r = take_argument(ctl, argv[i]);
+		}
+		if (r != CTL_OK)
+			return r;
+	}
+	if (ctl->nr_args < ctl->verb->min_args)
+		return ctl_usage_error(ctl, "%s wants %s", ctl->verb->name, ctl->verb->args);
+	return CTL_OK;
+}
+
+/* Finds the verb at argv[*i] and steps over it; no verb means status. */
+static int parse_verb(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	static const char *const status[] = {"status"};
+	int words = 0;
+
+	if (*i == argc) {
+		ctl->verb = ctl_find_verb(1, status, &words);
+		return CTL_OK;
+	}
+	ctl->verb = ctl_find_verb(argc - *i, (const char *const *)argv + *i, &words);
+	if (!ctl->verb)
+		return ctl_usage_error(ctl, "unknown verb \"%s\"", argv[*i]);
+	*i += words;
+	return CTL_OK;
+}
+
+/* Options before the verb. Returns CTL_OK, -1 when everything was said, or complains. */
+static int parse_globals(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	for (*i = 1; *i < argc && argv[*i][0] == '-'; ++*i) {
+		int r = take_global(ctl, argc, argv, i);
+
+		if (r > 0)
+			return r;
+		if (r == CTL_OK)
+			continue;
+		if (strcmp(argv[*i], "--help") == 0 || strcmp(argv[*i], "-h") == 0) {
+			ctl_print_help(ctl->out);
+			return -1;
+		}
+		if (strcmp(argv[*i], "--version") == 0) {
+			fprintf(ctl->out, "tdx-lpctl %s\n", TDX_LPAGE_VERSION);
+			return -1;
+		}
+		return ctl_usage_error(ctl, "unknown option \"%s\"", argv[*i]);
+	}
+	return CTL_OK;
+}
+
+int ctl_run(const struct ctl_env *env, int argc, char **argv)
+{
+	struct ctl ctl = {.env = *env, .out = env->out, .err = env->err};
+	int i, r = parse_globals(&ctl, argc, argv, &i);
+
+	if (r == CTL_OK)
+		r = parse_verb(&ctl, argc, argv, &i);
+	if (r == CTL_OK)
+		r = parse_rest(&ctl, argc, argv, i);
+	if (r == CTL_OK)
+		r = ctl.verb->run(&ctl);
+	ctl_client_close(ctl.client);
+	return r < 0 ? CTL_OK : r;
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <string.h>
+
+#include "daemon/config/text.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/lists.h"
+#include "daemon/ctl/verbs.h"
+
+#define INT JSON_INTEGER_FORMAT
+
+static void say_if(struct ctl *ctl, bool condition, const char *word, const char *text)
+{
+	if (!condition)
+		return;
+	fprintf(ctl->out, ctl->env.colour ? "\033[1;31m%s\033[0m" : "%s", word);
+	fprintf(ctl->out, "%s%s\n", *text ? ": " : "", text);
+}
+
+static void print_host(struct ctl *ctl, const json_t *host)
+{
+	const json_t *regions = json_object_get(host, "regions");
+	char up[FORMAT_MAX], age[FORMAT_MAX], percent[FORMAT_MAX];
+
+	fprintf(ctl->out, "tdx-lpaged %s, link %s, up %s, %s read %s ago\n",
+		get_text(host, "version"), get_text(host, "link"),
+		format_us(json_object_get(host, "uptime_us"), up), get_text(host, "config_file"),
+		format_us(json_object_get(host, "config_age_us"), age));
+	say_if(ctl, get_bool(host, "degraded"), "DEGRADED", get_text(host, "degraded_why"));
+	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
+	       get_text(host, "config_error"));
+	say_if(ctl, get_bool(host, "paused"), "PAUSED", "no decision is carried out");
+	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "the kernel is asked for nothing");
+	fprintf(ctl->out,
+		"coverage %s: %" INT " large, %" INT " table; %" INT " mixed, %" INT
+		" unmapped, %" INT " held; %" INT " merges/s\n",
+		format_percent(json_object_get(host, "coverage_percent"), percent),
+		get_int(regions, "large"), get_int(regions, "table"), get_int(regions, "mixed"),
+		get_int(regions, "unmapped"), get_int(regions, "held"),
+		get_int(host, "merges_per_s"));
+}
+
+static void print_losses(struct ctl *ctl, const json_t *host)
+{
+	const json_t *link = json_object_get(host, "link_stats");
+	json_int_t lost = get_int(link, "lost_overrun") + get_int(link, "lost_truncated") +
+			  get_int(link, "lost_malformed");
+	char age[FORMAT_MAX];
+
+	if (lost)
+		fprintf(ctl->out,
+			"kernel events were lost %" INT " times; everything was read anew %" INT
+			" times, last %s ago\n",
+			lost, get_int(host, "resyncs"),
+			format_us(json_object_get(host, "resync_age_us"), age));
+}
+
+/* One word for what goes on with a VM; the strongest reason wins. */
+static const char *vm_state(const json_t *host, const json_t *vm, char gate[static TEXT_NAME_MAX])
+{
+	if (get_bool(host, "degraded"))
+		return "degraded";
+	if (get_bool(vm, "paused") || get_bool(host, "paused"))
+		return "paused";
+	if (get_bool(vm, "stale"))
+		return "stale";
+	if (*get_text(vm, "gate") && strcmp(get_text(vm, "gate"), "none") != 0)
+		return text_kebab(get_text(vm, "gate"), gate);
+	if (get_bool(vm, "dry_run"))
+		return "dry-run";
+	if (json_array_size(json_object_get(vm, "incapable")))
+		return "incapable";
+	return "active";
+}
+
+static const char *vm_name(const json_t *vm)
+{
+	return *get_text(vm, "name") ? get_text(vm, "name") : "-";
+}
+
+static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
+{
+	static const char *const heads[] = {
+		"ID",	  "<NAME",   "COVERAGE", "LARGE", "TABLE",  "MIXED", "UNMAPPED", "HELD",
+		"MERGES", "REFUSED", "SPLITS",	 "<MODE", "<STATE", "AGE",   NULL,
+	};
+	struct table *table = table_new(heads);
+	char text[FORMAT_MAX], gate[TEXT_NAME_MAX], mode[TEXT_NAME_MAX];
+	size_t i;
+	json_t *vm;
+
+	json_array_foreach(vms, i, vm) {
+		const json_t *regions = json_object_get(vm, "regions");
+
+		table_add(table, "%" INT, get_int(vm, "id"));
+		table_add(table, "%s", vm_name(vm));
+		table_add(table, "%s",
+			  format_percent(json_object_get(vm, "coverage_percent"), text));
+		table_add(table, "%" INT, get_int(regions, "large"));
+		table_add(table, "%" INT, get_int(regions, "table"));
+		table_add(table, "%" INT, get_int(regions, "mixed"));
+		table_add(table, "%" INT, get_int(regions, "unmapped"));
+		table_add(table, "%" INT, get_int(regions, "held"));
+		table_add(table, "%" INT, get_int(vm, "merges"));
+		table_add(table, "%" INT, get_int(vm, "refusals"));
+		table_add(table, "%" INT, get_int(vm, "splits"));
+		table_add(table, "%s", text_kebab(get_text(vm, "mode"), mode));
+		table_add(table, "%s", vm_state(host, vm, gate));
+		table_add(table, "%s", format_us(json_object_get(vm, "figures_age_us"), text));
+	}
+	table_print(table, ctl->out, ctl->env.colour);
+}
+
+int verb_status(struct ctl *ctl)
+{
+	json_t *status, *vms;
+	int r = ctl_call(ctl, "Status", ctl_fresh(ctl), &status);
+
+	if (r != CTL_OK)
+		return r;
+	r = ctl_list_vms(ctl, NULL, &vms);
+	if (r == CTL_OK && ctl->json) {
+		r = ctl_print_json(ctl, json_pack("{s:O, s:o}", "host",
+						  json_object_get(status, "host"), "vms", vms));
+	} else if (r == CTL_OK) {
+		const json_t *host = json_object_get(status, "host");
+
+		print_host(ctl, host);
+		print_losses(ctl, host);
+		fputc('\n', ctl->out);
+		if (json_array_size(vms))
+			print_vms(ctl, host, vms);
+		else
+			fputs("no VM with private memory runs\n", ctl->out);
+		json_decref(vms);
+	}
+	json_decref(status);
+	return r;
+}
+
+static void print_vm_list(struct ctl *ctl, const json_t *vms)
+{
+	static const char *const heads[] = {
+		"ID", "<NAME", "<FROM", "PID", "<TYPE", "MEMORY", "<RULE", "<POLICY", "<MODE", NULL,
+	};
+	struct table *table = table_new(heads);
+	char text[FORMAT_MAX], word[TEXT_NAME_MAX];
+	size_t i;
+	json_t *vm;
+
+	json_array_foreach(vms, i, vm) {
+		table_add(table, "%" INT, get_int(vm, "id"));
+		table_add(table, "%s", vm_name(vm));
+		table_add(table, "%s", get_text(vm, "name_source"));
+		table_add(table, "%" INT, get_int(vm, "pid"));
+		table_add(table, "%s", text_kebab(get_text(vm, "type"), word));
+		table_add(table, "%s", format_bytes((uint64_t)get_int(vm, "memory_bytes"), text));
+		table_add(table, "%s", *get_text(vm, "rule") ? get_text(vm, "rule") : "(defaults)");
+		table_add(table, "%s", get_text(vm, "policy"));
+		table_add(table, "%s", text_kebab(get_text(vm, "mode"), word));
+	}
+	table_print(table, ctl->out, ctl->env.colour);
+}
+
+int verb_vm_list(struct ctl *ctl)
+{
+	json_t *vms;
+	int r = ctl_list_vms(ctl, ctl_fresh(ctl), &vms);
+
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, json_pack("{s:o}", "vms", vms));
+	if (json_array_size(vms))
+		print_vm_list(ctl, vms);
+	else
+		fputs("no VM with private memory runs\n", ctl->out);
+	json_decref(vms);
+	return CTL_OK;
+}
+
+static void line(struct ctl *ctl, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void line(struct ctl *ctl, const char *name, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(ctl->out, "%-12s ", name);
+	va_start(ap, format);
+	vfprintf(ctl->out, format, ap);
+	va_end(ap);
+	fputc('\n', ctl->out);
+}
+
+static const char *known(const json_t *vm, const char *name, const char *known_name)
+{
+	if (!get_bool(vm, known_name))
+		return "unknown (unreadable)";
+	return *get_text(vm, name) ? get_text(vm, name) : "-";
+}
+
+static void print_identity(struct ctl *ctl, const json_t *vm)
+{
+	char memory[FORMAT_MAX], word[TEXT_NAME_MAX];
+
+	line(ctl, "VM", "%" INT " %s (name from %s)", get_int(vm, "id"),
+	     known(vm, "name", "name_known"), get_text(vm, "name_source"));
+	line(ctl, "type", "%s, %s, %" INT " vCPUs, %s", text_kebab(get_text(vm, "type"), word),
+	     format_bytes((uint64_t)get_int(vm, "memory_bytes"), memory), get_int(vm, "vcpus"),
+	     get_bool(vm, "running") ? "running" : "has not run yet");
+	if (get_bool(vm, "uid_known"))
+		line(ctl, "process", "%" INT " %s, uid %" INT, get_int(vm, "pid"),
+		     known(vm, "command", "command_known"), get_int(vm, "uid"));
+	else
+		line(ctl, "process", "%" INT " %s, uid unknown", get_int(vm, "pid"),
+		     known(vm, "command", "command_known"));
+	line(ctl, "cgroup", "%s", known(vm, "cgroup", "cgroup_known"));
+}
+
+static const char *number_or_dash(const json_t *object, const char *name, const char *unit,
+				  char ret[static FORMAT_MAX])
+{
+	if (json_is_integer(json_object_get(object, name)))
+		snprintf(ret, FORMAT_MAX, "%" INT "%s", get_int(object, name), unit);
+	else
+		strcpy(ret, "-");
+	return ret;
+}
+
+static void print_limits(struct ctl *ctl, const char *name, const json_t *limits)
+{
+	char quiet[FORMAT_MAX], stall[FORMAT_MAX], notify[FORMAT_MAX];
+	char rate[FORMAT_MAX], batch[FORMAT_MAX];
+
+	line(ctl, name,
+	     "mode %s, min-quiet %s, merge-rate %s, batch %s, max-stall %s, notify-interval %s",
+	     *get_text(limits, "mode") ? get_text(limits, "mode") : "-",
+	     format_us(json_object_get(limits, "min_quiet_us"), quiet),
+	     number_or_dash(limits, "merge_rate", "/s", rate),
+	     number_or_dash(limits, "batch", "", batch),
+	     format_us(json_object_get(limits, "max_stall_us"), stall),
+	     format_us(json_object_get(limits, "notify_interval_us"), notify));
+}
+
+static void print_rule(struct ctl *ctl, const json_t *vm)
+{
+	char word[TEXT_NAME_MAX];
+
+	line(ctl, "rule", "%s, policy %s",
+	     *get_text(vm, "rule") ? get_text(vm, "rule") : "(defaults)", get_text(vm, "policy"));
+	line(ctl, "state", "%s%s%s", vm_state(NULL, vm, word),
+	     get_bool(vm, "dry_run") ? "; dry-run" : "",
+	     get_bool(vm, "stale") ? "; events were lost, being read anew" : "");
+	print_limits(ctl, "limits", json_object_get(vm, "limits"));
+	for (size_t i = 0; i < json_array_size(json_object_get(vm, "incapable")); i++)
+		line(ctl, i ? "" : "not capable", "%s (see tdx-lpctl doctor)",
+		     text_kebab(
+			     json_string_value(json_array_get(json_object_get(vm, "incapable"), i)),
+			     word));
+}
+
+static void print_figures(struct ctl *ctl, const json_t *vm)
+{
+	const json_t *regions = json_object_get(vm, "regions");
+	char percent[FORMAT_MAX], age[FORMAT_MAX], huge[FORMAT_MAX], kept[FORMAT_MAX];
+
+	line(ctl, "coverage", "%s (%s old)",
+	     format_percent(json_object_get(vm, "coverage_percent"), percent),
+	     format_us(json_object_get(vm, "figures_age_us"), age));
+	line(ctl, "regions",
+	     "%" INT " large, %" INT " table, %" INT " mixed, %" INT " unmapped; %" INT
+	     " held, %" INT " capable",
+	     get_int(regions, "large"), get_int(regions, "table"), get_int(regions, "mixed"),
+	     get_int(regions, "unmapped"), get_int(regions, "held"), get_int(regions, "capable"));
+	line(ctl, "operations",
+	     "%" INT " merges, %" INT " splits, %" INT " refusals, %" INT " queued",
+	     get_int(vm, "merges"), get_int(vm, "splits"), get_int(vm, "refusals"),
+	     get_int(vm, "queued"));
+	line(ctl, "last merge", "%s", format_us(json_object_get(vm, "last_merge_age_us"), age));
+	line(ctl, "conversions",
+	     "%" INT " pages to shared in %" INT " events, %" INT " to private in %" INT,
+	     get_int(vm, "to_shared_pages"), get_int(vm, "to_shared_events"),
+	     get_int(vm, "to_private_pages"), get_int(vm, "to_private_events"));
+	line(ctl, "memory", "%s in 2 MiB pages, %s retained",
+	     format_bytes((uint64_t)get_int(vm, "huge_bytes"), huge),
+	     format_bytes((uint64_t)get_int(vm, "retained_bytes"), kept));
+}
+
+static void print_refusals(struct ctl *ctl, const json_t *vm)
+{
+	const char *name, *head = "refused by";
+	char word[TEXT_NAME_MAX];
+	json_t *count;
+
+	json_object_foreach(json_object_get(json_object_get(vm, "tally"), "refused_by_reason"),
+			    name, count) {
+		line(ctl, head, "%" INT " %s", json_integer_value(count), text_kebab(name, word));
+		head = "";
+	}
+	if (*get_text(vm, "last_error"))
+		line(ctl, "last error", "%s: %s", get_text(vm, "last_error"),
+		     get_text(vm, "last_error_text"));
+}
+
+int verb_vm_show(struct ctl *ctl)
+{
+	json_t *params = ctl_fresh(ctl), *reply;
+	const json_t *vm;
+	int r;
+
+	json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	r = ctl_call(ctl, "ShowVm", params, &reply);
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, reply);
+	vm = json_object_get(reply, "vm");
+	print_identity(ctl, vm);
+	print_rule(ctl, vm);
+	print_figures(ctl, vm);
+	print_refusals(ctl, vm);
+	json_decref(reply);
+	return CTL_OK;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/ctl/verbs.h"
+
+#define FRESH                                                                                      \
+	{                                                                                          \
+		"--fresh", NULL, "ask the kernel first, instead of showing what was learnt last",  \
+			0                                                                          \
+	}
+#define RANGE_HELP                                                                                 \
+	"RANGE is START-END (without END), START+SIZE or START alone for one region, in bytes of " \
+	"guest-physical address, such as 0x80000000-0xc0000000 or 2G+512M, in whole regions of "   \
+	"2 MiB."
+
+const struct ctl_verb ctl_verbs[] = {
+	{
+		.name = "status",
+		.args = "",
+		.help = "the daemon and every VM at a glance",
+		.about = "This is also what happens without a verb. COVERAGE is large / (large + "
+			 "table); AGE says how old a VM's figures are.",
+		.run = verb_status,
+		.options = {FRESH},
+	},
+	{
+		.name = "vm list",
+		.args = "",
+		.help = "every VM, who runs it and which rule is in force",
+		.run = verb_vm_list,
+		.options = {FRESH},
+	},
+	{
+		.name = "vm show",
+		.args = "VM",
+		.help = "all about one VM",
+		.about = "VM is an id or a name.",
+		.min_args = 1,
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_vm_show,
+		.options = {FRESH},
+	},
+	{
+		.name = "region list",
+		.args = "VM",
+		.help = "the regions of a VM that are not simply large",
+		.about = "Regions that were large from the start and never touched are left out. "
+			 "A range that is not in whole regions is rounded outwards.",
+		.min_args = 1,
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_region_list,
+		.options = {{"--state", "STATE",
+			     "only unmapped, large, table or mixed ones; a list "
+			     "with commas is good",
+			     CTL_COMPLETE_STATE},
+			    {"--range", "RANGE", "only this range", 0},
+			    {"--limit", "N", "at most so many", 0},
+			    FRESH},
+	},
+	{
+		.name = "explain",
+		.args = "VM GPA",
+		.help = "why the region at an address is not merged, and what would help",
+		.about = "GPA is a guest-physical address such as 0x80000000 or 2G.",
+		.min_args = 2,
+		.max_args = 2,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_explain,
+		.options = {FRESH},
+	},
+	{
+		.name = "merge",
+		.args = "VM RANGE...",
+		.help = "merge regions now, whatever policy and pause say",
+		.about = RANGE_HELP,
+		.min_args = 2,
+		.max_args = 65,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_merge,
+	},
+	{
+		.name = "split",
+		.args = "VM RANGE...",
+		.help = "split large regions now",
+		.about = RANGE_HELP,
+		.min_args = 2,
+		.max_args = 65,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_split,
+	},
+	{
+		.name = "hold",
+		.args = "VM RANGE...",
+		.help = "keep regions from being merged for a time",
+		.about =
+			"A hold does not split what is large. It ends by itself; hold again to make "
+			"it longer. " RANGE_HELP,
+		.min_args = 2,
+		.max_args = 65,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_hold,
+		.options = {{"--for", "TIME", "how long, at most 1h; 60s when left out", 0}},
+	},
+	{
+		.name = "release",
+		.args = "VM RANGE...",
+		.help = "end holds",
+		.about = "Holds of the VMM's own stay. " RANGE_HELP,
+		.min_args = 2,
+		.max_args = 65,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_release,
+	},
+	{
+		.name = "pause",
+		.args = "[VM]",
+		.help = "carry out no decisions, for one VM or for all",
+		.about = "Kept over restarts of the daemon, until resume.",
+		.max_args = 1,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_pause,
+	},
+	{
+		.name = "resume",
+		.args = "[VM]",
+		.help = "end a pause",
+		.about = "Without VM, a pause of a single VM stays.",
+		.max_args = 1,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_resume,
+	},
+	{
+		.name = "dry-run",
+		.args = "on|off",
+		.help = "decide and log, but ask the kernel for nothing",
+		.about = "Kept over restarts of the daemon. The configuration can ask for it too.",
+		.min_args = 1,
+		.max_args = 1,
+		.write = true,
+		.run = verb_dry_run,
+	},
+	{
+		.name = "reload",
+		.args = "",
+		.help = "read the configuration again",
+		.about = "All or nothing: when something is wrong, everything wrong is listed with "
+			 "its place, and the old configuration stays in force.",
+		.write = true,
+		.run = verb_reload,
+	},
+	{
+		.name = "config show",
+		.args = "",
+		.help = "the configuration in force",
+		.run = verb_config_show,
+	},
+	{
+		.name = "config check",
+		.args = "[FILE]",
+		.help = "check a file without using it",
+		.about = "Needs no daemon. FILE is /etc/tdx-lpage.yaml when left out.",
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_FILE},
+		.run = verb_config_check,
+	},
+	{
+		.name = "watch",
+		.args = "[VM]",
+		.help = "show what happens, as it happens",
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_watch,
+		.options = {{"--limit", "N", "end after so many events", 0}},
+	},
+	{
+		.name = "wait",
+		.args = "[VM]",
+		.help = "wait until enough is mapped at 2 MiB",
+		.about = "Without VM, the coverage of all VMs together counts, and no VM at all is "
+			 "enough. Exit status 1 says that the time was up.",
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_wait,
+		.options = {{"--coverage", "PERCENT", "how much, such as 95%; 95% when left out", 0},
+			    {"--timeout", "TIME",
+			     "how long at most, such as 5m; without limit when "
+			     "left out",
+			     0}},
+	},
+	{
+		.name = "doctor",
+		.args = "",
+		.help = "check kernel, module, sockets and VMs, and say what to set",
+		.about = "Works without a daemon too. Exit status 1 says that something is wrong.",
+		.run = verb_doctor,
+	},
+	{
+		.name = "help",
+		.args = "[VERB]",
+		.help = "this, or more about a verb",
+		.max_args = 2,
+		.complete = {CTL_COMPLETE_VERB},
+		.run = verb_help,
+	},
+	{
+		.name = "complete",
+		.args = "WORD...",
+		.help = "words that may stand last; for shells",
+		.max_args = CTL_ARGS_MAX - 1,
+		.hidden = true,
+		.run = verb_complete,
+	},
+	{.name = NULL},
+};

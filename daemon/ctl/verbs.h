@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the rows of the table in verbs.c run. Each returns an exit code. */
+#ifndef TDX_LPAGE_CTL_VERBS_H
+#define TDX_LPAGE_CTL_VERBS_H
+
+#include "daemon/ctl/ctl.h"
+
+/* show.c */
+int verb_status(struct ctl *ctl);
+int verb_vm_list(struct ctl *ctl);
+int verb_vm_show(struct ctl *ctl);
+
+/* region.c */
+int verb_region_list(struct ctl *ctl);
+int verb_explain(struct ctl *ctl);
+
+/* act.c */
+int verb_merge(struct ctl *ctl);
+int verb_split(struct ctl *ctl);
+int verb_hold(struct ctl *ctl);
+int verb_release(struct ctl *ctl);
+int verb_pause(struct ctl *ctl);
+int verb_resume(struct ctl *ctl);
+int verb_dry_run(struct ctl *ctl);
+int verb_reload(struct ctl *ctl);
+
+/* conf.c */
+int verb_config_show(struct ctl *ctl);
+int verb_config_check(struct ctl *ctl);
+
+/* watch.c */
+int verb_watch(struct ctl *ctl);
+int verb_wait(struct ctl *ctl);
+
+/* doctor.c */
+int verb_doctor(struct ctl *ctl);
+
+/* help.c */
+int verb_help(struct ctl *ctl);
+int verb_complete(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/config/text.h"
+#include "daemon/config/value.h"
+#include "daemon/ctl/call.h"
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/duration.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/verbs.h"
+
+#define INT JSON_INTEGER_FORMAT
+
+/* Seconds since boot, as the kernel's log has them. */
+static void print_event(struct ctl *ctl, const json_t *event)
+{
+	json_int_t us = get_int(event, "time_us");
+	const json_t *vm = json_object_get(event, "vm");
+	char word[TEXT_NAME_MAX];
+
+	fprintf(ctl->out, "[%6" INT ".%06" INT "] ", us / 1000000, us % 1000000);
+	if (json_is_integer(vm))
+		fprintf(ctl->out, "VM %" INT " ", json_integer_value(vm));
+	fprintf(ctl->out, "%s: %s\n", text_kebab(get_text(event, "kind"), word),
+		get_text(event, "text"));
+	fflush(ctl->out);
+}
+
+static int show_event(struct ctl *ctl, json_t *reply)
+{
+	json_t *event = json_object_get(reply, "event");
+	int r = CTL_OK;
+
+	if (ctl->json)
+		r = ctl_print_json(ctl, json_incref(event));
+	else
+		print_event(ctl, event);
+	json_decref(reply);
+	return r == CTL_OK && ferror(ctl->out) ? CTL_FAILED : r;
+}
+
+static int watch_limit(struct ctl *ctl, unsigned long *ret)
+{
+	const char *text = ctl_option(ctl, "--limit");
+	char *end;
+
+	*ret = ULONG_MAX;
+	if (!text)
+		return CTL_OK;
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || *ret < 1 || *ret > 1000000000)
+		return ctl_usage_error(ctl, "--limit %s: wants 1 to 1000000000", text);
+	return CTL_OK;
+}
+
+int verb_watch(struct ctl *ctl)
+{
+	json_t *params = ctl->nr_args ? json_pack("{s:s}", "vm", ctl->args[0]) : json_object();
+	unsigned long left = 0;
+	json_t *reply;
+	int r = watch_limit(ctl, &left), error = 0;
+
+	if (r == CTL_OK)
+		r = ctl_connect(ctl);
+	if (r == CTL_OK)
+		error = ctl_client_send(ctl->client, "Watch", params, true);
+	json_decref(params);
+	if (error < 0)
+		r = ctl_lost(ctl, error);
+	while (r == CTL_OK && left--) {
+		r = ctl_receive(ctl, -1, &reply);
+		if (r == CTL_OK)
+			r = show_event(ctl, reply);
+	}
+	return r;
+}
+
+/* ---- wait ---- */
+
+struct goal {
+	double percent;
+	uint64_t timeout_us; /* UINT64_MAX: none */
+};
+
+static int parse_goal(struct ctl *ctl, struct goal *goal)
+{
+	const struct config_key key = {.type = CONFIG_TYPE_PERCENT, .min = "0%", .max = "100%"};
+	const char *text = ctl_option(ctl, "--coverage");
+	uint32_t ppm = 950000;
+
+	if (text && config_value_parse(&key, text, true, &ppm) < 0)
+		return ctl_usage_error(ctl,
+				       "--coverage %s: wants a percentage such as 95%% "
+				       "(allowed: 0%% to 100%%)",
+				       text);
+	goal->percent = (double)ppm / 10000;
+	goal->timeout_us = UINT64_MAX;
+	return ctl_duration(ctl, "--timeout", "0s", "24h", &goal->timeout_us);
+}
+
+/* Asks once. *ret_percent is negative while nothing is mapped. */
+static int ask_coverage(struct ctl *ctl, double *ret_percent)
+{
+	json_t *params = json_pack("{s:b}", "fresh", 1), *reply, *object, *percent;
+	bool vm = ctl->nr_args > 0;
+	int r;
+
+	if (vm)
+		json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	r = ctl_call(ctl, vm ? "ShowVm" : "Status", params, &reply);
+	if (r != CTL_OK)
+		return r;
+	object = json_object_get(reply, vm ? "vm" : "host");
+	percent = json_object_get(object, "coverage_percent");
+	*ret_percent = json_is_number(percent) ? json_number_value(percent) : -1;
+	if (!vm && get_int(object, "vms") == 0)
+		*ret_percent = 100;
+	json_decref(reply);
+	return CTL_OK;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int report_wait(struct ctl *ctl, bool reached, double percent)
+{
+	json_t *value = percent < 0 ? json_null() : json_real(percent);
+	char text[FORMAT_MAX];
+
+	if (ctl->json) {
+		ctl_print_json(ctl, json_pack("{s:b, s:o}", "reached", reached, "coverage_percent",
+					      value));
+		return reached ? CTL_OK : CTL_FAILED;
+	}
+	fprintf(reached ? ctl->out : ctl->err, "%scoverage is %s\n",
+		reached ? "" : "tdx-lpctl: the time is up: ", format_percent(value, text));
+	json_decref(value);
+	return reached ? CTL_OK : CTL_FAILED;
+}
+
+int verb_wait(struct ctl *ctl)
+{
+	uint64_t start_us = now_us();
+	double percent = -1;
+	struct goal goal;
+	int r = parse_goal(ctl, &goal);
+
+	while (r == CTL_OK) {
+		uint64_t spent_us;
+
+		r = ask_coverage(ctl, &percent);
+		if (r != CTL_OK)
+			break;
+		spent_us = now_us() - start_us;
+		if (percent >= goal.percent || spent_us >= goal.timeout_us)
+			return report_wait(ctl, percent >= goal.percent, percent);
+		/* Half a second, or what is left. */
+		spent_us = goal.timeout_us - spent_us < 500000 ? goal.timeout_us - spent_us :
+								 500000;
+		nanosleep(&(struct timespec){.tv_nsec = (long)spent_us * 1000}, NULL);
+	}
+	return r;
+}
