@@ -153,7 +153,7 @@ int config_load(const char *path, bool must_exist, struct config **ret,
 		struct config_errors *errors)
 {
 	CLEANUP(free_charp) char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	r = read_file(path, &text, &len);
