@@ -68,6 +68,8 @@ make_base() {
 	"$version" | "$version".*) ;;
 	*) rm -rf "$dir.new"; die "$tarball is Linux ${found:-?}, the series is for $version.y" ;;
 	esac
+	# Debian's .gitignore hides everything at the top level: new files would silently miss in commits.
+	sed -i '/^\/\*$/d; /^!\/debian\/$/d' "$dir.new/.gitignore"
 	plain_git -C "$dir.new" init -q -b source
 	printf '%s\n' '/out-*/' '*.orig' '*.rej' >>"$dir.new/.git/info/exclude"
 	plain_git -C "$dir.new" add -f -A .
