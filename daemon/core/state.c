@@ -143,7 +143,7 @@ static int read_all(int fd, char **ret)
 int lp_state_load(int dir_fd, struct lp_state *ret, unsigned int *ret_line)
 {
 	int fd = openat(dir_fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char *text;
+	char *text = NULL;
 	int r;
 
 	*ret_line = 0;
