@@ -58,6 +58,7 @@ struct vm_entry {
 	bool need_push;
 	uint64_t push_tag;
 	struct lp_limits pushed;
+	bool foreign; /* somebody else changed them; they stay until our own change */
 	/* Trouble. */
 	unsigned int failures; /* in a row */
 	const char *failing;   /* what it was that failed, a literal */

@@ -75,8 +75,10 @@ int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
 static void apply_to_all(struct lp_manager *m)
 {
 	vms_set_global(m);
-	for (size_t i = 0; i < m->nr_vms; i++)
+	for (size_t i = 0; i < m->nr_vms; i++) {
+		m->vms[i]->foreign = false;
 		vms_apply_rule(m, m->vms[i]);
+	}
 	report_status_soon(m);
 	manager_wake(m);
 }

@@ -258,6 +258,7 @@ void sync_policy_changed(struct lp_manager *m, const struct lp_policy_change *ch
 			       "its limits were changed by pid %u, uid %u, not by this daemon",
 			       change->pid, change->uid);
 		vm->pushed = (struct lp_limits){0};
+		vm->foreign = true;
 	}
 	vm->need_figures = true;
 	vms_set_gate(m, vm);

@@ -142,7 +142,10 @@ static void want_limits(struct lp_manager *m, struct vm_entry *vm)
 {
 	struct lp_limits wanted = limits_of(vm->settings);
 
-	vm->need_push = !vms_dry_run(m, vm) && memcmp(&wanted, &vm->pushed, sizeof(wanted)) != 0;
+	vm->need_push |= !vms_dry_run(m, vm) && !vm->foreign &&
+			 memcmp(&wanted, &vm->pushed, sizeof(wanted)) != 0;
+	if (vms_dry_run(m, vm))
+		vm->need_push = false;
 	if (vm->need_push)
 		vm->pushed = wanted;
 }
@@ -179,6 +182,7 @@ void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 	vm->settings = selected.settings;
 	vm->rule = rule;
 	if (changed) {
+		vm->foreign = false;
 		(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
 		tell_rule(m, vm, &selected);
 	}
