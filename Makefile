@@ -185,15 +185,16 @@ SYSTEM_TESTS = $(call test_program,$(filter tests/system/test_%,$(system_SRCS)))
 T ?=
 only = $(if $(T),$(filter $(T),$(1)),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
+-include tests/fuzz/build.mk
 
 .PHONY: check-deps
 check-deps:
 	@$(call deps,check)
 
 .PHONY: check
-check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) ## Everything that needs no kernel build (T=%pattern%: only some tests)
+check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) ## Everything that needs no kernel build (T=%pattern%: only some tests)
 	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx \
-		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(SYSTEM_TESTS))
+		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(SYSTEM_TESTS))
 
 .PHONY: check-unit
 check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=%pattern%)

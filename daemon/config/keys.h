@@ -20,8 +20,7 @@
 	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "2000/s",                      \
 	  "Most merges tried per second, all VMs together.")                                       \
 	X(metrics, "metrics", LISTEN, NULL, NULL, "false",                                         \
-	  "Where to serve OpenMetrics over HTTP: a numeric ADDRESS:PORT such as 127.0.0.1:9477 "   \
-	  "or [::1]:9477.")                                                                        \
+	  "Where to serve OpenMetrics over HTTP: false, or ADDRESS:PORT such as 127.0.0.1:9477.")  \
 	X(metrics_names, "metrics-names", BOOL, NULL, NULL, "false",                               \
 	  "Put VM names into the metrics beside the ids. Whoever reads the metrics then learns "   \
 	  "them.")                                                                                 \

@@ -39,7 +39,7 @@
 	X(RATE_LIMITED, "rate-limited", "the kernel's token bucket is empty",                      \
 	  "wait, or raise merge-rate")                                                             \
 	X(BUSY, "busy", "an invalidation overlaps the region, or a lock was contended",            \
-	  "retried after a delay")                                                                 \
+	  "wait; it is tried again after a delay")                                                 \
 	X(NOT_MAPPED, "not-mapped", "at least one of the 512 pages is not mapped",                 \
 	  "the guest has to touch every page")                                                     \
 	X(ALREADY_LARGE, "already-large", "there is a 2 MiB mapping already", "")                  \
@@ -49,11 +49,11 @@
 	  "make the guest_memfd with the 2M flag (kvm.gmem_2m=1), with free 2 MiB host memory")    \
 	X(NOT_UNIFORM, "not-uniform", "the mappings differ in their permissions", "")              \
 	X(NOT_ACCEPTED, "not-accepted", "the guest has not accepted every page",                   \
-	  "retried after a delay")                                                                 \
+	  "wait; it is tried again after a delay")                                                 \
 	X(NO_MEMORY, "no-memory", "a page table or a region record could not be allocated",        \
 	  "free host memory, or raise the VMM's memory limit")                                     \
 	X(INTERRUPTED, "interrupted", "the caller was interrupted before this region's turn",      \
-	  "retried after a delay")
+	  "wait; it is tried again after a delay")
 
 /* The daemon's own gates, in the order in which they are checked. */
 #define LPAGE_DAEMON_REASONS(X)                                                                    \
@@ -70,7 +70,8 @@
 	  "wait until it is due, or lower quiet-time")                                             \
 	X(KEPT_SMALL, "kept-small", "past conversions say that a merge would not pay",             \
 	  "wait for fewer conversions, or raise walk-cost")                                        \
-	X(BACKOFF, "backoff", "an earlier try was refused", "retried after a delay that doubles")  \
+	X(BACKOFF, "backoff", "an earlier try was refused",                                        \
+	  "wait; it is tried again after a delay that doubles")                                    \
 	X(LATENCY_GUARD, "latency-guard", "recent batches stalled vCPUs longer than max-stall",    \
 	  "wait, or raise max-stall")                                                              \
 	X(VM_RATE, "vm-rate", "the rule's merge-rate is used up", "wait, or raise merge-rate")     \

@@ -23,7 +23,7 @@ static void record(struct fake_core *fake, const char *format, ...)
 	va_list ap;
 
 	if (fake->nr_calls == FAKE_CALLS)
-		abort();
+		return;
 	va_start(ap, format);
 	vsnprintf(fake->calls[fake->nr_calls++], sizeof(fake->calls[0]), format, ap);
 	va_end(ap);

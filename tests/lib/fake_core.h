@@ -19,7 +19,7 @@ struct fake_core {
 	struct config *config;
 	struct lp_explain explain;
 
-	/* What was asked, one line each: "merge 1 5+512 ttl=0". */
+	/* What was asked, one line each, as far as there is room. */
 	char calls[FAKE_CALLS][128];
 	size_t nr_calls;
 	int result;		 /* of every call that can fail */
