@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Who runs a VM, read from a /proc that the test made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/core/identity.h"
+
+#define PID 4711
+
+struct proc {
+	char root[40];
+	char dir[64];
+};
+
+static void put(const struct proc *proc, const char *name, const char *data, size_t len)
+{
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", proc->dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void put_text(const struct proc *proc, const char *name, const char *text)
+{
+	put(proc, name, text, strlen(text));
+}
+
+/* A process that started 1000.25 s after boot, with a command that has all that makes it hard. */
+static void put_stat(const struct proc *proc, unsigned long ticks)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "4711 (qemu) 7 S x) S 1 1 1 0 -1 4194560 100 0 0 0 5 6 0 0 20 0 9 0 %lu 123 456\n",
+		 ticks);
+	put_text(proc, "stat", text);
+}
+
+static int setup(void **state)
+{
+	struct proc *proc = calloc(1, sizeof(*proc));
+
+	strcpy(proc->root, "/tmp/test_identity.XXXXXX");
+	assert_non_null(mkdtemp(proc->root));
+	snprintf(proc->dir, sizeof(proc->dir), "%s/%d", proc->root, PID);
+	assert_int_equal(mkdir(proc->dir, 0755), 0);
+	put_stat(proc, 1000 * (unsigned long)sysconf(_SC_CLK_TCK) + 25);
+	*state = proc;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const names[] = {"stat", "cgroup", "cmdline"};
+	struct proc *proc = *state;
+	char path[96];
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", proc->dir, names[i]);
+		(void)unlink(path);
+	}
+	assert_int_equal(rmdir(proc->dir), 0);
+	assert_int_equal(rmdir(proc->root), 0);
+	free(proc);
+	return 0;
+}
+
+static struct lp_identity identify(const struct proc *proc, const char *name)
+{
+	struct lp_vm vm = {
+		.id = 7,
+		.pid = PID,
+		.uid = 107,
+		.has_uid = true,
+		.pid_start_ns = 1000254321000,
+		.memory_pages = 262144,
+	};
+	struct lp_identity identity;
+
+	strcpy(vm.name, name);
+	lp_identity_read(proc->root, &vm, &identity);
+	return identity;
+}
+
+static const char libvirt_cgroup[] =
+	"1:name=old:/x\n"
+	"0::/machine.slice/machine-qemu\\x2d12\\x2dweb\\x2d1.scope/libvirt/emulator\n";
+
+static const char qemu_args[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=db,,1,debug-threads=on";
+
+static void test_libvirt(void **state)
+{
+	struct lp_identity identity;
+
+	put_text(*state, "cgroup", libvirt_cgroup);
+	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
+	identity = identify(*state, "");
+	assert_string_equal(identity.name, "web-1");
+	assert_int_equal(identity.name_source, LP_NAME_LIBVIRT);
+	assert_true(identity.name_known && identity.cgroup_known && identity.command_known);
+	assert_string_equal(identity.slice, "machine.slice");
+	assert_string_equal(identity.command, "qemu-system-x86_64");
+	assert_int_equal(identity.memory_bytes, 1 << 30);
+	assert_string_equal(
+		identity.cgroup,
+		"/machine.slice/machine-qemu\\x2d12\\x2dweb\\x2d1.scope/libvirt/emulator");
+}
+
+static void test_ioctl_name_wins(void **state)
+{
+	struct lp_identity identity;
+
+	put_text(*state, "cgroup", libvirt_cgroup);
+	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
+	identity = identify(*state, "mine");
+	assert_string_equal(identity.name, "mine");
+	assert_int_equal(identity.name_source, LP_NAME_IOCTL);
+	assert_string_equal(identity.slice, "machine.slice");
+}
+
+static void test_qemu(void **state)
+{
+	struct lp_identity identity;
+
+	put_text(*state, "cgroup", "0::/user.slice/user-1000.slice/session-3.scope\n");
+	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
+	identity = identify(*state, "");
+	/* What a name may not have is replaced. */
+	assert_string_equal(identity.name, "db_1");
+	assert_int_equal(identity.name_source, LP_NAME_QEMU);
+	assert_string_equal(identity.slice, "user-1000.slice");
+}
+
+static void test_no_name(void **state)
+{
+	static const char args[] = "vmm\0--kernel\0x";
+	struct lp_identity identity;
+
+	put_text(*state, "cgroup", "0::/\n");
+	put(*state, "cmdline", args, sizeof(args));
+	identity = identify(*state, "");
+	/* That it has none is known, which is not the same as not knowing. */
+	assert_true(identity.name_known);
+	assert_string_equal(identity.name, "");
+	assert_int_equal(identity.name_source, LP_NAME_NONE);
+	assert_string_equal(identity.slice, "");
+}
+
+static void test_unreadable(void **state)
+{
+	struct lp_identity identity;
+	struct config_identity rules;
+
+	identity = identify(*state, "");
+	assert_false(identity.name_known);
+	assert_false(identity.cgroup_known);
+	assert_false(identity.command_known);
+	lp_identity_for_rules(&identity, &rules);
+	assert_null(rules.vm_name);
+	assert_null(rules.cgroup);
+	assert_null(rules.vmm);
+	assert_int_equal(rules.uid, 107);
+}
+
+static void test_reused_pid(void **state)
+{
+	struct lp_identity identity;
+
+	put_text(*state, "cgroup", libvirt_cgroup);
+	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
+	put_stat(*state, 1000 * (unsigned long)sysconf(_SC_CLK_TCK) + 26);
+	identity = identify(*state, "");
+	assert_false(identity.cgroup_known || identity.command_known || identity.name_known);
+	/* What the kernel said stays. */
+	identity = identify(*state, "mine");
+	assert_string_equal(identity.name, "mine");
+	assert_false(identity.command_known);
+}
+
+static void test_gone(void **state)
+{
+	struct lp_vm vm = {.id = 1, .pid = 1, .pid_start_ns = 1};
+	struct lp_identity identity;
+
+	(void)state;
+	lp_identity_read("/nonexistent", &vm, &identity);
+	assert_false(identity.cgroup_known);
+	vm.pid = 0; /* of another namespace */
+	lp_identity_read("/proc", &vm, &identity);
+	assert_false(identity.cgroup_known);
+}
+
+static void test_libvirt_names(void **state)
+{
+	char name[64];
+
+	(void)state;
+	assert_int_equal(lp_identity_libvirt_name("/machine.slice/machine-qemu\\x2d3\\x2da.scope",
+						  name, sizeof(name)),
+			 0);
+	assert_string_equal(name, "a");
+	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2d\\x6f\\x20o.scope", name,
+						  sizeof(name)),
+			 0);
+	assert_string_equal(name, "o_o");
+	assert_int_equal(lp_identity_libvirt_name("/machine-lxc\\x2d3\\x2da.scope", name,
+						  sizeof(name)),
+			 -ENOENT);
+	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2da.scope", name, sizeof(name)),
+			 -ENOENT);
+	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2d.scope", name,
+						  sizeof(name)),
+			 -ENOENT);
+	assert_int_equal(lp_identity_libvirt_name("/machine-.scope", name, sizeof(name)), -ENOENT);
+	assert_int_equal(lp_identity_libvirt_name("", name, sizeof(name)), -ENOENT);
+	/* Longer than a name may be. */
+	assert_int_equal(
+		lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2dabcdefgh.scope", name, 5), 0);
+	assert_string_equal(name, "abcd");
+}
+
+static int qemu_name(const char *args, size_t len, char *name)
+{
+	return lp_identity_qemu_name(args, len, name, 64);
+}
+
+static void test_qemu_names(void **state)
+{
+	char name[64];
+
+	(void)state;
+#define ARGS(text) text, sizeof(text)
+	assert_int_equal(qemu_name(ARGS("q\0-name\0plain"), name), 0);
+	assert_string_equal(name, "plain");
+	assert_int_equal(qemu_name(ARGS("q\0-name\0plain,process=x"), name), 0);
+	assert_string_equal(name, "plain");
+	assert_int_equal(qemu_name(ARGS("q\0-name\0process=x,guest=g"), name), 0);
+	assert_string_equal(name, "g");
+	assert_int_equal(qemu_name(ARGS("q\0-name\0debug-threads=on"), name), -ENOENT);
+	assert_int_equal(qemu_name(ARGS("q\0-name"), name), -ENOENT);
+	assert_int_equal(qemu_name(ARGS("q\0-nam\0x"), name), -ENOENT);
+	/* Cut in the middle of the value: half a name could match the wrong rule. */
+	assert_int_equal(qemu_name("q\0-name\0plain", sizeof("q\0-name\0plain") - 1, name),
+			 -ENOENT);
+	assert_int_equal(qemu_name("", 0, name), -ENOENT);
+#undef ARGS
+}
+
+static void test_start_ticks(void **state)
+{
+	unsigned long long ticks;
+
+	(void)state;
+	assert_int_equal(
+		lp_identity_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					"18 4242 x",
+					&ticks),
+		0);
+	assert_int_equal(ticks, 4242);
+	assert_int_equal(lp_identity_start_ticks("1 (a) S 1 2 3", &ticks), -EINVAL);
+	assert_int_equal(lp_identity_start_ticks("", &ticks), -EINVAL);
+	assert_int_equal(
+		lp_identity_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					"18 -1 x",
+					&ticks),
+		-EINVAL);
+}
+
+/* The real thing: ourselves. */
+static void test_own_process(void **state)
+{
+	struct lp_vm vm = {.id = 1, .pid = (uint32_t)getpid()};
+	unsigned long long ticks;
+	struct lp_identity identity;
+	char text[1024] = "";
+	FILE *f = fopen("/proc/self/stat", "r");
+
+	(void)state;
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_int_equal(lp_identity_start_ticks(text, &ticks), 0);
+	vm.pid_start_ns = ticks * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
+	lp_identity_read("/proc", &vm, &identity);
+	assert_true(identity.command_known);
+	assert_string_equal(identity.command, "test_core_identity");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_libvirt),
+		T(test_ioctl_name_wins),
+		T(test_qemu),
+		T(test_no_name),
+		T(test_unreadable),
+		T(test_reused_pid),
+		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_libvirt_names),
+		cmocka_unit_test(test_qemu_names),
+		cmocka_unit_test(test_start_ticks),
+		cmocka_unit_test(test_own_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

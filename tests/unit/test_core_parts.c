@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The small parts: switches file, ranges, region store, triage, notifications, command line, lock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/core/lock.h"
+#include "daemon/core/notify.h"
+#include "daemon/core/options.h"
+#include "daemon/core/ranges.h"
+#include "daemon/core/regions.h"
+#include "daemon/core/state.h"
+#include "daemon/core/triage.h"
+
+/* ---- a directory ---- */
+
+struct dir {
+	char path[40];
+	int fd;
+};
+
+static int setup_dir(void **state)
+{
+	struct dir *dir = calloc(1, sizeof(*dir));
+
+	strcpy(dir->path, "/tmp/test_parts.XXXXXX");
+	assert_non_null(mkdtemp(dir->path));
+	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY);
+	*state = dir;
+	return 0;
+}
+
+static int teardown_dir(void **state)
+{
+	struct dir *dir = *state;
+
+	(void)unlinkat(dir->fd, "switches", 0);
+	(void)unlinkat(dir->fd, "lock", 0);
+	close(dir->fd);
+	/* Nothing else was left behind. */
+	assert_int_equal(rmdir(dir->path), 0);
+	free(dir);
+	return 0;
+}
+
+/* ---- switches ---- */
+
+static void test_state_kept(void **state)
+{
+	struct lp_state before = {.paused = true}, after;
+	struct dir *dir = *state;
+	unsigned int line;
+
+	assert_int_equal(lp_state_load(dir->fd, &after, &line), 0);
+	assert_false(after.paused);
+	for (uint32_t id = 9; id < 10; id -= 2)
+		assert_int_equal(lp_state_pause_vm(&before, id, true), 0);
+	assert_int_equal(lp_state_pause_vm(&before, 5, false), 0);
+	assert_int_equal(lp_state_pause_vm(&before, 5, false), 0);
+	assert_int_equal(lp_state_pause_vm(&before, 7, true), 0);
+	assert_int_equal(lp_state_save(dir->fd, &before), 0);
+	assert_int_equal(lp_state_load(dir->fd, &after, &line), 0);
+	assert_true(after.paused);
+	assert_false(after.dry_run);
+	assert_int_equal(after.nr_paused_vms, 4);
+	for (uint32_t id = 0; id < 11; id++)
+		assert_int_equal(lp_state_vm_paused(&after, id),
+				 id == 1 || id == 3 || id == 7 || id == 9);
+	lp_state_done(&before);
+	lp_state_done(&after);
+}
+
+static void test_state_bad(void **state)
+{
+	static const char *const bad[] = {
+		"pause",
+		"paused\nparsed",
+		"paused-vm",
+		"paused-vm 0",
+		"paused-vm -1",
+		"paused-vm 4294967296",
+		"paused-vm 1x",
+		"paused-vm  1",
+		"dry-run \n",
+		"paused-vm 99999999999999999999999999999999999999999999999999999999",
+	};
+	struct lp_state parsed = {0};
+	unsigned int line = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(lp_state_parse(bad[i], &parsed, &line), -EINVAL);
+	assert_int_equal(lp_state_parse("dry-run\npaused-vm 3\n\n", &parsed, &line), -EINVAL);
+	assert_int_equal(line, 3);
+	/* Nothing half-read is left. */
+	assert_false(parsed.dry_run);
+	assert_int_equal(parsed.nr_paused_vms, 0);
+	assert_int_equal(lp_state_parse("dry-run\npaused-vm 4294967295", &parsed, &line), 0);
+	assert_true(lp_state_vm_paused(&parsed, UINT32_MAX));
+	lp_state_done(&parsed);
+}
+
+static void test_state_bounded(void **state)
+{
+	struct lp_state full = {0};
+
+	(void)state;
+	for (uint32_t id = 1; id <= LP_STATE_PAUSED_MAX; id++)
+		assert_int_equal(lp_state_pause_vm(&full, id, true), 0);
+	assert_int_equal(lp_state_pause_vm(&full, LP_STATE_PAUSED_MAX + 1, true), -ENOSPC);
+	lp_state_done(&full);
+}
+
+static void test_state_link(void **state)
+{
+	struct lp_state loaded;
+	struct dir *dir = *state;
+	unsigned int line;
+
+	assert_int_equal(symlinkat("/etc/passwd", dir->fd, "switches"), 0);
+	assert_int_equal(lp_state_load(dir->fd, &loaded, &line), -ELOOP);
+}
+
+/* ---- lock ---- */
+
+static void test_lock(void **state)
+{
+	struct dir *dir = *state;
+	pid_t holder;
+	int fd, status;
+	pid_t child;
+
+	fd = lp_lock_take(dir->fd, &holder);
+	assert_true(fd >= 0);
+	child = fork();
+	if (child == 0) {
+		/* It must not be taken for a test. */
+		status = lp_lock_take(dir->fd, &holder) == -EBUSY && holder == getppid() ? 0 : 1;
+		_exit(status);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(fd);
+	fd = lp_lock_take(dir->fd, &holder);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* ---- ranges ---- */
+
+static void test_ranges(void **state)
+{
+	uint64_t rfns[] = {9, 4, 6, 5, 4, 1ULL << 40};
+	uint64_t far[KVM_LPAGE_RANGES_MAX + 1];
+	struct lp_range ranges[KVM_LPAGE_RANGES_MAX];
+	uint64_t many[600];
+
+	(void)state;
+	assert_int_equal(lp_ranges_build(rfns, 6, ranges), 3);
+	assert_int_equal(ranges[0].start_rfn, 4);
+	assert_int_equal(ranges[0].nr_regions, 3);
+	assert_int_equal(ranges[1].start_rfn, 9);
+	assert_int_equal(ranges[1].nr_regions, 1);
+	assert_int_equal(ranges[2].start_rfn, 1ULL << 40);
+	/* No longer than the kernel takes. */
+	for (size_t i = 0; i < 600; i++)
+		many[i] = i;
+	assert_int_equal(lp_ranges_build(many, 600, ranges), 2);
+	assert_int_equal(ranges[0].nr_regions, 512);
+	assert_int_equal(ranges[1].start_rfn, 512);
+	assert_int_equal(ranges[1].nr_regions, 88);
+	for (size_t i = 0; i < KVM_LPAGE_RANGES_MAX + 1; i++)
+		far[i] = 2 * i;
+	assert_int_equal(lp_ranges_build(far, KVM_LPAGE_RANGES_MAX, ranges), KVM_LPAGE_RANGES_MAX);
+	assert_int_equal(lp_ranges_build(far, KVM_LPAGE_RANGES_MAX + 1, ranges), -E2BIG);
+	assert_int_equal(lp_ranges_build(far, 0, ranges), 0);
+}
+
+static void test_verdicts(void **state)
+{
+	struct lp_result all = {.start_rfn = 4, .nr_regions = 3, .done = 3};
+	struct lp_result none = {.start_rfn = 4, .nr_regions = 3, .refused = 3, .reason_rfn = 4};
+	struct lp_result one = {
+		.start_rfn = 4, .nr_regions = 3, .done = 2, .refused = 1, .reason_rfn = 5};
+	struct lp_result two = {
+		.start_rfn = 4, .nr_regions = 3, .done = 1, .refused = 2, .reason_rfn = 5};
+	struct lp_result nothing = {.start_rfn = 4, .nr_regions = 3};
+
+	(void)state;
+	for (uint64_t rfn = 4; rfn < 7; rfn++) {
+		assert_int_equal(lp_result_verdict(&all, rfn), LP_VERDICT_DONE);
+		assert_int_equal(lp_result_verdict(&none, rfn), LP_VERDICT_REFUSED);
+		assert_int_equal(lp_result_verdict(&nothing, rfn), LP_VERDICT_UNKNOWN);
+		assert_int_equal(lp_result_verdict(&one, rfn),
+				 rfn == 5 ? LP_VERDICT_REFUSED : LP_VERDICT_DONE);
+		assert_int_equal(lp_result_verdict(&two, rfn),
+				 rfn == 5 ? LP_VERDICT_REFUSED : LP_VERDICT_UNKNOWN);
+	}
+}
+
+/* ---- region store ---- */
+
+static int sum_rfns(void *ctx, const struct lp_region_record *record)
+{
+	*(uint64_t *)ctx = *(uint64_t *)ctx * 10 + record->region.rfn % 10;
+	return 0;
+}
+
+static void count_gone(void *ctx, uint64_t rfn)
+{
+	*(uint64_t *)ctx += rfn;
+}
+
+static void test_regions(void **state)
+{
+	static const uint64_t rfns[] = {1025, 3, 512, 511, (1ULL << 43) - 1, 3};
+	struct lp_regions regions = {0};
+	uint64_t order = 0, gone = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		struct lp_region region = {.rfn = rfns[i], .to_shared_pages = (uint32_t)i};
+
+		assert_int_equal(lp_regions_put(&regions, &region, 100, i < 3 ? 1 : 2), 0);
+	}
+	assert_int_equal(regions.count, 5);
+	assert_int_equal(lp_regions_get(&regions, 3)->region.to_shared_pages, 5);
+	assert_null(lp_regions_get(&regions, 4));
+	assert_null(lp_regions_get(&regions, 99999));
+	assert_int_equal(lp_regions_walk(&regions, 0, sum_rfns, &order), 0);
+	assert_int_equal(order, 31257); /* 3, 511, 512, 1025, ...2207 */
+	order = 0;
+	assert_int_equal(lp_regions_walk(&regions, 512, sum_rfns, &order), 0);
+	assert_int_equal(order, 257);
+	lp_regions_drop_others(&regions, 2, count_gone, &gone);
+	assert_int_equal(gone, 1025 + 512);
+	assert_int_equal(regions.count, 3);
+	assert_null(lp_regions_get(&regions, 512));
+	assert_int_equal(regions.nr_chunks, 2);
+	lp_regions_done(&regions);
+}
+
+/* ---- triage ---- */
+
+static void test_triage(void **state)
+{
+	(void)state;
+	assert_int_equal(lp_triage(-EBUSY), LP_TRIAGE_TRANSIENT);
+	assert_int_equal(lp_triage(-EAGAIN), LP_TRIAGE_NOT_RUN);
+	assert_int_equal(lp_triage(-ESRCH), LP_TRIAGE_VM_GONE);
+	assert_int_equal(lp_triage(-ENODEV), LP_TRIAGE_VM_GONE);
+	assert_int_equal(lp_triage(-EINVAL), LP_TRIAGE_VM_FAULT);
+	assert_int_equal(lp_triage(-EPERM), LP_TRIAGE_HOST);
+	/* One that nobody thought of must not last for ever. */
+	assert_int_equal(lp_triage(-EXFULL), LP_TRIAGE_TRANSIENT);
+	assert_int_equal(lp_triage_reason(LP_TRIAGE_NOT_RUN), LPAGE_REASON_NOT_RUNNING);
+	assert_int_equal(lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1), 100000000);
+	assert_int_equal(lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 2), 200000000);
+	assert_int_equal(lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1000000), 30000000000);
+}
+
+/* ---- notifications ---- */
+
+static void test_notify(void **state)
+{
+	char text[80];
+
+	(void)state;
+	lp_notify_reloading_text(123456, text, sizeof(text));
+	assert_string_equal(text, "RELOADING=1\nMONOTONIC_USEC=123456");
+	lp_notify_status_text("2 VMs\nREADY=1", text, sizeof(text));
+	assert_string_equal(text, "STATUS=2 VMs READY=1");
+	setenv("WATCHDOG_USEC", "30000000", 1);
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(lp_notify_watchdog_interval_us(), 15000000);
+	setenv("WATCHDOG_PID", "1", 1);
+	assert_int_equal(lp_notify_watchdog_interval_us(), 0);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	assert_int_equal(lp_notify_watchdog_interval_us(), 0);
+}
+
+/* ---- command line ---- */
+
+struct said {
+	struct lp_options options;
+	char *out;
+	char *err;
+};
+
+/* One or two words; they outlive what points to them. */
+static int parse(struct said *said, const char *first, const char *second)
+{
+	char name[] = "tdx-lpaged";
+	char *argv[4] = {name, (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
+	size_t out_size, err_size;
+	FILE *out = open_memstream(&said->out, &out_size);
+	FILE *err = open_memstream(&said->err, &err_size);
+	int r = lp_options_parse(second ? 3 : 2, argv, &said->options, out, err);
+
+	fclose(out);
+	fclose(err);
+	return r;
+}
+
+static void forget(struct said *said)
+{
+	free(said->out);
+	free(said->err);
+}
+
+static void test_options(void **state)
+{
+	struct said said = {0};
+
+	(void)state;
+	assert_int_equal(parse(&said, "--dry-run", "--check-config"), -1);
+	assert_true(said.options.dry_run && said.options.check_config);
+	assert_string_equal(said.options.config_path, "/etc/tdx-lpage.yaml");
+	assert_false(said.options.config_given);
+	assert_string_equal(said.options.link, "netlink");
+	assert_string_equal(said.options.runtime_dir, "/run/tdx-lpage");
+	forget(&said);
+	assert_int_equal(parse(&said, "--help", NULL), LP_EXIT_OK);
+	assert_non_null(strstr(said.out, "--check-config"));
+	assert_non_null(strstr(said.out, "4  another tdx-lpaged is running"));
+	assert_string_equal(said.err, "");
+	forget(&said);
+	assert_int_equal(parse(&said, "--version", NULL), LP_EXIT_OK);
+	assert_string_equal(said.out, "tdx-lpaged " TDX_LPAGE_VERSION "\n");
+	forget(&said);
+}
+
+static void test_bad_options(void **state)
+{
+	static const struct {
+		const char *words[3];
+		const char *err;
+	} bad[] = {
+		{{"--frobnicate"}, "bad option \"--frobnicate\""},
+		{{"-x"}, "bad option \"-x\""},
+		{{"--runtime-dir"}, "no value given for option \"--runtime-dir\""},
+		{{"--help=1"}, "bad option \"--help=1\""},
+		{{"--dry-run", "extra"}, "unexpected argument \"extra\""},
+		{{"--link=tcp"}, "\"tcp\" is none of: netlink, sim:TRACE[,speed=N]"},
+		{{"--link=sim:"}, "\"sim:\" is none of"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct said said = {0};
+
+		assert_int_equal(parse(&said, bad[i].words[0], bad[i].words[1]), LP_EXIT_USAGE);
+		assert_non_null(strstr(said.err, bad[i].err));
+		/* One line. */
+		assert_ptr_equal(strchr(said.err, '\n') + 1, said.err + strlen(said.err));
+		assert_string_equal(said.out, "");
+		forget(&said);
+	}
+}
+
+#define D(f) cmocka_unit_test_setup_teardown(f, setup_dir, teardown_dir)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		D(test_state_kept),
+		cmocka_unit_test(test_state_bad),
+		cmocka_unit_test(test_state_bounded),
+		D(test_state_link),
+		D(test_lock),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_triage),
+		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_bad_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
