@@ -70,6 +70,16 @@ const struct method control_methods[] = {
 			   PARAM_FRESH},
 	},
 	{
+		.name = "ExplainVm",
+		.doc = "Which gates keep how many regions of a VM at 4 KiB, with the first region of "
+		       "each and the shortest wait. cut says that there are more regions than one "
+		       "call looks at.",
+		.returns = "vm: int, cut: bool, gates: []Gate",
+		.call = method_explain_vm,
+		.cancel = method_unfresh,
+		.params = {PARAM_VM(true), PARAM_FRESH},
+	},
+	{
 		.name = "GetConfig",
 		.doc = "The configuration in force, as YAML and as an object.",
 		.returns = "path: string, missing: bool, text: string, config: object",

@@ -11,9 +11,32 @@ void method_status(struct control_call *call);
 void method_list_vms(struct control_call *call);
 void method_show_vm(struct control_call *call);
 void method_list_regions(struct control_call *call);
-void method_explain(struct control_call *call);
 void method_get_config(struct control_call *call);
 void method_unfresh(struct control_call *call);
+
+/*
+ * For a method with the parameter "fresh": asks the kernel and has the method called again. Returns
+ * true when @call is to go on later, or has ended.
+ */
+bool method_wait_fresh(struct control_call *call, uint32_t vm_id);
+
+struct region_list {
+	json_t *regions;
+	size_t limit;
+	uint64_t now_ns;
+	json_t *next;
+};
+
+/*
+ * Fills @list as far as its limit goes. Returns 0 or a negative errno; what is in @list is the
+ * caller's to drop in either case.
+ */
+int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
+		   struct region_list *list);
+
+/* explain.c */
+void method_explain(struct control_call *call);
+void method_explain_vm(struct control_call *call);
 
 /* watch.c */
 void method_watch(struct control_call *call);

@@ -27,8 +27,7 @@ static void on_refreshed(void *ctx, int error)
 		call->method->call(call);
 }
 
-/* Returns true when @call is to go on later, or has ended. */
-static bool wait_fresh(struct control_call *call, uint32_t vm_id)
+bool method_wait_fresh(struct control_call *call, uint32_t vm_id)
 {
 	int r;
 
@@ -52,7 +51,7 @@ void method_status(struct control_call *call)
 {
 	struct lp_status status;
 
-	if (wait_fresh(call, 0))
+	if (method_wait_fresh(call, 0))
 		return;
 	call->core->ops->status(call->core, &status);
 	control_reply(call, json_pack("{s:o}", "host", fields_json(&control_host_fields, &status)));
@@ -86,7 +85,7 @@ void method_list_vms(struct control_call *call)
 	uint32_t *ids;
 	json_t *vms, *next;
 
-	if (wait_fresh(call, 0))
+	if (method_wait_fresh(call, 0))
 		return;
 	room = core->ops->vm_ids(core, NULL, 0);
 	ids = calloc(room ? room : 1, sizeof(*ids));
@@ -106,7 +105,7 @@ void method_show_vm(struct control_call *call)
 	uint32_t id;
 	int r;
 
-	if (!control_param_vm(call, &id) || wait_fresh(call, id))
+	if (!control_param_vm(call, &id) || method_wait_fresh(call, id))
 		return;
 	r = call->core->ops->vm(call->core, id, &vm);
 	if (r < 0)
@@ -117,13 +116,6 @@ void method_show_vm(struct control_call *call)
 }
 
 /* ---- regions ---- */
-
-struct region_list {
-	json_t *regions;
-	size_t limit;
-	uint64_t now_ns;
-	json_t *next;
-};
 
 static int add_region(void *ctx, const struct lp_region_snapshot *region)
 {
@@ -158,9 +150,8 @@ static uint64_t link_now(struct lp_core *core)
 	return status.now_ns;
 }
 
-/* Fills @list. Returns 0 or a negative errno; the lists are the caller's in either case. */
-static int list_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
-			struct region_list *list)
+int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
+		   struct region_list *list)
 {
 	int r;
 
@@ -184,9 +175,9 @@ void method_list_regions(struct control_call *call)
 	uint32_t id;
 	int r;
 
-	if (!control_param_vm(call, &id) || wait_fresh(call, id))
+	if (!control_param_vm(call, &id) || method_wait_fresh(call, id))
 		return;
-	r = list_regions(call->core, id, &filter, &list);
+	r = method_regions(call->core, id, &filter, &list);
 	if (r < 0) {
 		json_decref(list.regions);
 		json_decref(list.next);
@@ -195,59 +186,6 @@ void method_list_regions(struct control_call *call)
 	}
 	control_reply(call, json_pack("{s:I, s:o, s:o?}", "vm", (json_int_t)id, "regions",
 				      list.regions, "next_rfn", list.next));
-}
-
-/* Returns the one region as an object, or NULL when nothing is known of it. */
-static json_t *one_region(struct lp_core *core, uint32_t vm_id, uint64_t rfn)
-{
-	struct region_list list = {.limit = 1};
-	struct lp_region_filter filter = {.start_rfn = rfn, .nr_regions = 1};
-	json_t *region = NULL;
-
-	if (list_regions(core, vm_id, &filter, &list) == 0)
-		region = json_incref(json_array_get(list.regions, 0));
-	json_decref(list.regions);
-	json_decref(list.next);
-	return region;
-}
-
-static json_t *explanation(uint32_t vm_id, uint64_t rfn, const struct lp_explain *explain)
-{
-	const struct lpage_reason_info *info = lpage_reason_info(explain->reason);
-	const struct explain_view view = {
-		.vm_id = vm_id,
-		.gpa = rfn << 21,
-		.reason = explain->reason,
-		.why = info ? info->why : "a reason that this version does not know",
-		.remedy = info ? info->remedy : NULL,
-		.text = explain->text,
-		.wait_ns = explain->wait_ns,
-		.estimated = explain->estimated,
-	};
-
-	return fields_json(&control_explain_fields, &view);
-}
-
-void method_explain(struct control_call *call)
-{
-	uint64_t rfn = (uint64_t)control_param_int(call, "gpa", 0) >> 21;
-	struct lp_core *core = call->core;
-	struct lp_explain explain = {.wait_ns = UINT64_MAX};
-	uint32_t id;
-	int r;
-
-	if (!control_param_vm(call, &id) || wait_fresh(call, id))
-		return;
-	r = core->ops->explain(core, id, rfn, &explain);
-	if (r == -ERANGE)
-		control_bad_value(call, "gpa", json_object_get(call->params, "gpa"),
-				  "an address in the VM's private memory");
-	else if (r < 0)
-		control_failed(call, r, NULL);
-	else
-		control_reply(call, json_pack("{s:o, s:o?}", "explanation",
-					      explanation(id, rfn, &explain), "region",
-					      one_region(core, id, rfn)));
 }
 
 /* ---- configuration ---- */

@@ -181,6 +181,14 @@ static const struct field explain_rows[] = {
 };
 const struct fields control_explain_fields = FIELDS("Explanation", explain_rows);
 
+#define GATE(name, kind, member) ROW(name, kind, struct gate_view, member)
+static const struct field gate_rows[] = {
+	GATE("reason", REASON, reason), GATE("why", STRING, why),
+	GATE("remedy", STRING, remedy), GATE("regions", U64, regions),
+	GATE("first_gpa", U64, gpa),	GATE("wait_us", OPT_US, wait_ns),
+};
+const struct fields control_gate_fields = FIELDS("Gate", gate_rows);
+
 #define RESULT(name, kind, member) ROW(name, kind, struct result_view, member)
 static const struct field result_rows[] = {
 	RESULT("start_rfn", U64, result.start_rfn), RESULT("nr_regions", U32, result.nr_regions),
@@ -199,17 +207,12 @@ static const struct field batch_rows[] = {
 const struct fields control_batch_fields = FIELDS("Batch", batch_rows);
 
 const struct fields *const control_all_fields[] = {
-	&tally_fields,
-	&link_fields,
-	&host_regions_fields,
-	&control_host_fields,
-	&control_vm_fields,
-	&control_vm_detail_fields,
-	&control_region_fields,
-	&control_explain_fields,
-	&control_result_fields,
-	&control_batch_fields,
-	NULL,
+	&tally_fields,		&link_fields,
+	&host_regions_fields,	&control_host_fields,
+	&control_vm_fields,	&control_vm_detail_fields,
+	&control_region_fields, &control_explain_fields,
+	&control_gate_fields,	&control_result_fields,
+	&control_batch_fields,	NULL,
 };
 
 static uint64_t age(uint64_t now_ns, uint64_t stamp_ns)

@@ -32,6 +32,16 @@ struct explain_view {
 	bool estimated;
 };
 
+/* How many regions of a VM one gate keeps at 4 KiB. */
+struct gate_view {
+	uint32_t reason;
+	const char *why;
+	const char *remedy;
+	uint64_t regions;
+	uint64_t gpa;	  /* of the first one */
+	uint64_t wait_ns; /* the shortest; UINT64_MAX: unknown */
+};
+
 struct result_view {
 	struct lp_result result;
 	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
@@ -42,6 +52,7 @@ extern const struct fields control_vm_fields;	     /* struct lp_vm_snapshot */
 extern const struct fields control_vm_detail_fields; /* the same, and more of it */
 extern const struct fields control_region_fields;    /* struct region_view */
 extern const struct fields control_explain_fields;   /* struct explain_view */
+extern const struct fields control_gate_fields;	     /* struct gate_view */
 extern const struct fields control_result_fields;    /* struct lp_result */
 extern const struct fields control_batch_fields;     /* struct lp_batch */
 

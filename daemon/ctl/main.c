@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/control/control.h"
@@ -8,10 +9,12 @@
 int main(int argc, char **argv)
 {
 	const char *no_colour = getenv("NO_COLOR"), *dir = getenv("TDX_LPAGE_RUNTIME_DIR");
+	const char *term = getenv("TERM");
 	const struct ctl_env env = {
 		.out = stdout,
 		.err = stderr,
-		.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour),
+		.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
+			  !(term && strcmp(term, "dumb") == 0),
 		.sysroot = "",
 		.runtime_dir = dir && *dir ? dir : CONTROL_RUNTIME_DIR,
 	};

@@ -173,12 +173,55 @@ static void print_explanation(struct ctl *ctl, const json_t *reply)
 		fprintf(ctl->out, "  what helps: %s\n", get_text(e, "remedy"));
 }
 
+static void print_gates(struct ctl *ctl, const json_t *gates)
+{
+	static const char *const heads[] = {"REGIONS", "<REASON", "WAIT", "FIRST", "<WHY", NULL};
+	struct table *table = table_new(heads);
+	char text[FORMAT_MAX], word[TEXT_NAME_MAX];
+	size_t i;
+	json_t *gate;
+
+	json_array_foreach(gates, i, gate) {
+		table_add(table, "%" INT, get_int(gate, "regions"));
+		table_add(table, "%s", text_kebab(get_text(gate, "reason"), word));
+		table_add(table, "%s", format_us(json_object_get(gate, "wait_us"), text));
+		table_add(table, "0x%" PRIx64, (uint64_t)get_int(gate, "first_gpa"));
+		table_add(table, "%s%s%s", get_text(gate, "why"),
+			  *get_text(gate, "remedy") ? "; what helps: " : "",
+			  get_text(gate, "remedy"));
+	}
+	table_print(table, ctl->out, ctl->env.colour);
+}
+
+static int explain_vm(struct ctl *ctl)
+{
+	json_t *params = ctl_fresh(ctl), *reply;
+	int r;
+
+	json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	r = ctl_call(ctl, "ExplainVm", params, &reply);
+	if (r != CTL_OK)
+		return r;
+	if (ctl->json)
+		return ctl_print_json(ctl, reply);
+	if (json_array_size(json_object_get(reply, "gates")))
+		print_gates(ctl, json_object_get(reply, "gates"));
+	else
+		fputs("no region of this VM is mapped at 4 KiB or mixed\n", ctl->out);
+	if (get_bool(reply, "cut"))
+		fputs("(only the first 512 GiB were looked at)\n", ctl->out);
+	json_decref(reply);
+	return CTL_OK;
+}
+
 int verb_explain(struct ctl *ctl)
 {
 	json_t *params, *reply;
 	uint64_t gpa;
 	int r;
 
+	if (ctl->nr_args == 1)
+		return explain_vm(ctl);
 	if (range_parse_gpa(ctl->args[1], &gpa) < 0)
 		return ctl_usage_error(ctl,
 				       "\"%s\": wants an address below 2^52, such as 0x80000000 "

@@ -59,10 +59,13 @@ const struct ctl_verb ctl_verbs[] = {
 	},
 	{
 		.name = "explain",
-		.args = "VM GPA",
-		.help = "why the region at an address is not merged, and what would help",
-		.about = "GPA is a guest-physical address such as 0x80000000 or 2G.",
-		.min_args = 2,
+		.args = "VM [GPA]",
+		.help = "why regions are not merged, and what would help",
+		.about =
+			"GPA is a guest-physical address such as 0x80000000 or 2G; without one, all "
+			"regions of the VM that are mapped at 4 KiB are counted by what keeps them "
+			"there.",
+		.min_args = 1,
 		.max_args = 2,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_explain,

@@ -168,6 +168,32 @@ static void the_service_describes_itself(void **state)
 	peer_close(&p);
 }
 
+/* Every type that the interface uses is declared in it, once. */
+static void the_interface_is_complete(void **state)
+{
+	char *text = NULL, name[32], line[64];
+	size_t size, used = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	control_print_interface(f);
+	fclose(f);
+	for (const char *p = text; (p = strstr(p, ": ")); p++) {
+		const char *type = p + 2 + strspn(p + 2, "?[]string");
+
+		if (sscanf(type, "%31[A-Za-z]", name) != 1 || name[0] > 'Z')
+			continue;
+		used++;
+		snprintf(line, sizeof(line), "\ntype %s (", name);
+		if (!strstr(text, line))
+			print_error("%s is not declared\n", name);
+		assert_non_null(strstr(text, line));
+		assert_null(strstr(strstr(text, line) + 1, line));
+	}
+	assert_true(used > 20);
+	free(text);
+}
+
 static void unknown_names_are_refused(void **state)
 {
 	struct peer p;
@@ -462,6 +488,23 @@ static void explain_says_why_and_what_helps(void **state)
 	peer_close(&p);
 }
 
+static void explaining_a_vm_counts_by_gate(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, false);
+	call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
+	expect(&p, "{'parameters':{'vm':1,'cut':false,'gates':[{'reason':'not_due',"
+		   "'why':'the region has not been quiet for long enough',"
+		   "'remedy':'wait until it is due, or lower quiet-time',"
+		   "'regions':2,'first_gpa':0,'wait_us':4000000}]}}");
+	p.fake.nr_regions = 0;
+	call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
+	expect(&p, "{'parameters':{'vm':1,'cut':false,'gates':[]}}");
+	peer_close(&p);
+}
+
 static void long_ranges_become_several_requests(void **state)
 {
 	struct peer p;
@@ -649,6 +692,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_service_describes_itself),
+		cmocka_unit_test(the_interface_is_complete),
 		cmocka_unit_test(unknown_names_are_refused),
 		cmocka_unit_test(frames_that_are_no_calls_end_the_conversation),
 		cmocka_unit_test(a_frame_may_come_in_pieces_but_not_be_endless),
@@ -660,6 +704,7 @@ int main(void)
 		cmocka_unit_test(lists_go_on_where_they_stopped),
 		cmocka_unit_test(regions_show_ages_and_holds),
 		cmocka_unit_test(explain_says_why_and_what_helps),
+		cmocka_unit_test(explaining_a_vm_counts_by_gate),
 		cmocka_unit_test(long_ranges_become_several_requests),
 		cmocka_unit_test(operations_say_what_became_of_them),
 		cmocka_unit_test(reload_tells_every_complaint),

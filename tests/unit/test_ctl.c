@@ -202,6 +202,8 @@ static const struct {
 	{"region-list-range", "region list 1 --range 1G-1G"},
 	{"region-list-limit", "region list 1 --limit 0"},
 	{"explain", "explain web-1 0x1fffff"},
+	{"explain-vm", "explain web-1"},
+	{"explain-vm.json", "explain web-1 -o json"},
 	{"explain.json", "explain web-1 0x1fffff -o json"},
 	{"explain-outside", "explain web-1 16G"},
 	{"explain-not-a-number", "explain web-1 12X"},
