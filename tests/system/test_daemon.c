@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The real tdx-lpaged on a kernel without the family: how it starts, is reached, idles and ends. The
+ * test is its service manager. It runs on a /run of its own, so that a daemon of the host does not
+ * stand in its way.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEADLINE_MS 30000 /* for what has to happen at all */
+#define ARGS_MAX    8
+
+struct host {
+	char dir[40];
+	char run[64];
+	char config[64];
+	char log[64];
+	char notify_path[64];
+	int notify_fd;
+	const char *watchdog_usec;
+	pid_t pid;
+	char message[512]; /* the last one from the daemon */
+};
+
+static const char *binary(void)
+{
+	const char *path = getenv("TDX_LPAGED");
+
+	return path ? path : "build/san/tdx-lpaged";
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int listen_notify(struct host *host)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(host->notify_path, sizeof(host->notify_path), "%s/notify", host->dir);
+	strcpy(address.sun_path, host->notify_path);
+	host->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return bind(host->notify_fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static int setup(void **state)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	strcpy(host->dir, "/tmp/test_daemon.XXXXXX");
+	assert_non_null(mkdtemp(host->dir));
+	snprintf(host->run, sizeof(host->run), "%s/run", host->dir);
+	snprintf(host->config, sizeof(host->config), "%s/config.yaml", host->dir);
+	snprintf(host->log, sizeof(host->log), "%s/log", host->dir);
+	write_file(host->config, "version: 1\n");
+	assert_int_equal(listen_notify(host), 0);
+	*state = host;
+	return 0;
+}
+
+/* ---- processes ---- */
+
+/* Starts the daemon with these arguments, up to a NULL. Its stderr goes to host->log. */
+static pid_t spawn(struct host *host, const char *const *args)
+{
+	char *argv[ARGS_MAX + 2] = {(char *)(uintptr_t) "tdx-lpaged"};
+	int log = open(host->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	pid_t pid;
+
+	for (int i = 0; args[i]; i++)
+		argv[i + 1] = (char *)(uintptr_t)args[i];
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		close(log);
+		return pid;
+	}
+	/* It must not outlive a test that fails. */
+	signal(SIGCHLD, SIG_DFL);
+	setenv("NOTIFY_SOCKET", host->notify_path, 1);
+	if (host->watchdog_usec)
+		setenv("WATCHDOG_USEC", host->watchdog_usec, 1);
+	dup2(log, STDERR_FILENO);
+	dup2(log, STDOUT_FILENO);
+	execv(binary(), argv);
+	_exit(126);
+}
+
+/* Its exit status, or -1 when it was killed. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The next message that has @word in it, skipping others. Fails after the deadline. */
+static void wait_message(struct host *host, const char *word)
+{
+	struct pollfd poller = {.fd = host->notify_fd, .events = POLLIN};
+	ssize_t len;
+
+	do {
+		assert_int_equal(poll(&poller, 1, DEADLINE_MS), 1);
+		len = recv(host->notify_fd, host->message, sizeof(host->message) - 1, 0);
+		assert_true(len > 0);
+		host->message[len] = '\0';
+	} while (!strstr(host->message, word));
+}
+
+#define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void start(struct host *host)
+{
+	host->pid = spawn(host, ARGS("--config", host->config, "--runtime-dir", host->run));
+	wait_message(host, "READY=1");
+}
+
+static int stop(struct host *host, int signal)
+{
+	pid_t pid = host->pid;
+
+	host->pid = 0;
+	assert_int_equal(kill(pid, signal), 0);
+	return wait_for(pid);
+}
+
+static void remove_tree(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	char name[512];
+
+	while (dir && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (unlink(name) < 0)
+			remove_tree(name);
+	}
+	if (dir)
+		closedir(dir);
+	(void)rmdir(path);
+}
+
+static int teardown(void **state)
+{
+	struct host *host = *state;
+
+	if (host->pid)
+		(void)stop(host, SIGKILL);
+	close(host->notify_fd);
+	remove_tree(host->dir);
+	free(host);
+	return 0;
+}
+
+static char *read_log(const struct host *host, char *text, size_t size)
+{
+	FILE *f = fopen(host->log, "r");
+	size_t len = f ? fread(text, 1, size - 1, f) : 0;
+
+	text[len] = '\0';
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static unsigned int lines(const char *text)
+{
+	unsigned int count = 0;
+
+	for (; *text; text++)
+		count += *text == '\n';
+	return count;
+}
+
+static bool answers(const struct host *host, const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	bool ok;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", host->run, name);
+	ok = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return ok;
+}
+
+/* A number out of /proc/PID/status. */
+static unsigned long proc_status(pid_t pid, const char *key)
+{
+	unsigned long value = 0;
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':') {
+			value = strtoul(line + strlen(key) + 1, NULL, 10);
+			found = true;
+		}
+	}
+	fclose(f);
+	assert_true(found);
+	return value;
+}
+
+/* ---- start ---- */
+
+static void test_degraded_start(void **state)
+{
+	struct host *host = *state;
+	char text[4096];
+
+	start(host);
+	assert_non_null(strstr(host->message, "STATUS=degraded: kernel has no kvm-lpage family"));
+	/* Ready means that it can be reached. */
+	assert_true(answers(host, "control"));
+	assert_true(answers(host, "read"));
+	assert_int_equal(stop(host, SIGTERM), 0);
+	read_log(host, text, sizeof(text));
+	assert_non_null(strstr(text, "<4>degraded: kernel has no kvm-lpage family"));
+	assert_null(strstr(text, "<3>"));
+}
+
+static void test_second_instance(void **state)
+{
+	struct host *host = *state;
+	char text[4096], other[80], first[16];
+	pid_t pid;
+
+	start(host);
+	snprintf(other, sizeof(other), "%s/other", host->dir);
+	snprintf(first, sizeof(first), "pid %d,", (int)host->pid);
+	/* Also with another runtime directory: there is one kernel. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(truncate(host->log, 0), 0);
+		pid = spawn(host,
+			    ARGS("--config", host->config, "--runtime-dir", i ? other : host->run));
+		assert_int_equal(wait_for(pid), 4);
+		read_log(host, text, sizeof(text));
+		assert_int_equal(lines(text), 1);
+		assert_non_null(strstr(text, "another tdx-lpaged is running"));
+		assert_non_null(strstr(text, first));
+	}
+	/* The first one does not mind. */
+	assert_true(answers(host, "control"));
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_after_kill(void **state)
+{
+	struct host *host = *state;
+
+	start(host);
+	assert_int_equal(stop(host, SIGKILL), -1);
+	start(host);
+	assert_true(answers(host, "control"));
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_bad_command_line(void **state)
+{
+	struct host *host = *state;
+	char text[4096];
+
+	assert_int_equal(wait_for(spawn(host, ARGS("--frobnicate"))), 2);
+	assert_int_equal(wait_for(spawn(host, ARGS("--config"))), 2);
+	assert_int_equal(wait_for(spawn(host, ARGS("--link=usb"))), 2);
+	read_log(host, text, sizeof(text));
+	assert_int_equal(lines(text), 3);
+	assert_non_null(strstr(text, "\"--frobnicate\""));
+}
+
+static void test_bad_config(void **state)
+{
+	struct host *host = *state;
+	char text[4096], place[96];
+
+	write_file(host->config, "version: 1\ndefaults:\n  quiet-time: 5parsecs\n  bach: 3\n");
+	snprintf(place, sizeof(place), "%s:3:", host->config);
+	assert_int_equal(
+		wait_for(spawn(host, ARGS("--config", host->config, "--runtime-dir", host->run))),
+		3);
+	read_log(host, text, sizeof(text));
+	/* Every complaint, with its place. */
+	assert_int_equal(lines(text), 2);
+	assert_non_null(strstr(text, place));
+	assert_non_null(strstr(text, "quiet-time"));
+	assert_non_null(strstr(text, "bach"));
+	assert_int_equal(truncate(host->log, 0), 0);
+	assert_int_equal(wait_for(spawn(host, ARGS("--check-config", "--config", host->config))),
+			 3);
+	read_log(host, text, sizeof(text));
+	assert_int_equal(lines(text), 2);
+	write_file(host->config, "version: 1\n");
+	assert_int_equal(wait_for(spawn(host, ARGS("--check-config", "--config", host->config))),
+			 0);
+	/* A file that was asked for by name has to be there. */
+	assert_int_equal(unlink(host->config), 0);
+	assert_int_equal(wait_for(spawn(host, ARGS("--config", host->config))), 3);
+}
+
+static void test_no_runtime_dir(void **state)
+{
+	struct host *host = *state;
+	char text[4096];
+
+	assert_int_equal(wait_for(spawn(host, ARGS("--config", host->config, "--runtime-dir",
+						   host->config))),
+			 1);
+	read_log(host, text, sizeof(text));
+	assert_int_equal(lines(text), 1);
+	assert_non_null(strstr(text, "cannot use the runtime directory"));
+}
+
+/* What somebody paused must not run because a file was misread. */
+static void test_bad_switches(void **state)
+{
+	struct host *host = *state;
+	char path[128], text[4096];
+
+	start(host);
+	assert_int_equal(stop(host, SIGTERM), 0);
+	snprintf(path, sizeof(path), "%s/state/switches", host->run);
+	write_file(path, "paused-vm 3\nqaused\n");
+	start(host);
+	assert_non_null(strstr(host->message, ", paused"));
+	assert_int_equal(stop(host, SIGTERM), 0);
+	read_log(host, text, sizeof(text));
+	assert_non_null(strstr(text, "state/switches: line 2: "));
+}
+
+/* ---- end ---- */
+
+static void test_stop(void **state)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	struct host *host = *state;
+
+	for (int i = 0; i < 2; i++) {
+		start(host);
+		assert_int_equal(stop(host, signals[i]), 0);
+		wait_message(host, "STOPPING=1");
+		assert_false(answers(host, "control"));
+	}
+}
+
+/* ---- reload ---- */
+
+static void test_reload(void **state)
+{
+	struct host *host = *state;
+	struct timespec now;
+	char text[4096];
+	const char *usec;
+
+	start(host);
+	write_file(host->config, "version: 1\nglobal:\n  dry-run: true\n");
+	assert_int_equal(kill(host->pid, SIGHUP), 0);
+	wait_message(host, "RELOADING=1");
+	usec = strstr(host->message, "\nMONOTONIC_USEC=");
+	assert_non_null(usec);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true(strtoull(usec + strlen("\nMONOTONIC_USEC="), NULL, 10) <=
+		    (unsigned long long)now.tv_sec * 1000000 +
+			    (unsigned long long)now.tv_nsec / 1000);
+	wait_message(host, "READY=1");
+	assert_non_null(strstr(host->message, ", dry-run"));
+
+	write_file(host->config, "version: 1\nglobal:\n  dry-run: perhaps\n");
+	assert_int_equal(kill(host->pid, SIGHUP), 0);
+	wait_message(host, "READY=1");
+	/* The old one is in force, and the status does not hide it. */
+	assert_non_null(strstr(host->message, ", dry-run, last reload failed"));
+	assert_true(answers(host, "control"));
+	assert_int_equal(stop(host, SIGTERM), 0);
+	read_log(host, text, sizeof(text));
+	assert_non_null(strstr(text, "config.yaml:3:"));
+}
+
+/* ---- idle ---- */
+
+static void test_watchdog(void **state)
+{
+	struct host *host = *state;
+
+	host->watchdog_usec = "400000";
+	start(host);
+	for (int i = 0; i < 4; i++)
+		wait_message(host, "WATCHDOG=1");
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+/* How often it slept and was woken. Counted over a while: that nothing happens cannot be awaited. */
+static unsigned long wakeups(struct host *host, unsigned int seconds)
+{
+	unsigned long before = proc_status(host->pid, "voluntary_ctxt_switches");
+
+	sleep(seconds);
+	return proc_status(host->pid, "voluntary_ctxt_switches") - before;
+}
+
+static void test_idle(void **state)
+{
+	struct host *host = *state;
+	unsigned long before;
+
+	start(host);
+	/* A client is work, and shows that the counter counts. */
+	before = proc_status(host->pid, "voluntary_ctxt_switches");
+	assert_true(answers(host, "control"));
+	while (proc_status(host->pid, "voluntary_ctxt_switches") == before)
+		usleep(1000);
+	assert_true(wakeups(host, 1) <= 1); /* the client's end */
+	assert_int_equal(wakeups(host, 4), 0);
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_idle_with_watchdog(void **state)
+{
+	struct host *host = *state;
+
+	host->watchdog_usec = "2000000";
+	start(host);
+	/* One ping a second, and nothing else. */
+	assert_true(wakeups(host, 4) <= 5);
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_small(void **state)
+{
+	unsigned int count = 0;
+	struct host *host = *state;
+	char path[64];
+	DIR *dir;
+
+	start(host);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)host->pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	/* ".", "..", 0-2, epoll, signals, two netlink, two sockets, directory, locks. */
+	assert_true(count <= 18);
+	assert_int_equal(proc_status(host->pid, "Threads"), 1);
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+/* A /run of our own. */
+static bool own_run(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("run", "/run", "tmpfs", 0, "mode=0755") == 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_degraded_start), T(test_second_instance),
+		T(test_after_kill),	T(test_bad_command_line),
+		T(test_bad_config),	T(test_no_runtime_dir),
+		T(test_bad_switches),	T(test_stop),
+		T(test_reload),		T(test_watchdog),
+		T(test_idle),		T(test_idle_with_watchdog),
+		T(test_small),
+	};
+
+	if (!own_run()) {
+		printf("1..0 # skip a /run of its own needs root: %s\n", strerror(errno));
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
