@@ -7,6 +7,12 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: \"$BASH_COMMAND\" failed" >&2' ERR
 shopt -s inherit_errexit
 
+# A step that fails shows what the daemon had to say.
+tell_why() {
+	[ $? -eq 0 ] || journalctl -q -b -u tdx-lpaged --no-pager -o short-monotonic -n 25 >&2
+}
+trap tell_why EXIT
+
 # WHAT ACTUAL OPERATOR EXPECTED, operators of `[`: reports the figure, fails unless it holds.
 expect() {
 	test "$2" "$3" "$4" || fail "$1: is \"$2\", expected $3 \"$4\""
