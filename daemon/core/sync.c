@@ -347,8 +347,10 @@ static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 
 static void ask_vms(struct lp_manager *m)
 {
-	if (m->link->ops->dump_vms(m->link, 0, &m->vms_tag) < 0)
+	if (m->link->ops->dump_vms(m->link, 0, &m->vms_tag) < 0) {
+		m->vms_retry_ns = manager_now(m) + lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1);
 		return;
+	}
 	m->need_vms = false;
 	m->vms_round++;
 }
