@@ -109,7 +109,8 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		return;
 	vm->dump_tag = 0;
 	if (end->error) {
-		want_dump(vm, vm->dumping_full ? DUMP_FULL : DUMP_CHANGES);
+		/* ERANGE: the generation that we know of is not the kernel's. */
+		want_dump(vm, vm->dumping_full || end->error == -ERANGE ? DUMP_FULL : DUMP_CHANGES);
 		vms_failed(m, vm, READING_REGIONS, end->error, end->text);
 		return;
 	}

@@ -83,7 +83,8 @@ struct lp_vm {
 /* A region as the kernel describes it; counters are modulo 2^32. */
 struct lp_region {
 	uint64_t rfn;
-	uint32_t state;
+	uint32_t state; /* mixed also when all pages are shared, see @shared */
+	bool shared;	/* no page of it is private */
 	bool inhibited;
 	uint32_t present_pages; /* only when the dump asked for it */
 	uint32_t to_shared_pages;

@@ -13,6 +13,8 @@
 
 #define MAX_ATTRS 64
 
+#define STATE_LEFT_OUT UINT32_MAX
+
 enum kind {
 	SKIP, /* an attribute that is known and of no interest */
 	U16,
@@ -427,9 +429,12 @@ static int make_room(void **array, size_t *room, size_t wanted, size_t size)
 	return 0;
 }
 
-/* Parses every attribute of @type in @span as a nest, into consecutive elements of *@array. */
-static int parse_many(struct span span, uint16_t type, const struct table *table, void **array,
-		      size_t *room, size_t size, size_t *ret_count)
+/*
+ * Parses every attribute of @type in @span as a nest, into consecutive elements of *@array, each of
+ * which begins as @init.
+ */
+static int parse_many(struct span span, uint16_t type, const struct table *table, const void *init,
+		      void **array, size_t *room, size_t size, size_t *ret_count)
 {
 	size_t count = count_attrs(span, type);
 	struct attr attr;
@@ -442,11 +447,11 @@ static int parse_many(struct span span, uint16_t type, const struct table *table
 	*ret_count = count;
 	if (!count)
 		return 0;
-	memset(*array, 0, count * size);
 	to = *array;
 	while ((r = next_attr(&span, &attr)) > 0) {
 		if (attr.type != type)
 			continue;
+		memcpy(to, init, size);
 		r = parse_table(attr.payload, table, to, NULL);
 		if (r < 0)
 			return r;
@@ -533,9 +538,21 @@ int lp_nl_parse_policy_change(const struct nlmsghdr *hdr, struct lp_policy_chang
 	return ret->vm_id ? 0 : -EBADMSG;
 }
 
+/* The state is left out when no page is private. */
+static void note_shared(struct lp_region *regions, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (regions[i].state != STATE_LEFT_OUT)
+			continue;
+		regions[i].state = KVM_LPAGE_STATE_MIXED;
+		regions[i].shared = true;
+	}
+}
+
 int lp_nl_parse_regions(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch,
 			struct lp_region_chunk *ret)
 {
+	static const struct lp_region init = {.state = STATE_LEFT_OUT};
 	struct span span;
 	int r;
 
@@ -548,11 +565,14 @@ int lp_nl_parse_regions(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratc
 	r = message_span(hdr, &span);
 	if (r < 0)
 		return r;
-	r = parse_many(span, KVM_LPAGE_A_REGION_DUMP_REGION, &region_table,
+	r = parse_many(span, KVM_LPAGE_A_REGION_DUMP_REGION, &region_table, &init,
 		       (void **)&scratch->regions, &scratch->regions_room,
 		       sizeof(*scratch->regions), &ret->nr_regions);
+	if (r < 0)
+		return r;
+	note_shared(scratch->regions, ret->nr_regions);
 	ret->regions = scratch->regions;
-	return r;
+	return 0;
 }
 
 static bool results_ok(const struct lp_result *results, size_t nr)
@@ -582,6 +602,8 @@ static void note_layers(struct lp_result *results, size_t nr)
 
 int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, struct lp_done *ret)
 {
+	static const struct lp_result no_result;
+	static const struct lp_batch no_batch;
 	struct span span;
 	int r;
 
@@ -594,12 +616,14 @@ int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, 
 	r = message_span(hdr, &span);
 	if (r < 0)
 		return r;
-	r = parse_many(span, KVM_LPAGE_A_REQUEST_RESULT, &result_table, (void **)&scratch->results,
-		       &scratch->results_room, sizeof(*scratch->results), &ret->nr_results);
+	r = parse_many(span, KVM_LPAGE_A_REQUEST_RESULT, &result_table, &no_result,
+		       (void **)&scratch->results, &scratch->results_room,
+		       sizeof(*scratch->results), &ret->nr_results);
 	if (r < 0)
 		return r;
-	r = parse_many(span, KVM_LPAGE_A_REQUEST_BATCH, &batch_table, (void **)&scratch->batches,
-		       &scratch->batches_room, sizeof(*scratch->batches), &ret->nr_batches);
+	r = parse_many(span, KVM_LPAGE_A_REQUEST_BATCH, &batch_table, &no_batch,
+		       (void **)&scratch->batches, &scratch->batches_room,
+		       sizeof(*scratch->batches), &ret->nr_batches);
 	if (r < 0)
 		return r;
 	note_layers(scratch->results, ret->nr_results);

@@ -815,10 +815,20 @@ static void test_refresh(void **state)
 	host->fake.link.events->changed(host->fake.link.ctx, 7, 12);
 	host->fake.now_ns += 3 * NS_PER_S;
 	run(host);
+	assert_non_null(fake_link_open(&host->fake, FAKE_DUMP_REGIONS));
 	host->fake.now_ns += NS_PER_S;
 	assert_int_equal(host->core->ops->refresh(host->core, 7, on_refreshed, host), 0);
 	assert_true(fake_link_answer(&host->fake) > 0);
 	run(host);
+	assert_int_equal(host->answers, 1);
+	/* Figures of now beside regions of before are not it either. */
+	for (struct fake_asked *asked; (asked = fake_link_open(&host->fake, FAKE_DUMP_VM));) {
+		struct lp_dump_end end = {.tag = asked->tag, .vm_id = 7, .text = ""};
+
+		asked->answered = true;
+		host->fake.link.events->dump_end(host->fake.link.ctx, &end);
+		run(host);
+	}
 	assert_int_equal(host->answers, 1);
 	settle(host);
 	assert_int_equal(host->answers, 2);

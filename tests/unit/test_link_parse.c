@@ -155,6 +155,7 @@ static void test_regions(void **state)
 	assert_int_equal(chunk.nr_regions, 2);
 	assert_int_equal(chunk.regions[1].rfn, 6);
 	assert_int_equal(chunk.regions[1].state, KVM_LPAGE_STATE_MIXED);
+	assert_false(chunk.regions[1].shared);
 	assert_true(chunk.regions[1].inhibited);
 	assert_true(chunk.regions[1].hold_admin_ns == UINT64_MAX);
 	assert_int_equal(chunk.regions[1].to_shared_events, 12);
@@ -167,6 +168,9 @@ static void test_regions(void **state)
 	assert_int_equal(chunk.nr_regions, 1);
 	assert_int_equal(chunk.regions[0].rfn, 0);
 	assert_int_equal(chunk.regions[0].to_shared_events, 0);
+	/* Without a state: all of it is shared. */
+	assert_int_equal(chunk.regions[0].state, KVM_LPAGE_STATE_MIXED);
+	assert_true(chunk.regions[0].shared);
 	lp_nl_scratch_free(&scratch);
 }
 
