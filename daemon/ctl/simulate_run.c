@@ -45,6 +45,15 @@ static void show(struct run *run, uint32_t vm_id, uint64_t rfn, const struct mod
 		run->error = err;
 }
 
+static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
+			const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
+			uint64_t opt_ns)
+{
+	struct run *run = ctx;
+
+	run->options->on_interval(run->options->ctx, vm, rfn, region, end_ns, cost_ns, opt_ns);
+}
+
 /* Callback of the model: shows the change, or keeps it for the next tick. */
 static void on_changed(void *ctx, struct model_vm *vm, uint64_t rfn, struct model_region *region)
 {
@@ -258,6 +267,7 @@ int simulate_run(const struct simulate_options *options, struct trace_reader *re
 	model_init(&run.model, trace_costs(reader));
 	run.model.ctx = &run;
 	run.model.changed = on_changed;
+	run.model.interval = options->on_interval ? on_interval : NULL;
 	run.policy = policy_new(&options->config->global, 0);
 	if (!run.policy)
 		return -ENOMEM;

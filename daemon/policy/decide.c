@@ -9,20 +9,52 @@
 #define RETRY_STEPS_MAX 15
 #define ACCEPT_MIN_NS	(MS / 4)
 #define ACCEPT_MAX_NS	(1000 * MS)
+#define ACCEPT_LAST_NS	(600000 * MS)
 
 /* ---- when to try ---- */
 
-/* How long a region has to be quiet under the policies that do not learn. */
-static uint64_t fixed_quiet_ns(const struct policy_vm *vm)
+/* No try before this. A guest that did not accept in time gets more of it. */
+static uint64_t first_try_ns(const struct policy_vm *vm, const struct region *region,
+			     uint64_t start_ns)
 {
 	uint64_t quiet = vm->settings.min_quiet_ns;
+	uint64_t accept = vm->accept_ns;
 
-	/* A page that came back is not accepted at once, and KVM does not see it happen. */
-	if (quiet < vm->accept_ns)
-		quiet = vm->accept_ns;
-	if (vm->settings.policy == CONFIG_POLICY_THRESHOLD && quiet < vm->settings.quiet_time_ns)
-		quiet = vm->settings.quiet_time_ns;
-	return quiet;
+	if (region->retries && region->reason == LPAGE_REASON_NOT_ACCEPTED)
+		accept = accept << region->retries;
+	if (accept > ACCEPT_LAST_NS)
+		accept = ACCEPT_LAST_NS;
+	return start_ns + (quiet > accept ? quiet : accept);
+}
+
+/* Arms for the merge, or for the next note of the age, whichever comes first. */
+static void plan_adaptive(struct policy_vm *vm, struct spot *spot, uint64_t start_ns,
+			  uint64_t now_ns)
+{
+	uint64_t start = tick_of(start_ns);
+	uint64_t age = adaptive_merge_age(vm->adaptive, spot->region, &vm->cost);
+	uint64_t note = adaptive_next_note(spot->region);
+	uint64_t first = tick_after(first_try_ns(vm, spot->region, start_ns));
+	uint64_t due = age == NO_TICK ? NO_TICK : start + age;
+
+	if (due < first)
+		due = first;
+	if (note != NO_TICK && start + note < due)
+		due = start + note;
+	if (due == NO_TICK)
+		spot_disarm(spot);
+	else
+		spot_arm(&vm->policy->heap, spot, due, tick_of(now_ns));
+}
+
+static void plan_fixed(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns)
+{
+	uint64_t due_ns = first_try_ns(vm, spot->region, start_ns);
+	uint64_t quiet_ns = start_ns + vm->settings.quiet_time_ns;
+
+	if (vm->settings.policy == CONFIG_POLICY_THRESHOLD && due_ns < quiet_ns)
+		due_ns = quiet_ns;
+	spot_arm(&vm->policy->heap, spot, tick_after(due_ns), tick_of(now_ns));
 }
 
 static bool ruled_out(const struct policy_vm *vm)
@@ -35,10 +67,22 @@ void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uin
 	if (ruled_out(vm)) {
 		vm_set_phase(vm, spot->region, PHASE_SETTLED);
 		spot_disarm(spot);
-		return;
+	} else if (vm->settings.policy == CONFIG_POLICY_ADAPTIVE) {
+		plan_adaptive(vm, spot, start_ns, now_ns);
+	} else {
+		plan_fixed(vm, spot, start_ns, now_ns);
 	}
-	spot_arm(&vm->policy->heap, spot, tick_after(start_ns + fixed_quiet_ns(vm)),
-		 tick_of(now_ns));
+}
+
+void decide_watch(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
+{
+	uint64_t start = stamp_tick(spot->region->stamp, tick_of(now_ns));
+	uint64_t note = adaptive_next_note(spot->region);
+
+	if (vm->settings.policy != CONFIG_POLICY_ADAPTIVE || spot->region->whole || note == NO_TICK)
+		spot_disarm(spot);
+	else
+		spot_arm(&vm->policy->heap, spot, start + note, tick_of(now_ns));
 }
 
 /* Calls decide_plan() anew for whatever waits. */
@@ -47,9 +91,13 @@ static void replan_spot(struct policy_vm *vm, struct spot *spot, uint64_t now_ns
 	struct region *region = spot->region;
 	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns)) << TICK_SHIFT;
 
+	if (region->phase == PHASE_LARGE)
+		decide_watch(vm, spot, now_ns);
 	if (region->phase != PHASE_WAIT && region->phase != PHASE_QUEUED &&
 	    region->phase != PHASE_SETTLED)
 		return;
+	if (region->reason == REASON_DRY)
+		region->reason = LPAGE_REASON_NONE;
 	vm_set_phase(vm, region, PHASE_WAIT);
 	decide_plan(vm, spot, start, now_ns);
 }
@@ -74,7 +122,7 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 {
 	switch (reason) {
 	case LPAGE_REASON_NOT_ACCEPTED:
-		return (struct backoff){2 * vm->accept_ns, 600000 * MS};
+		return (struct backoff){2 * vm->accept_ns, ACCEPT_LAST_NS};
 	case LPAGE_REASON_BUSY:
 	case LPAGE_REASON_INTERRUPTED:
 	case LPAGE_REASON_RATE_LIMITED:
@@ -132,7 +180,7 @@ void decide_retry(struct policy_vm *vm, struct spot *spot, enum lpage_reason rea
 		spot_disarm(spot);
 		return;
 	}
-	vm_set_phase(vm, region, PHASE_WAIT);
+	vm_set_phase(vm, region, PHASE_BACKOFF);
 	if (wait_ns > backoff.last_ns)
 		wait_ns = backoff.last_ns;
 	spot_arm(&vm->policy->heap, spot, tick_after(now_ns + wait_ns), tick_of(now_ns));
@@ -175,17 +223,34 @@ struct policy_action decide_numbers(const struct policy_vm *vm, const struct reg
 				    uint64_t rfn, uint64_t now_ns)
 {
 	uint64_t now = tick_of(now_ns);
+	uint64_t start = stamp_tick(region->stamp, now);
 	struct policy_action action = {
 		.rfn = rfn,
-		.quiet_ns = (now - stamp_tick(region->stamp, now)) << TICK_SHIFT,
-		.threshold_ns = fixed_quiet_ns(vm),
+		.quiet_ns = (now - start) << TICK_SHIFT,
 		.cost_ns = vm->cost.merge_ns + vm->cost.split_ns,
 	};
 
-	/* Without experience: as long again as it has been quiet. */
-	action.expected_ns = action.quiet_ns;
-	action.saving_ns = (uint64_t)((double)action.expected_ns * (double)vm->cost.walk_ns_per_s /
-				      (double)NS_PER_S);
+	action.threshold_ns = first_try_ns(vm, region, 0);
+	if (vm->settings.policy == CONFIG_POLICY_ADAPTIVE) {
+		struct adaptive_outlook outlook = adaptive_outlook(vm->adaptive, region);
+		uint64_t age = adaptive_merge_age(vm->adaptive, region, &vm->cost);
+		uint64_t age_ns = age < NO_TICK >> TICK_SHIFT ? age << TICK_SHIFT : NO_TICK;
+
+		action.expected_ns = (uint64_t)outlook.expected_ticks << TICK_SHIFT;
+		action.samples = (uint32_t)outlook.samples;
+		action.cost_ns =
+			vm->cost.merge_ns + (uint64_t)(outlook.ends * (double)vm->cost.split_ns);
+		if (action.threshold_ns < age_ns)
+			action.threshold_ns = age_ns;
+	} else {
+		/* Without experience: as long again as it has been quiet. */
+		action.expected_ns = action.quiet_ns;
+		if (vm->settings.policy == CONFIG_POLICY_THRESHOLD &&
+		    action.threshold_ns < vm->settings.quiet_time_ns)
+			action.threshold_ns = vm->settings.quiet_time_ns;
+	}
+	action.saving_ns =
+		(uint64_t)((double)action.expected_ns * (double)vm->cost.walk_ns_per_s / NS_PER_S);
 	return action;
 }
 
@@ -200,6 +265,7 @@ static void enqueue(struct policy_vm *vm, struct spot *spot, uint64_t now)
 
 	if (result <= 0) {
 		/* Better ones fill the queue: ask again a little later. */
+		vm_set_phase(vm, spot->region, PHASE_BACKOFF);
 		spot_arm(heap, spot, now + DEFER_TICKS, now);
 		return;
 	}
@@ -210,18 +276,41 @@ static void enqueue(struct policy_vm *vm, struct spot *spot, uint64_t now)
 
 		if (other.region && other.region->phase == PHASE_QUEUED &&
 		    other.region->stamp == left.stamp) {
-			vm_set_phase(vm, other.region, PHASE_WAIT);
+			vm_set_phase(vm, other.region, PHASE_BACKOFF);
 			spot_arm(heap, &other, now + DEFER_TICKS, now);
 		}
 	}
 }
 
+/* Is a waiting region due, or was it only its age that had to be noted? */
+static bool still_waits(struct policy_vm *vm, struct spot *spot, uint64_t start, uint64_t now)
+{
+	if (vm->settings.policy != CONFIG_POLICY_ADAPTIVE)
+		return false;
+	adaptive_note_age(vm->adaptive, spot->region, now - start);
+	plan_adaptive(vm, spot, start << TICK_SHIFT, now << TICK_SHIFT);
+	if (spot_due(spot, now) > now)
+		return true;
+	spot_disarm(spot);
+	return false;
+}
+
 void decide_expired(struct policy_vm *vm, struct spot *spot, uint64_t now)
 {
-	switch (spot->region->phase) {
-	case PHASE_FLIGHT: /* the answer was lost; the next dump tells what became of it */
+	struct region *region = spot->region;
+	uint64_t start = stamp_tick(region->stamp, now);
+
+	switch (region->phase) {
+	case PHASE_LARGE:
+		adaptive_note_age(vm->adaptive, region, now - start);
+		decide_watch(vm, spot, now << TICK_SHIFT);
+		break;
 	case PHASE_WAIT:
-		vm_set_phase(vm, spot->region, PHASE_WAIT);
+		if (!still_waits(vm, spot, start, now))
+			enqueue(vm, spot, now);
+		break;
+	case PHASE_FLIGHT: /* the answer was lost; the next dump tells what became of it */
+	case PHASE_BACKOFF:
 		enqueue(vm, spot, now);
 		break;
 	default:
@@ -254,7 +343,7 @@ static void take_off(struct policy_vm *vm, struct spot *spot, struct policy_batc
 	batch->actions[batch->nr++] = decide_numbers(vm, region, spot_rfn(spot), now_ns);
 	if (is_dry(vm)) {
 		vm->ledger.dry_run_merges++;
-		region->dry = 1;
+		region->reason = REASON_DRY;
 		vm_set_phase(vm, region, PHASE_SETTLED);
 		return;
 	}

@@ -14,7 +14,13 @@ static uint64_t due_ns(const struct spot *spot, uint64_t now_ns)
 static void explain_waiting(const struct policy_vm *vm, const struct region *region,
 			    struct policy_explanation *ret)
 {
-	ret->reason = region->retries ? LPAGE_REASON_BACKOFF : LPAGE_REASON_NOT_DUE;
+	if (region->phase == PHASE_WAIT)
+		ret->reason = ret->numbers.samples &&
+					      ret->numbers.saving_ns < ret->numbers.cost_ns ?
+				      LPAGE_REASON_KEPT_SMALL :
+				      LPAGE_REASON_NOT_DUE;
+	else
+		ret->reason = region->retries ? LPAGE_REASON_BACKOFF : LPAGE_REASON_QUEUED;
 	ret->have = ret->numbers.quiet_ns;
 	ret->need = ret->numbers.threshold_ns;
 	if (ret->due_ns != POLICY_NO_DEADLINE && ret->due_ns > vm->policy->now_ns)
@@ -38,7 +44,7 @@ static void explain_queued(struct policy_vm *vm, uint64_t now_ns, struct policy_
 static void explain_settled(const struct policy_vm *vm, const struct region *region,
 			    struct policy_explanation *ret)
 {
-	if (region->dry)
+	if (region->reason == REASON_DRY)
 		ret->reason = LPAGE_REASON_DRY_RUN;
 	else if (region->retries)
 		ret->reason = (enum lpage_reason)region->reason;
@@ -57,6 +63,7 @@ static void explain_phase(struct policy_vm *vm, const struct region *region, uin
 		ret->reason = LPAGE_REASON_MIXED;
 		break;
 	case PHASE_WAIT:
+	case PHASE_BACKOFF:
 		explain_waiting(vm, region, ret);
 		break;
 	case PHASE_QUEUED:
@@ -94,9 +101,11 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		return 0;
 	ret->tracked = true;
 	ret->due_ns = due_ns(&spot, now_ns);
-	ret->last_refusal = (enum lpage_reason)spot.region->reason;
+	if (spot.region->reason != REASON_DRY)
+		ret->last_refusal = (enum lpage_reason)spot.region->reason;
 	ret->retries = spot.region->retries;
-	ret->intervals = spot.region->count;
+	ret->intervals = spot.region->past;
+	ret->typical_ns = adaptive_typical(spot.region) << TICK_SHIFT;
 	ret->numbers = decide_numbers(vm, spot.region, rfn, now_ns);
 	explain_phase(vm, spot.region, now_ns, ret);
 	gate = decide_gate(vm);

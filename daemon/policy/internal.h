@@ -3,6 +3,7 @@
 #ifndef TDX_LPAGE_POLICY_INTERNAL_H
 #define TDX_LPAGE_POLICY_INTERNAL_H
 
+#include "daemon/policy/adaptive.h"
 #include "daemon/policy/budget.h"
 #include "daemon/policy/costs.h"
 #include "daemon/policy/policy.h"
@@ -28,9 +29,10 @@ struct policy_vm {
 	uint32_t guard_batch; /* what the latency guard leaves of the batch */
 	struct costs costs;
 	struct policy_costs cost; /* in force */
-	uint64_t accept_ns;	  /* how long the guest takes to accept what came back */
-	uint64_t merged_regions;  /* now */
-	uint64_t saved_until_ns;  /* ledger.walk_saved_ns is complete up to here */
+	struct adaptive *adaptive;
+	uint64_t accept_ns;	 /* how long the guest takes to accept what came back */
+	uint64_t merged_regions; /* now */
+	uint64_t saved_until_ns; /* ledger.walk_saved_ns is complete up to here */
 	struct policy_ledger ledger;
 };
 
@@ -48,11 +50,12 @@ struct policy {
 	struct bucket cpu;
 	double usage;
 	uint64_t usage_ns;
+	struct adaptive *adaptive; /* what all VMs taught */
 	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
 	struct policy_ledger gone; /* of VMs that were removed */
 };
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S 1000000000
 
 static inline uint64_t tick_of(uint64_t ns)
 {
@@ -84,6 +87,8 @@ void vm_costs_changed(struct policy_vm *vm);
 void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns);
 /* The settings have changed: plans anew for all that waits. */
 void decide_replan(struct policy_vm *vm, uint64_t now_ns);
+/* A region is large: its age is noted from time to time. */
+void decide_watch(struct policy_vm *vm, struct spot *spot, uint64_t now_ns);
 /* A try succeeded: the guest accepts in time. */
 void decide_accepted(struct policy_vm *vm);
 /* A region was refused: decides when to try again. */

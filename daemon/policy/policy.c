@@ -59,11 +59,23 @@ static void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
 	vm->saved_until_ns = now_ns;
 }
 
+/* Large by a merge, which the next partial conversion will split. */
+static bool is_merged(const struct region *region)
+{
+	return region->phase == PHASE_LARGE && !region->whole;
+}
+
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
 {
+	bool was_merged = is_merged(region);
+
 	vm->phases[region->phase]--;
 	vm->phases[phase]++;
-	region->phase = phase;
+	region->phase = phase & 7;
+	if (was_merged == is_merged(region))
+		return;
+	vm_count_savings(vm, vm->policy->now_ns);
+	vm->merged_regions += is_merged(region) ? 1 : -UINT64_C(1);
 }
 
 void vm_costs_changed(struct policy_vm *vm)
@@ -96,6 +108,11 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	vm->id = vm_id;
 	vm->policy = policy;
 	vm->settings = *settings;
+	vm->adaptive = adaptive_new(policy->adaptive);
+	if (!vm->adaptive) {
+		free(vm);
+		return NULL;
+	}
 	vm->accept_ns = ACCEPT_FIRST_NS;
 	vm->guard_batch = settings->batch;
 	vm->saved_until_ns = now_ns;
@@ -129,6 +146,7 @@ static void vm_free(struct policy_vm *vm)
 	decide_deactivate(vm);
 	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
+	adaptive_free(vm->adaptive);
 	free(vm);
 }
 
@@ -197,6 +215,11 @@ struct policy *policy_new(const struct config_global *global, uint64_t now_ns)
 
 	if (!policy)
 		return NULL;
+	policy->adaptive = adaptive_new(NULL);
+	if (!policy->adaptive) {
+		free(policy);
+		return NULL;
+	}
 	policy->global = *global;
 	policy->now_ns = now_ns;
 	policy->retry_ns = POLICY_NO_DEADLINE;
@@ -213,6 +236,7 @@ struct policy *policy_free(struct policy *policy)
 		vm_free(policy->vms[i]);
 	free(policy->vms);
 	heap_done(&policy->heap);
+	adaptive_free(policy->adaptive);
 	free(policy);
 	return NULL;
 }
@@ -235,7 +259,20 @@ void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns)
 
 /* ---- observations ---- */
 
-/* The conversion that ended a region's interval came @end_tick. */
+/* A merged region is split again: was it for nothing? */
+static void count_split(struct policy_vm *vm, uint64_t age)
+{
+	double walk = (double)(age << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s / NS_PER_S;
+	double cost = (double)(vm->cost.merge_ns + vm->cost.split_ns);
+
+	vm->ledger.splits++;
+	if (walk >= cost)
+		return;
+	vm->ledger.regrets++;
+	vm->ledger.regret_ns += (uint64_t)(cost - walk);
+}
+
+/* The conversion that ended a region's interval came at @end_tick. */
 static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_tick,
 			 uint64_t now_ns)
 {
@@ -244,28 +281,23 @@ static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_t
 	uint64_t age = end_tick > start ? end_tick - start : 0;
 
 	spot_disarm(spot);
-	if (region->merged) {
-		double walk = (double)(age << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s /
-			      (double)NS_PER_S;
-		double cost = (double)(vm->cost.merge_ns + vm->cost.split_ns);
-
-		vm_count_savings(vm, now_ns);
-		vm->merged_regions--;
-		vm->ledger.splits++;
-		if (walk < cost) {
-			vm->ledger.regrets++;
-			vm->ledger.regret_ns += (uint64_t)(cost - walk);
-		}
-		region->merged = 0;
-	}
+	if (region->phase == PHASE_LARGE && region->whole)
+		return;
+	adaptive_note_end(vm->adaptive, region, age, is_merged(region), &vm->cost);
+	if (is_merged(region))
+		count_split(vm, age);
 }
 
 static void interval_start(struct policy_vm *vm, struct spot *spot, uint64_t start_ns,
 			   uint64_t now_ns)
 {
-	spot->region->stamp = (uint32_t)tick_of(start_ns);
-	spot->region->stage = 0;
-	spot->region->dry = 0;
+	struct region *region = spot->region;
+
+	region->stamp = (uint32_t)tick_of(start_ns);
+	if (region->reason == REASON_DRY)
+		region->reason = LPAGE_REASON_NONE;
+	adaptive_note_start(region);
+	vm_set_phase(vm, region, PHASE_WAIT);
 	decide_plan(vm, spot, start_ns, now_ns);
 }
 
@@ -293,8 +325,8 @@ static void found_shared(struct policy_vm *vm, struct spot *spot,
 	if (region->phase != PHASE_NONE)
 		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
 	vm->ledger.conversions++;
-	region->whole = all;
 	vm_set_phase(vm, region, PHASE_SHARED);
+	region->whole = all;
 }
 
 static void found_private(struct policy_vm *vm, struct spot *spot,
@@ -303,21 +335,21 @@ static void found_private(struct policy_vm *vm, struct spot *spot,
 	struct region *region = spot->region;
 	uint64_t start_ns = obs->last_to_private_ns ? obs->last_to_private_ns : now_ns;
 
-	if (region->phase != PHASE_SHARED && region->phase != PHASE_NONE) {
+	if (region->phase != PHASE_SHARED) {
 		/* Shared and back since it was last looked at. All pages, if the total says so. */
-		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
-		region->whole = obs->to_shared_pages % CHUNK_REGIONS == 0;
-		vm->ledger.conversions++;
-	} else if (region->phase == PHASE_NONE && obs->to_shared_pages) {
-		region->whole = obs->to_shared_pages % CHUNK_REGIONS == 0;
+		if (region->phase != PHASE_NONE)
+			interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+		vm_set_phase(vm, region, PHASE_SHARED);
+		region->whole = obs->to_shared_pages && obs->to_shared_pages % CHUNK_REGIONS == 0;
 		vm->ledger.conversions++;
 	}
 	if (is_large(region, obs)) {
 		region->stamp = (uint32_t)tick_of(start_ns);
+		region->whole = 1;
 		vm_set_phase(vm, region, PHASE_LARGE);
 		return;
 	}
-	vm_set_phase(vm, region, PHASE_WAIT);
+	region->whole = 0;
 	interval_start(vm, spot, start_ns, now_ns);
 }
 
@@ -331,15 +363,16 @@ static void found_same(struct policy_vm *vm, struct spot *spot,
 		region->phase == PHASE_SETTLED &&
 		(region->reason == LPAGE_REASON_HELD || region->reason == LPAGE_REASON_INHIBITED);
 
-	if (region->phase == PHASE_FLIGHT)
-		return;
 	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
-		spot_disarm(spot);
+		/* Merged by somebody else, or by us and the answer was lost. */
 		vm_set_phase(vm, region, PHASE_LARGE);
+		decide_watch(vm, spot, now_ns);
+	} else if (region->phase == PHASE_FLIGHT) {
+		return;
 	} else if (obs->state == KVM_LPAGE_STATE_TABLE &&
 		   (region->phase == PHASE_LARGE || (was_barred && !barred))) {
-		vm_set_phase(vm, region, PHASE_WAIT);
-		decide_plan(vm, spot, now_ns, now_ns);
+		region->whole = 0;
+		interval_start(vm, spot, now_ns, now_ns);
 	} else if (barred && !was_barred && region->phase != PHASE_LARGE) {
 		decide_retry(vm, spot, obs->held ? LPAGE_REASON_HELD : LPAGE_REASON_INHIBITED,
 			     now_ns);
@@ -396,11 +429,8 @@ int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 	spot = table_find(&vm->table, (uint32_t)rfn);
 	if (!spot.region)
 		return -ENOENT;
-	if (spot.region->merged) {
-		vm_count_savings(vm, policy->now_ns);
-		vm->merged_regions--;
-	}
-	vm->phases[spot.region->phase]--;
+	vm_set_phase(vm, spot.region, PHASE_NONE);
+	vm->phases[PHASE_NONE]--;
 	table_drop(&vm->table, &spot);
 	return 0;
 }
@@ -410,14 +440,39 @@ int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 static void merged(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
 {
 	struct region *region = spot->region;
+	uint64_t now = tick_of(now_ns);
 
-	vm_count_savings(vm, now_ns);
-	vm->merged_regions += !region->merged;
-	region->merged = 1;
-	region->retries = 0;
+	adaptive_note_merge(region, now - stamp_tick(region->stamp, now), &vm->cost);
 	decide_accepted(vm);
+	region->retries = 0;
 	vm_set_phase(vm, region, PHASE_LARGE);
+	decide_watch(vm, spot, now_ns);
+}
+
+static void refused(struct policy_vm *vm, struct spot *spot, enum lpage_reason reason,
+		    uint64_t now_ns)
+{
+	adaptive_note_refusal(spot->region, &vm->cost);
+	if (reason != LPAGE_REASON_ALREADY_LARGE) {
+		decide_retry(vm, spot, reason, now_ns);
+		return;
+	}
+	/* It was not small after all: nothing to learn from. */
 	spot_disarm(spot);
+	spot->region->whole = 1;
+	vm_set_phase(vm, spot->region, PHASE_LARGE);
+}
+
+static void count_outcome(struct policy_vm *vm, enum lpage_reason reason, uint64_t ns)
+{
+	struct policy_ledger *ledger = &vm->ledger;
+
+	ledger->spent_ns += ns;
+	ledger->reasons[reason < LPAGE_REASON_END ? reason : LPAGE_REASON_BUSY]++;
+	if (reason == LPAGE_REASON_NONE)
+		ledger->merges++;
+	else
+		ledger->refusals++;
 }
 
 int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
@@ -431,26 +486,20 @@ int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpa
 		return -ENOENT;
 	if (!ns)
 		ns = reason == LPAGE_REASON_NONE ? vm->cost.merge_ns : vm->cost.fail_ns;
-	vm->ledger.spent_ns += ns;
-	vm->ledger.reasons[reason < LPAGE_REASON_END ? reason : LPAGE_REASON_BUSY]++;
-	if (reason == LPAGE_REASON_NONE)
-		vm->ledger.merges++;
-	else
-		vm->ledger.refusals++;
+	count_outcome(vm, reason, ns);
 	spot = table_find(&vm->table, (uint32_t)rfn);
 	if (!spot.region)
 		return 0;
-	if (spot.region->phase == PHASE_FLIGHT)
+	if (spot.region->phase == PHASE_FLIGHT) {
 		budget_correct(vm, ns);
-	else if (spot.region->phase == PHASE_SHARED)
-		return 0;
-	if (reason == LPAGE_REASON_NONE) {
+		if (reason == LPAGE_REASON_NONE)
+			merged(vm, &spot, now_ns);
+		else
+			refused(vm, &spot, reason, now_ns);
+	} else if (reason == LPAGE_REASON_NONE && spot.region->phase != PHASE_SHARED &&
+		   spot.region->phase != PHASE_LARGE) {
+		/* A late answer. */
 		merged(vm, &spot, now_ns);
-	} else if (reason == LPAGE_REASON_ALREADY_LARGE) {
-		spot_disarm(&spot);
-		vm_set_phase(vm, spot.region, PHASE_LARGE);
-	} else if (spot.region->phase == PHASE_FLIGHT) {
-		decide_retry(vm, &spot, reason, now_ns);
 	}
 	return 0;
 }
@@ -490,7 +539,8 @@ static struct policy_ledger ledger_now(const struct policy_vm *vm)
 
 	ledger.tracked_regions = vm->table.regions;
 	ledger.waiting_regions = vm->phases[PHASE_WAIT] + vm->phases[PHASE_QUEUED] +
-				 vm->phases[PHASE_FLIGHT] + vm->phases[PHASE_SETTLED];
+				 vm->phases[PHASE_FLIGHT] + vm->phases[PHASE_SETTLED] +
+				 vm->phases[PHASE_BACKOFF];
 	ledger.large_regions = vm->phases[PHASE_LARGE];
 	ledger.queued_regions = vm->phases[PHASE_QUEUED];
 	return ledger;
@@ -528,11 +578,13 @@ int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_c
 
 size_t policy_memory_bytes(const struct policy *policy)
 {
-	size_t bytes = sizeof(*policy) + policy->room_vms * sizeof(*policy->vms) +
+	size_t bytes = sizeof(*policy) + adaptive_bytes(policy->adaptive) +
+		       policy->room_vms * sizeof(*policy->vms) +
 		       policy->heap.room * sizeof(*policy->heap.chunks);
 
 	for (size_t i = 0; i < policy->nr_vms; i++)
 		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
-			 queue_bytes(&policy->vms[i]->queue);
+			 queue_bytes(&policy->vms[i]->queue) +
+			 adaptive_bytes(policy->vms[i]->adaptive);
 	return bytes;
 }

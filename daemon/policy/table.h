@@ -31,29 +31,28 @@ enum phase {
 	PHASE_FLIGHT,  /* handed out */
 	PHASE_LARGE,   /* merged, or found large */
 	PHASE_SETTLED, /* private, and not to be tried before its next conversion */
+	PHASE_BACKOFF, /* was refused: waits for its next try */
 	PHASE_END
 };
 
-/* 11 bytes. What the intervals of a region were is in 1/4 octaves of a tick, see adaptive.h. */
+/* 11 bytes. What adaptive.c remembers of past intervals is explained there. */
 struct region {
 	uint32_t stamp; /* low bits of the tick of the last conversion to private */
 	uint64_t phase:3;
-	uint64_t whole:1;   /* was converted as a whole: large again without a merge */
-	uint64_t dry:1;	    /* PHASE_SETTLED because of dry-run */
-	uint64_t merged:1;  /* this interval holds a merge */
-	uint64_t counted:1; /* this interval counts in the ledger's walk_saved_ns */
-	uint64_t stage:5;   /* ages of this interval that were taken note of */
-	uint64_t retries:4; /* refusals in a row */
-	uint64_t reason:5;  /* of the last refusal, the kernel's value */
-	uint64_t last:6;    /* length of the last interval */
-	uint64_t before:6;  /* of the one before */
-	uint64_t mean:7;
-	uint64_t count:3; /* intervals so far, saturates */
-	uint64_t debt:7;  /* what deciding otherwise than at break-even has cost */
-	uint64_t heat:6;  /* conversions within hold-after's time */
+	uint64_t whole:1;   /* converted as a whole: large again without a merge or an interval */
+	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
+	uint64_t retries:4; /* refusals since the last merge */
+	uint64_t reason:5;  /* of the last refusal, the kernel's value; REASON_DRY */
+	uint64_t past:5;    /* intervals so far, saturates */
+	uint64_t mean:10;   /* of the logarithm of their lengths */
+	uint64_t linear:10; /* of their truncated lengths */
+	uint64_t debt:7;    /* what the region has cost beyond twice the optimum */
+	uint64_t heat:6;    /* conversions within hold-after's time */
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 bytes");
+
+#define REASON_DRY 31 /* settled because of dry-run */
 
 struct chunk {
 	struct policy_vm *vm;

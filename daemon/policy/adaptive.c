@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policy/adaptive.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define BINS	ADAPTIVE_BINS
+#define ONE	256 /* counts are in 1/256 */
+#define CAP	(100 * ONE)
+#define LEVELS	3
+#define MEANS	13
+#define LINEARS 13
+
+/* How strongly a context leans on the one that it refines, in intervals. */
+#define PRIOR_INTERVALS 4.0
+/* What is assumed before anything was seen: this part of intervals ends in each bin. */
+#define PRIOR_HAZARD	  0.08
+#define PRIOR_HAZARD_TAIL 0.5
+
+/* Gains of a region's averages once it has had some intervals. */
+#define MEAN_GAIN   0.06
+#define LINEAR_GAIN 0.03
+
+/* region.mean: 64 per octave of a tick; region.linear: 256 per break-even time. */
+#define MEAN_OCTAVE   64
+#define MEAN_MAX      1023
+#define LINEAR_ONE    256
+#define LINEAR_MAX    1023
+#define PAST_MAX      31
+#define DEBT_PER_UNIT 16 /* steps of region.debt per merge + split + refusal */
+#define DEBT_STEPS    127
+
+/* A decision is worked out anew after this many uses; more often while a context is new. */
+#define REUSE_NEW   64
+#define REUSE_TIMES 16
+
+/* Of a VM's intervals, every eighth also teaches the host once the VM has taught this many. */
+#define HOST_LESSONS 4096
+
+/* Contexts by level: number of intervals; and their mean; and their truncated linear mean. */
+enum { LEVEL_COUNT, LEVEL_MEAN, LEVEL_LINEAR };
+
+#define COUNTS	  4
+#define MEAN_BASE COUNTS
+#define LIN_BASE  (MEAN_BASE + COUNTS * MEANS)
+#define CONTEXTS  (LIN_BASE + COUNTS * MEANS * LINEARS)
+
+/* Per bin; the last one is for what comes after all bins. */
+struct context {
+	uint16_t ends[BINS + 1];
+	uint16_t lives[BINS + 1];
+};
+
+/* Bit per bin: at its lower edge, merging is best. */
+struct memo {
+	uint32_t merge_at;
+	uint32_t uses;
+};
+
+struct adaptive {
+	struct adaptive *host;
+	uint64_t lessons;
+	struct context contexts[CONTEXTS];
+	struct memo memos[CONTEXTS];
+};
+
+/* Lower edge of bin 0 ... BINS in ticks: 0, then 8 * 2^((i - 1) / 2). */
+static const uint32_t edges[BINS + 1] = {
+	0,     8,     11,    16,    22,	   32,	  45,	 64,	 90,	 128,  181,
+	256,   362,   512,   724,   1024,  1448,  2048,	 2896,	 4096,	 5792, 8192,
+	11585, 16384, 23170, 32768, 46340, 65536, 92681, 131072, 185363,
+};
+
+/* ---- what a region remembers ---- */
+
+/* 64 * log2(ticks), to a sixteenth of an octave. */
+static unsigned int log_of(uint64_t ticks)
+{
+	unsigned int octave;
+	unsigned int part;
+	unsigned int value;
+
+	if (ticks < 1)
+		return 0;
+	octave = 63u - (unsigned int)__builtin_clzll(ticks);
+	part = (unsigned int)((octave >= 4 ? ticks >> (octave - 4) : ticks << (4 - octave)) & 15);
+	value = octave * MEAN_OCTAVE + part * (MEAN_OCTAVE / 16);
+	return value < MEAN_MAX ? value : MEAN_MAX;
+}
+
+/* Rounds so that small steps are not lost on average; @dither are some changing bits. */
+static unsigned int moved(unsigned int from, unsigned int to, double gain, uint32_t dither)
+{
+	double noise = (double)(dither * UINT32_C(2654435761) >> 16) / 65536.0;
+
+	return (unsigned int)((double)from + gain * ((double)to - (double)from) + noise);
+}
+
+static double break_even_ticks(const struct policy_costs *costs)
+{
+	double cost = (double)(costs->merge_ns + costs->split_ns);
+
+	if (!costs->walk_ns_per_s)
+		return HUGE_VAL;
+	return ldexp(cost * 1e9 / (double)costs->walk_ns_per_s, -TICK_SHIFT);
+}
+
+static void remember(struct region *region, uint64_t age, const struct policy_costs *costs)
+{
+	double in_break_evens = (double)age / break_even_ticks(costs) * LINEAR_ONE;
+	unsigned int linear = in_break_evens < LINEAR_MAX ? (unsigned int)in_break_evens :
+							    LINEAR_MAX;
+	double share = 1.0 / (region->past + 1);
+
+	region->mean = moved(region->mean, log_of(age), fmax(share, MEAN_GAIN), region->stamp) &
+		       MEAN_MAX;
+	region->linear =
+		moved(region->linear, linear, fmax(share, LINEAR_GAIN), region->stamp >> 3) &
+		LINEAR_MAX;
+	if (region->past < PAST_MAX)
+		region->past++;
+}
+
+uint64_t adaptive_typical(const struct region *region)
+{
+	return region->past ? (uint64_t)exp2((double)region->mean / MEAN_OCTAVE) : 0;
+}
+
+/* ---- debt: what a region has cost beyond twice the optimum ---- */
+
+static double debt_step(const struct policy_costs *costs)
+{
+	return (double)(costs->merge_ns + costs->split_ns + costs->fail_ns) / DEBT_PER_UNIT;
+}
+
+static double walk_of(uint64_t age, const struct policy_costs *costs)
+{
+	return ldexp((double)age, TICK_SHIFT) * (double)costs->walk_ns_per_s / 1e9;
+}
+
+/* Rounds against the region, so that what is stored is never below the truth. */
+static void debt_change(struct region *region, double change_ns, const struct policy_costs *costs)
+{
+	double step = debt_step(costs);
+	double debt = step > 0 ? ceil((double)region->debt + change_ns / step) : 0;
+
+	region->debt = debt <= 0	 ? 0 :
+		       debt < DEBT_STEPS ? (unsigned int)debt & DEBT_STEPS :
+					   DEBT_STEPS;
+}
+
+void adaptive_note_merge(struct region *region, uint64_t age, const struct policy_costs *costs)
+{
+	debt_change(region, walk_of(age, costs) + (double)(costs->merge_ns + costs->split_ns),
+		    costs);
+}
+
+void adaptive_note_refusal(struct region *region, const struct policy_costs *costs)
+{
+	debt_change(region, (double)costs->fail_ns, costs);
+}
+
+static void debt_settle(struct region *region, uint64_t age, bool merged,
+			const struct policy_costs *costs)
+{
+	double walk = walk_of(age, costs);
+	double best = fmin(walk, (double)(costs->merge_ns + costs->split_ns));
+
+	debt_change(region, (merged ? 0 : walk) - 2 * best, costs);
+}
+
+/* Moves a merge at @age to where the bound holds whatever comes next. */
+static uint64_t within_bound(const struct region *region, uint64_t age,
+			     const struct policy_costs *costs)
+{
+	double cost = (double)(costs->merge_ns + costs->split_ns);
+	double debt = (double)region->debt * debt_step(costs);
+	double spare = ADAPTIVE_DEBT_MAX * DEBT_PER_UNIT * debt_step(costs) - debt;
+	double even = break_even_ticks(costs);
+	double latest;
+
+	if (isinf(even))
+		return NO_TICK;
+	/* Merged early and split at once: costs that much more than twice the walk. */
+	if ((double)age < even && cost - walk_of(age, costs) > spare)
+		age = (uint64_t)ceil(even);
+	latest = even * (1 + fmax(spare, 0) / cost);
+	return (double)age > latest ? (uint64_t)latest : age;
+}
+
+/* ---- contexts ---- */
+
+static unsigned int linear_bin(unsigned int linear)
+{
+	/* In 1/256 of the break-even time; finest around it. */
+	static const uint16_t limits[LINEARS - 1] = {26,  64,  115, 166, 205, 230,
+						     256, 282, 320, 384, 512, 768};
+	unsigned int bin = 0;
+
+	for (unsigned int i = 0; i < LINEARS - 1; i++)
+		bin += linear >= limits[i];
+	return bin;
+}
+
+/* Octaves from 8 ticks on. */
+static unsigned int mean_bin(unsigned int mean)
+{
+	unsigned int octave = mean / MEAN_OCTAVE;
+
+	return octave < 3 ? 0 : octave - 3 < MEANS ? octave - 3 : MEANS - 1;
+}
+
+/* The context of each level, coarse to fine. */
+static void contexts_of(const struct region *region, unsigned int index[static LEVELS])
+{
+	unsigned int count = region->past < COUNTS - 1 ? region->past : COUNTS - 1;
+	unsigned int mean = count ? mean_bin(region->mean) : 0;
+	unsigned int linear = count > 1 ? linear_bin(region->linear) : 0;
+
+	index[LEVEL_COUNT] = count;
+	index[LEVEL_MEAN] = MEAN_BASE + count * MEANS + mean;
+	index[LEVEL_LINEAR] = LIN_BASE + (count * MEANS + mean) * LINEARS + linear;
+}
+
+static void fade(struct context *context, unsigned int bin)
+{
+	if (context->ends[bin] + context->lives[bin] <= CAP)
+		return;
+	context->ends[bin] /= 2;
+	context->lives[bin] /= 2;
+}
+
+/* An interval outlived the bins from @from to before @to, and, if @ended, ended in bin @to. */
+static void count_bins(struct context *context, unsigned int from, unsigned int to, bool ended)
+{
+	for (unsigned int bin = from; bin < to; bin++) {
+		context->lives[bin] += ONE;
+		fade(context, bin);
+	}
+	if (!ended)
+		return;
+	context->ends[to] += ONE;
+	fade(context, to);
+}
+
+static void teach(struct adaptive *adaptive, const unsigned int index[static LEVELS],
+		  unsigned int from, unsigned int to, bool ended)
+{
+	for (unsigned int level = 0; level < LEVELS; level++)
+		count_bins(&adaptive->contexts[index[level]], from, to, ended);
+}
+
+static void note(struct adaptive *adaptive, struct region *region, unsigned int to, bool ended)
+{
+	unsigned int index[LEVELS];
+
+	contexts_of(region, index);
+	teach(adaptive, index, region->stage, to, ended);
+	if (adaptive->host && (adaptive->lessons < HOST_LESSONS || !(region->stamp & 7)))
+		teach(adaptive->host, index, region->stage, to, ended);
+	adaptive->lessons += ended;
+}
+
+/* The bin that @age lies in; BINS: after all. */
+static unsigned int bin_of(uint64_t age)
+{
+	unsigned int octave;
+	unsigned int bin;
+
+	if (age < edges[1])
+		return 0;
+	octave = 63u - (unsigned int)__builtin_clzll(age);
+	bin = 2 * octave - 5;
+	if (bin >= BINS)
+		return age >= edges[BINS] || bin > BINS ? BINS : BINS - 1;
+	return age >= edges[bin + 1] ? bin + 1 : bin;
+}
+
+void adaptive_note_start(struct region *region)
+{
+	region->stage = 0;
+}
+
+void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age)
+{
+	unsigned int bin = bin_of(age);
+
+	if (bin <= region->stage)
+		return;
+	/* Outliving the last edge is a count of its own. */
+	note(adaptive, region, bin == BINS ? BINS + 1 : bin, false);
+	region->stage = bin & 31;
+}
+
+void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age, bool merged,
+		       const struct policy_costs *costs)
+{
+	unsigned int bin = bin_of(age);
+
+	if (bin < region->stage)
+		bin = region->stage;
+	note(adaptive, region, bin, true);
+	debt_settle(region, age, merged, costs);
+	remember(region, age, costs);
+}
+
+/* Looked at once per octave, from 16 s on every second one. */
+uint64_t adaptive_next_note(const struct region *region)
+{
+	unsigned int next = (region->stage + 2u) | 1u;
+
+	if (region->stage >= BINS)
+		return NO_TICK;
+	if (next < 9)
+		next = 9;
+	return edges[next < BINS ? next : BINS];
+}
+
+/* ---- decisions ---- */
+
+static double refine(const struct context *context, unsigned int bin, double hazard)
+{
+	double ends = context->ends[bin];
+	double all = ends + context->lives[bin];
+
+	return (ends + PRIOR_INTERVALS * ONE * hazard) / (all + PRIOR_INTERVALS * ONE);
+}
+
+/* Of the intervals that reach a bin, the part that ends in it; from bin @from on. */
+static void hazards(const struct adaptive *adaptive, const unsigned int index[static LEVELS],
+		    unsigned int from, double ret[static BINS + 1])
+{
+	for (unsigned int bin = from; bin <= BINS; bin++) {
+		double hazard = bin < BINS ? PRIOR_HAZARD : PRIOR_HAZARD_TAIL;
+
+		for (unsigned int level = 0; level < LEVELS; level++) {
+			if (adaptive->host)
+				hazard = refine(&adaptive->host->contexts[index[level]], bin,
+						hazard);
+			hazard = refine(&adaptive->contexts[index[level]], bin, hazard);
+		}
+		ret[bin] = hazard;
+	}
+}
+
+/*
+ * Backward induction: at each edge, is merging now cheaper than going through the bin and deciding
+ * at the next edge? After the last edge a merge always pays.
+ */
+static uint32_t solve(const struct adaptive *adaptive, const unsigned int index[static LEVELS],
+		      const struct policy_costs *costs)
+{
+	double hazard[BINS + 1];
+	double lives;
+	double best;
+	uint32_t merge_at = UINT32_C(1) << BINS;
+
+	hazards(adaptive, index, 0, hazard);
+	lives = 1 - hazard[BINS];
+	best = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+	for (unsigned int bin = BINS; bin-- > 0;) {
+		double walk = walk_of(edges[bin + 1] - edges[bin], costs);
+		double go_on = hazard[bin] * walk / 2 + (1 - hazard[bin]) * (walk + best);
+		double merge;
+
+		lives *= 1 - hazard[bin];
+		merge = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+		if (merge <= go_on)
+			merge_at |= UINT32_C(1) << bin;
+		best = fmin(merge, go_on);
+	}
+	return merge_at;
+}
+
+uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
+			    const struct policy_costs *costs)
+{
+	unsigned int index[LEVELS];
+	struct memo *memo;
+	uint32_t merge_at;
+
+	contexts_of(region, index);
+	memo = &adaptive->memos[index[LEVELS - 1]];
+	if (memo->uses < REUSE_NEW || memo->uses % REUSE_TIMES == 0)
+		memo->merge_at = solve(adaptive, index, costs);
+	memo->uses++;
+	merge_at = memo->merge_at >> region->stage << region->stage;
+	return within_bound(region, edges[__builtin_ctz(merge_at)], costs);
+}
+
+struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
+					 const struct region *region)
+{
+	struct adaptive_outlook outlook = {0, 0, 0};
+	unsigned int index[LEVELS];
+	double hazard[BINS + 1];
+	double lives = 1;
+
+	contexts_of(region, index);
+	hazards(adaptive, index, region->stage, hazard);
+	for (unsigned int bin = region->stage; bin < BINS; bin++) {
+		double span = edges[bin + 1] - edges[bin];
+
+		outlook.expected_ticks += lives * span * (1 - hazard[bin] / 2);
+		lives *= 1 - hazard[bin];
+	}
+	/* Who outlives all bins is expected to live that long again. */
+	outlook.expected_ticks += lives * edges[BINS];
+	outlook.ends = 1 - lives * (1 - hazard[BINS]);
+	for (unsigned int level = 0; level < LEVELS; level++) {
+		const struct context *context = &adaptive->contexts[index[level]];
+
+		outlook.samples =
+			(context->ends[region->stage] + context->lives[region->stage]) / ONE;
+	}
+	return outlook;
+}
+
+struct adaptive *adaptive_new(struct adaptive *host)
+{
+	struct adaptive *adaptive = calloc(1, sizeof(*adaptive));
+
+	if (adaptive)
+		adaptive->host = host;
+	return adaptive;
+}
+
+struct adaptive *adaptive_free(struct adaptive *adaptive)
+{
+	free(adaptive);
+	return NULL;
+}
+
+size_t adaptive_bytes(const struct adaptive *adaptive)
+{
+	return sizeof(*adaptive);
+}

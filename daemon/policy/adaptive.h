@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Learns how long regions stay private, and from that when a merge pays.
+ *
+ * Lengths of intervals lie in bins, two per octave. What is likely to come depends on a region's
+ * past: how many intervals it had, and how long they were on average. Each such context keeps, per
+ * bin, how many intervals ended in it and how many outlived it, per VM and for all VMs together.
+ * When to merge follows by backward induction over the bins. Whatever was learnt, what a region has
+ * cost stays below twice the optimum plus ADAPTIVE_DEBT_MAX. See docs/policy.md.
+ */
+#ifndef TDX_LPAGE_POLICY_ADAPTIVE_H
+#define TDX_LPAGE_POLICY_ADAPTIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/policy/policy.h"
+#include "daemon/policy/table.h"
+
+#define ADAPTIVE_BINS 30
+/* K of the bound, in units of merge + split + refusal cost. */
+#define ADAPTIVE_DEBT_MAX 3
+
+struct adaptive;
+
+/* What a VM learns, and through @host what all VMs teach each other; NULL: this is the host's. */
+struct adaptive *adaptive_new(struct adaptive *host);
+struct adaptive *adaptive_free(struct adaptive *adaptive);
+size_t adaptive_bytes(const struct adaptive *adaptive);
+
+/* A new interval begins. */
+void adaptive_note_start(struct region *region);
+
+/* The interval of @region is @age ticks old and goes on. */
+void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age);
+
+/* The interval of @region ended after @age ticks; @merged: it held a merge. */
+void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age, bool merged,
+		       const struct policy_costs *costs);
+
+/* The region was merged, or a try was refused, at @age. */
+void adaptive_note_merge(struct region *region, uint64_t age, const struct policy_costs *costs);
+void adaptive_note_refusal(struct region *region, const struct policy_costs *costs);
+
+/* The age in ticks at which the next note is due, NO_TICK: no more. */
+uint64_t adaptive_next_note(const struct region *region);
+
+/* The age, not before the last note, at which to merge; NO_TICK: not in sight. */
+uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
+			    const struct policy_costs *costs);
+
+/* What is expected from now on. */
+struct adaptive_outlook {
+	double expected_ticks; /* until the next conversion, no further than the last bin */
+	double ends;	       /* probability that there is one */
+	double samples;	       /* intervals that the estimate rests on */
+};
+
+struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
+					 const struct region *region);
+
+/* The typical length of the intervals of a region in ticks; 0: it had none. */
+uint64_t adaptive_typical(const struct region *region);
+
+#endif

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/trace/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S    UINT64_C(1000000000)
+#define DIR_REGIONS (UINT64_C(1) << 15)
+#define WORDS	    (MODEL_REGION_PAGES / 64)
+
+/* ---- VMs and regions ---- */
+
+static size_t vm_index(const struct model *model, uint32_t vm_id)
+{
+	size_t low = 0;
+	size_t high = model->nr_vms;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (model->vms[mid]->id < vm_id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct model_vm *model_vm_find(const struct model *model, uint32_t vm_id)
+{
+	size_t i;
+
+	if (model->last_vm && model->last_vm->id == vm_id)
+		return model->last_vm;
+	i = vm_index(model, vm_id);
+	return i < model->nr_vms && model->vms[i]->id == vm_id ? model->vms[i] : NULL;
+}
+
+static int vm_add(struct model *model, const struct trace_record *record)
+{
+	size_t at = vm_index(model, record->vm_id);
+	struct model_vm *vm;
+
+	if (model->nr_vms == model->room_vms) {
+		size_t room = model->room_vms ? 2 * model->room_vms : 16;
+		struct model_vm **vms = realloc(model->vms, room * sizeof(struct model_vm *));
+
+		if (!vms)
+			return -ENOMEM;
+		model->vms = vms;
+		model->room_vms = room;
+	}
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return -ENOMEM;
+	vm->id = record->vm_id;
+	vm->regions = record->regions;
+	vm->walk_ns_per_s = record->walk_ns_per_s;
+	memcpy(vm->name, record->name, sizeof(vm->name));
+	memmove(model->vms + at + 1, model->vms + at,
+		(model->nr_vms - at) * sizeof(struct model_vm *));
+	model->vms[at] = vm;
+	model->nr_vms++;
+	return 0;
+}
+
+struct model_region *model_region_find(const struct model_vm *vm, uint64_t rfn)
+{
+	uint64_t dir = rfn / DIR_REGIONS;
+
+	if (dir >= vm->nr_dirs || !vm->dirs[dir])
+		return NULL;
+	return vm->dirs[dir][rfn % DIR_REGIONS];
+}
+
+static struct model_region *region_get(struct model_vm *vm, uint64_t rfn)
+{
+	uint64_t dir = rfn / DIR_REGIONS;
+	struct model_region *region;
+
+	if (!vm->dirs) {
+		vm->nr_dirs = (vm->regions + DIR_REGIONS - 1) / DIR_REGIONS;
+		vm->dirs = calloc(vm->nr_dirs, sizeof(*vm->dirs));
+		if (!vm->dirs)
+			return NULL;
+	}
+	if (!vm->dirs[dir])
+		vm->dirs[dir] = calloc(DIR_REGIONS, sizeof(struct model_region *));
+	if (!vm->dirs[dir])
+		return NULL;
+	region = vm->dirs[dir][rfn % DIR_REGIONS];
+	if (region)
+		return region;
+	region = calloc(1, sizeof(*region));
+	if (!region)
+		return NULL;
+	region->walk_ns_per_s = vm->walk_ns_per_s;
+	vm->dirs[dir][rfn % DIR_REGIONS] = region;
+	vm->touched_regions++;
+	return region;
+}
+
+static void vm_free_regions(struct model_vm *vm)
+{
+	for (uint64_t dir = 0; dir < vm->nr_dirs; dir++) {
+		for (uint64_t i = 0; vm->dirs[dir] && i < DIR_REGIONS; i++)
+			free(vm->dirs[dir][i]);
+		free(vm->dirs[dir]);
+	}
+	free(vm->dirs);
+	vm->dirs = NULL;
+	vm->nr_dirs = 0;
+}
+
+/* ---- pages ---- */
+
+/* The bits of pages first ... first + nr - 1 that lie in @word. */
+static uint64_t word_mask(unsigned int word, unsigned int first, unsigned int nr)
+{
+	unsigned int low = word * 64;
+	unsigned int from = first > low ? first - low : 0;
+	unsigned int to = first + nr > low ? first + nr - low : 0;
+
+	if (from >= 64 || to <= from)
+		return 0;
+	if (to > 64)
+		to = 64;
+	return (to - from == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << (to - from)) - 1)) << from;
+}
+
+/* Returns how many pages turned shared. */
+static unsigned int pages_to_shared(struct model_region *region, unsigned int first,
+				    unsigned int nr)
+{
+	unsigned int flipped = 0;
+
+	for (unsigned int i = first / 64; i <= (first + nr - 1) / 64; i++) {
+		uint64_t mask = word_mask(i, first, nr);
+		uint64_t left = region->pending[i] & mask;
+
+		flipped += (unsigned int)__builtin_popcountll(mask & ~region->shared[i]);
+		region->nr_pending = (uint16_t)(region->nr_pending - __builtin_popcountll(left));
+		region->pending[i] &= ~mask;
+		region->shared[i] |= mask;
+	}
+	region->nr_shared = (uint16_t)(region->nr_shared + flipped);
+	return flipped;
+}
+
+static unsigned int pages_to_private(struct model_region *region, unsigned int first,
+				     unsigned int nr)
+{
+	unsigned int flipped = 0;
+
+	for (unsigned int i = first / 64; i <= (first + nr - 1) / 64; i++) {
+		uint64_t bits = word_mask(i, first, nr) & region->shared[i];
+
+		flipped += (unsigned int)__builtin_popcountll(bits);
+		region->shared[i] &= ~bits;
+		region->pending[i] |= bits;
+	}
+	region->nr_shared = (uint16_t)(region->nr_shared - flipped);
+	region->nr_pending = (uint16_t)(region->nr_pending + flipped);
+	return flipped;
+}
+
+static unsigned int pages_accept(struct model_region *region, unsigned int first, unsigned int nr)
+{
+	unsigned int flipped = 0;
+
+	for (unsigned int i = first / 64; i <= (first + nr - 1) / 64; i++) {
+		uint64_t bits = word_mask(i, first, nr) & region->pending[i];
+
+		flipped += (unsigned int)__builtin_popcountll(bits);
+		region->pending[i] &= ~bits;
+	}
+	region->nr_pending = (uint16_t)(region->nr_pending - flipped);
+	return flipped;
+}
+
+/* ---- intervals ---- */
+
+static void interval_walk(struct model_region *region, uint64_t t_ns)
+{
+	model_walk walk = (model_walk)(t_ns - region->walk_from) * region->walk_ns_per_s;
+
+	region->walk += walk;
+	if (!region->merged)
+		region->walked += walk;
+	region->walk_from = t_ns;
+}
+
+static void interval_begin(struct model *model, struct model_region *region, uint64_t t_ns)
+{
+	model->score.intervals++;
+	region->interval = true;
+	region->merged = false;
+	region->start_ns = region->walk_from = t_ns;
+	region->walk = region->walked = 0;
+}
+
+/* @partial: a conversion of some pages ended it, which would split a merged region. */
+static void interval_finish(struct model *model, struct model_vm *vm, uint64_t rfn,
+			    struct model_region *region, uint64_t t_ns, bool partial)
+{
+	model_walk merge = (model_walk)model->costs.merge_ns * NS_PER_S;
+	model_walk split = partial ? (model_walk)model->costs.split_ns * NS_PER_S : 0;
+	model_walk cost;
+	model_walk opt;
+
+	interval_walk(region, t_ns);
+	region->interval = false;
+	opt = region->walk < merge + split ? region->walk : merge + split;
+	cost = region->walked + (region->merged ? merge + split : 0);
+	model->score.walk += region->walked;
+	model->score.opt += opt;
+	if (region->merged && partial)
+		model->score.splits++;
+	if (model->interval)
+		model->interval(model->ctx, vm, rfn, region, t_ns, (uint64_t)(cost / NS_PER_S),
+				(uint64_t)(opt / NS_PER_S));
+}
+
+/* ---- records ---- */
+
+static void region_to_shared(struct model *model, struct model_vm *vm, uint64_t rfn,
+			     struct model_region *region, unsigned int first, unsigned int nr,
+			     uint64_t t_ns)
+{
+	bool whole = nr == MODEL_REGION_PAGES;
+	unsigned int flipped;
+
+	if (region->interval)
+		interval_finish(model, vm, rfn, region, t_ns, !whole);
+	else if (!region->small && !region->dropped && !whole)
+		model->score.forced_splits++;
+	region->small = !whole;
+	region->dropped = region->dropped || whole;
+	flipped = pages_to_shared(region, first, nr);
+	if (!flipped)
+		return;
+	region->to_shared_pages += flipped;
+	region->to_shared_events++;
+	region->last_to_shared_ns = t_ns;
+	if (model->changed)
+		model->changed(model->ctx, vm, rfn, region);
+}
+
+static void region_to_private(struct model *model, struct model_vm *vm, uint64_t rfn,
+			      struct model_region *region, unsigned int first, unsigned int nr,
+			      uint64_t t_ns)
+{
+	unsigned int flipped = pages_to_private(region, first, nr);
+
+	if (!flipped)
+		return;
+	region->to_private_pages += flipped;
+	region->to_private_events++;
+	region->last_to_private_ns = t_ns;
+	if (model->changed)
+		model->changed(model->ctx, vm, rfn, region);
+}
+
+static void region_accept(struct model *model, struct model_region *region, unsigned int first,
+			  unsigned int nr, uint64_t t_ns)
+{
+	if (!pages_accept(region, first, nr) || region->nr_pending || region->nr_shared)
+		return;
+	if (region->dropped) {
+		region->dropped = false;
+		region->small = false;
+		return;
+	}
+	interval_begin(model, region, t_ns);
+}
+
+static int apply_conversion(struct model *model, struct model_vm *vm,
+			    const struct trace_record *record)
+{
+	uint64_t gfn = record->gfn;
+	uint64_t end = record->gfn + record->npages;
+
+	while (gfn < end) {
+		uint64_t rfn = gfn / MODEL_REGION_PAGES;
+		unsigned int first = gfn % MODEL_REGION_PAGES;
+		uint64_t left = end - gfn;
+		unsigned int nr = left < MODEL_REGION_PAGES - first ? (unsigned int)left :
+								      MODEL_REGION_PAGES - first;
+		struct model_region *region = model_region_find(vm, rfn);
+
+		gfn += nr;
+		/* P and A of a region that was never shared have no effect. */
+		if (!region && record->op != TRACE_TO_SHARED)
+			continue;
+		if (!region)
+			region = region_get(vm, rfn);
+		if (!region)
+			return -ENOMEM;
+		if (record->op == TRACE_TO_SHARED)
+			region_to_shared(model, vm, rfn, region, first, nr, record->t_ns);
+		else if (record->op == TRACE_TO_PRIVATE)
+			region_to_private(model, vm, rfn, region, first, nr, record->t_ns);
+		else
+			region_accept(model, region, first, nr, record->t_ns);
+	}
+	return 0;
+}
+
+static int apply_walk(struct model_vm *vm, const struct trace_record *record)
+{
+	struct model_region *region = region_get(vm, record->rfn);
+
+	if (!region)
+		return -ENOMEM;
+	if (region->interval)
+		interval_walk(region, record->t_ns);
+	region->walk_ns_per_s = record->walk_ns_per_s;
+	return 0;
+}
+
+static void vm_end(struct model *model, struct model_vm *vm, uint64_t t_ns)
+{
+	for (uint64_t dir = 0; dir < vm->nr_dirs; dir++) {
+		for (uint64_t i = 0; vm->dirs[dir] && i < DIR_REGIONS; i++) {
+			struct model_region *region = vm->dirs[dir][i];
+
+			if (region && region->interval)
+				interval_finish(model, vm, dir * DIR_REGIONS + i, region, t_ns,
+						false);
+		}
+	}
+	vm->gone = true;
+	vm_free_regions(vm);
+}
+
+int model_apply(struct model *model, const struct trace_record *record)
+{
+	struct model_vm *vm = NULL;
+
+	if (record->op == TRACE_VM)
+		return vm_add(model, record);
+	if (record->op == TRACE_END) {
+		for (size_t i = 0; i < model->nr_vms; i++)
+			vm_end(model, model->vms[i], record->t_ns);
+		model->ended = true;
+		return 0;
+	}
+	vm = model_vm_find(model, record->vm_id);
+	if (!vm || vm->gone)
+		return -EINVAL;
+	model->last_vm = vm;
+	if (record->op == TRACE_WALK)
+		return apply_walk(vm, record);
+	if (record->op == TRACE_VM_GONE) {
+		vm_end(model, vm, record->t_ns);
+		return 0;
+	}
+	return apply_conversion(model, vm, record);
+}
+
+/* ---- tries ---- */
+
+static enum lpage_reason try_region(struct model_region *region, uint64_t t_ns)
+{
+	if (!region || (!region->nr_shared && !region->nr_pending && !region->interval))
+		return LPAGE_REASON_ALREADY_LARGE;
+	if (region->nr_shared)
+		return region->nr_shared == MODEL_REGION_PAGES ? LPAGE_REASON_NOT_PRIVATE :
+								 LPAGE_REASON_MIXED;
+	if (region->nr_pending)
+		return LPAGE_REASON_NOT_ACCEPTED;
+	if (region->merged)
+		return LPAGE_REASON_ALREADY_LARGE;
+	interval_walk(region, t_ns);
+	region->merged = true;
+	region->merge_ns = t_ns;
+	region->small = false;
+	return LPAGE_REASON_NONE;
+}
+
+enum lpage_reason model_try(struct model *model, uint32_t vm_id, uint64_t rfn, uint64_t t_ns)
+{
+	struct model_vm *vm = model_vm_find(model, vm_id);
+	enum lpage_reason reason;
+
+	if (!vm || vm->gone || model->ended)
+		reason = LPAGE_REASON_VM_GONE;
+	else if (rfn >= vm->regions)
+		reason = LPAGE_REASON_BAD_RANGE;
+	else
+		reason = try_region(model_region_find(vm, rfn), t_ns);
+	if (reason == LPAGE_REASON_NONE)
+		model->score.merges++;
+	else
+		model->score.refusals++;
+	return reason;
+}
+
+/* ---- results ---- */
+
+static model_walk model_cost(const struct model *model)
+{
+	const struct model_score *score = &model->score;
+
+	return score->walk + NS_PER_S * ((model_walk)score->merges * model->costs.merge_ns +
+					 (model_walk)score->splits * model->costs.split_ns +
+					 (model_walk)score->refusals * model->costs.fail_ns);
+}
+
+uint64_t model_cost_ns(const struct model *model)
+{
+	return (uint64_t)(model_cost(model) / NS_PER_S);
+}
+
+uint64_t model_opt_ns(const struct model *model)
+{
+	return (uint64_t)(model->score.opt / NS_PER_S);
+}
+
+uint64_t model_walk_ns(const struct model *model)
+{
+	return (uint64_t)(model->score.walk / NS_PER_S);
+}
+
+double model_ratio(const struct model *model)
+{
+	return model->score.opt ? (double)model_cost(model) / (double)model->score.opt : NAN;
+}
+
+void model_init(struct model *model, const struct trace_costs *costs)
+{
+	*model = (struct model){.costs = *costs};
+}
+
+void model_done(struct model *model)
+{
+	for (size_t i = 0; i < model->nr_vms; i++) {
+		vm_free_regions(model->vms[i]);
+		free(model->vms[i]);
+	}
+	free(model->vms);
+	*model = (struct model){0};
+}

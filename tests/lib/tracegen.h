@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes conversion traces out of a seed. The same kind and seed give the same trace on every
+ * machine. Sizes, rates and lengths are drawn from the seed too, so that two seeds of a kind differ
+ * in more than the noise; see tests/traces/README.md.
+ */
+#ifndef TDX_LPAGE_TESTS_TRACEGEN_H
+#define TDX_LPAGE_TESTS_TRACEGEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* X(IDENTIFIER, "name", "what it is like") */
+#define TRACEGEN_KINDS(X)                                                                          \
+	X(BOOT, "boot", "a guest boots: many regions convert once to a few times, then quiet")     \
+	X(WEB, "web", "mostly one-off conversions, some hot and some bursty regions")              \
+	X(DATABASE, "database", "Poisson around the break-even time, and heavy-tailed")            \
+	X(BURSTS, "bursts", "several conversions in a row, then a long pause")                     \
+	X(PHASES, "phases", "the guest alternates between hot and quiet phases")                   \
+	X(THRASH, "thrash", "regions that are never private for long")                             \
+	X(FLEET, "fleet", "many VMs of all kinds that come and go")                                \
+	X(ADVERSARY, "adversary", "intervals that end just after a plausible threshold")           \
+	X(PERIODIC, "periodic", "DMA buffers with fixed periods")                                  \
+	X(WHOLE, "whole", "swiotlb: whole regions, mixed with partial conversions")                \
+	X(SLOW, "slow", "like web, in a guest that is slow to accept pages")
+
+enum tracegen_kind {
+#define X(id, name, doc) TRACEGEN_##id,
+	TRACEGEN_KINDS(X)
+#undef X
+		TRACEGEN_KINDS_END,
+};
+
+const char *tracegen_name(enum tracegen_kind kind);
+const char *tracegen_doc(enum tracegen_kind kind);
+
+/* Returns the kind or -ENOENT. */
+int tracegen_from_name(const char *name);
+
+/* Writes a trace; @scale stretches the number of regions (1: as it comes). Negative errno. */
+int tracegen_write(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale);
+
+/* The same to memory, to be freed by the caller. */
+int tracegen_buffer(enum tracegen_kind kind, uint64_t seed, double scale, char **ret, size_t *len);
+
+#endif
