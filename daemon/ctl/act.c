@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "daemon/config/text.h"
-#include "daemon/ctl/duration.h"
 #include "daemon/ctl/format.h"
+#include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
 

@@ -142,6 +142,37 @@ int ctl_complain(struct ctl *ctl, const json_t *reply)
 	return ctl_failure(ctl, "%s (%s)", text_of(params, "text"), text_of(params, "errno"));
 }
 
+/* Names and command lines come from VMMs: no control character of theirs reaches a terminal. */
+static void clean_string(json_t *string)
+{
+	char *copy = strdup(json_string_value(string));
+
+	for (char *p = copy; p && *p; p++) {
+		if (((unsigned char)*p < ' ' && *p != '\n') || *p == 0x7f)
+			*p = '?';
+		/* C1, as UTF-8. */
+		if ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0)
+			p[1] = (char)0xbf;
+	}
+	if (copy)
+		json_string_set(string, copy);
+	free(copy);
+}
+
+static void clean(json_t *json)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(json))
+		clean_string(json);
+	json_array_foreach(json, i, value)
+		clean(value);
+	json_object_foreach(json, name, value)
+		clean(value);
+}
+
 int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
 {
 	json_t *reply, *params;
@@ -149,6 +180,8 @@ int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
 
 	if (r < 0)
 		return ctl_lost(ctl, r);
+	if (!ctl->json)
+		clean(reply);
 	if (json_object_get(reply, "error")) {
 		r = ctl_complain(ctl, reply);
 		json_decref(reply);

@@ -62,6 +62,7 @@ extern const struct ctl_verb ctl_verbs[];
 
 /* Where a run takes place; tests have their own. */
 struct ctl_env {
+	FILE *in; /* keys of top; NULL: none */
 	FILE *out;
 	FILE *err;
 	bool colour;

@@ -116,15 +116,6 @@ struct table *table_new(const char *const *heads)
 	return table;
 }
 
-/* What comes from guests and VMMs must not steer the terminal. */
-static void clean(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
-}
-
 void table_add(struct table *table, const char *format, ...)
 {
 	char *cell;
@@ -140,7 +131,6 @@ void table_add(struct table *table, const char *format, ...)
 	if (vasprintf(&cell, format, ap) < 0)
 		abort();
 	va_end(ap);
-	clean(cell);
 	table->cells[table->nr_cells++] = cell;
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/ctl/lists.h"
+#include "daemon/ctl/range.h"
+#include <errno.h>
+
 #include "daemon/control/call.h"
 
 json_t *ctl_fresh(const struct ctl *ctl)
@@ -79,4 +82,23 @@ int ctl_list_regions(struct ctl *ctl, json_t *params, size_t limit, json_int_t *
 	static const struct parts parts = {"ListRegions", "regions", "next_rfn", "start_rfn"};
 
 	return collect(ctl, &parts, params, limit, ret_vm, ret);
+}
+
+int ctl_range_param(struct ctl *ctl, json_t *params)
+{
+	const char *text = ctl_option(ctl, "--range");
+	struct range range;
+	int r;
+
+	if (!text)
+		return CTL_OK;
+	r = range_parse(text, &range);
+	if (r < 0 && r != -EDOM)
+		return ctl_usage_error(ctl,
+				       "--range %s: wants START-END, START+SIZE or START below "
+				       "2^52, such as 2G-3G",
+				       text);
+	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
+	json_object_set_new(params, "nr_regions", json_integer((json_int_t)range.nr_regions));
+	return CTL_OK;
 }

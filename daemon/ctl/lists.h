@@ -15,4 +15,7 @@ int ctl_list_vms(struct ctl *ctl, json_t *params, json_t **ret);
 int ctl_list_regions(struct ctl *ctl, json_t *params, size_t limit, json_int_t *ret_vm,
 		     json_t **ret);
 
+/* Adds --range to the parameters, rounded outwards. Returns CTL_OK, or complains. */
+int ctl_range_param(struct ctl *ctl, json_t *params);
+
 #endif

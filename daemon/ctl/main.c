@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 	const char *no_colour = getenv("NO_COLOR"), *dir = getenv("TDX_LPAGE_RUNTIME_DIR");
 	const char *term = getenv("TERM");
 	const struct ctl_env env = {
+		.in = stdin,
 		.out = stdout,
 		.err = stderr,
 		.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&

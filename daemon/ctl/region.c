@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
+#include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
 
@@ -24,42 +24,6 @@ static json_t *split_states(const char *text)
 		text += len + (text[len] == ',');
 	}
 	return list;
-}
-
-static int add_range(struct ctl *ctl, json_t *params)
-{
-	const char *text = ctl_option(ctl, "--range");
-	struct range range;
-	int r;
-
-	if (!text)
-		return CTL_OK;
-	r = range_parse(text, &range);
-	if (r < 0 && r != -EDOM)
-		return ctl_usage_error(ctl,
-				       "--range %s: wants START-END, START+SIZE or START below "
-				       "2^52, such as 2G-3G",
-				       text);
-	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
-	json_object_set_new(params, "nr_regions", json_integer((json_int_t)range.nr_regions));
-	return CTL_OK;
-}
-
-static int parse_limit(struct ctl *ctl, size_t *ret)
-{
-	const char *text = ctl_option(ctl, "--limit");
-	char *end;
-	unsigned long n;
-
-	*ret = SIZE_MAX;
-	if (!text)
-		return CTL_OK;
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || n < 1 || n > 1000000000)
-		return ctl_usage_error(ctl, "--limit %s: wants 1 to 1000000000", text);
-	*ret = n;
-	return CTL_OK;
 }
 
 static const char *hold_text(const json_t *region, char ret[static 2 * FORMAT_MAX])
@@ -124,15 +88,15 @@ int verb_region_list(struct ctl *ctl)
 {
 	json_t *params = ctl_fresh(ctl), *regions;
 	json_int_t vm;
-	size_t limit;
+	unsigned long limit = ULONG_MAX;
 	int r;
 
 	json_object_set_new(params, "vm", json_string(ctl->args[0]));
 	if (ctl_option(ctl, "--state"))
 		json_object_set_new(params, "states", split_states(ctl_option(ctl, "--state")));
-	r = add_range(ctl, params);
+	r = ctl_range_param(ctl, params);
 	if (r == CTL_OK)
-		r = parse_limit(ctl, &limit);
+		r = ctl_number(ctl, "--limit", 1, 1000000000, &limit);
 	if (r != CTL_OK) {
 		json_decref(params);
 		return r;

@@ -5,6 +5,7 @@
 #include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
+#include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"
 
 #define INT JSON_INTEGER_FORMAT
@@ -111,6 +112,17 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 	table_print(table, ctl->out, ctl->env.colour);
 }
 
+void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
+{
+	print_host(ctl, host);
+	print_losses(ctl, host);
+	fputc('\n', ctl->out);
+	if (json_array_size(vms))
+		print_vms(ctl, host, vms);
+	else
+		fputs("no VM with private memory runs\n", ctl->out);
+}
+
 int verb_status(struct ctl *ctl)
 {
 	json_t *status, *vms;
@@ -123,15 +135,7 @@ int verb_status(struct ctl *ctl)
 		r = ctl_print_json(ctl, json_pack("{s:O, s:o}", "host",
 						  json_object_get(status, "host"), "vms", vms));
 	} else if (r == CTL_OK) {
-		const json_t *host = json_object_get(status, "host");
-
-		print_host(ctl, host);
-		print_losses(ctl, host);
-		fputc('\n', ctl->out);
-		if (json_array_size(vms))
-			print_vms(ctl, host, vms);
-		else
-			fputs("no VM with private memory runs\n", ctl->out);
+		show_status(ctl, json_object_get(status, "host"), vms);
 		json_decref(vms);
 	}
 	json_decref(status);

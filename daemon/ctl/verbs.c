@@ -58,6 +58,22 @@ const struct ctl_verb ctl_verbs[] = {
 			    FRESH},
 	},
 	{
+		.name = "region map",
+		.args = "VM",
+		.help = "a picture of what is mapped at 4 KiB or shared",
+		.about = "Each character stands for some regions: the more of them are mapped at "
+			 "4 KiB, the darker (. : + #); s where some page is shared, h where some "
+			 "region is held; blank where all are large or unmapped.",
+		.min_args = 1,
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_region_map,
+		.options = {{"--range", "RANGE", "only this range", 0},
+			    {"--width", "N", "characters in a line, 8 to 512; 64 when left out", 0},
+			    {"--height", "N", "lines at most, 1 to 1024; 16 when left out", 0},
+			    FRESH},
+	},
+	{
 		.name = "explain",
 		.args = "VM [GPA]",
 		.help = "why regions are not merged, and what would help",
@@ -182,6 +198,16 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = {{"--limit", "N", "end after so many events", 0}},
 	},
 	{
+		.name = "top",
+		.args = "",
+		.help = "the status, kept up to date on the screen",
+		.about =
+			"Keys: q ends, c sorts by coverage, m by merges, t by regions at 4 KiB, i by "
+			"id. Needs a terminal.",
+		.run = verb_top,
+		.options = {{"--interval", "TIME", "how often, 100ms to 1h; 1s when left out", 0}},
+	},
+	{
 		.name = "wait",
 		.args = "[VM]",
 		.help = "wait until enough is mapped at 2 MiB",
@@ -202,6 +228,34 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "check kernel, module, sockets and VMs, and say what to set",
 		.about = "Works without a daemon too. Exit status 1 says that something is wrong.",
 		.run = verb_doctor,
+	},
+	{
+		.name = "simulate",
+		.args = "",
+		.help = "run the policy over a trace and score it",
+		.about =
+			"Needs no daemon. Drives the daemon's own policy, budgets included, in "
+			"virtual time, and compares what it costs with the best possible. The costs "
+			"of merge, split, refusal and page walks come from the trace, all else from "
+			"the configuration. A malformed trace is one line FILE:LINE: on standard "
+			"error and exit status 2.",
+		.run = verb_simulate,
+		.options = {{"--trace", "FILE", "the trace (lptrace 1); - for standard input",
+			     CTL_COMPLETE_FILE},
+			    {"--config", "FILE",
+			     "the configuration; the built-in defaults when left "
+			     "out",
+			     CTL_COMPLETE_FILE},
+			    {"--policy", "POLICY",
+			     "adaptive, threshold, eager or never, whatever the "
+			     "configuration says",
+			     0},
+			    {"--observe", "exact|100ms",
+			     "show each conversion at once, or at ticks as the kernel "
+			     "does; exact when left out",
+			     0},
+			    {"--decisions", "FILE", "write a log of the tries", CTL_COMPLETE_FILE},
+			    {"--compare", NULL, "run every policy, both ways of observing", 0}},
 	},
 	{
 		.name = "help",

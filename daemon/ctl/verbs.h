@@ -14,6 +14,12 @@ int verb_vm_show(struct ctl *ctl);
 int verb_region_list(struct ctl *ctl);
 int verb_explain(struct ctl *ctl);
 
+/* map.c */
+int verb_region_map(struct ctl *ctl);
+
+/* top.c */
+int verb_top(struct ctl *ctl);
+
 /* act.c */
 int verb_merge(struct ctl *ctl);
 int verb_split(struct ctl *ctl);
@@ -34,6 +40,9 @@ int verb_wait(struct ctl *ctl);
 
 /* doctor.c */
 int verb_doctor(struct ctl *ctl);
+
+/* simulate.c */
+int verb_simulate(struct ctl *ctl);
 
 /* help.c */
 int verb_help(struct ctl *ctl);

@@ -9,8 +9,8 @@
 #include "daemon/config/value.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
-#include "daemon/ctl/duration.h"
 #include "daemon/ctl/format.h"
+#include "daemon/ctl/numbers.h"
 #include "daemon/ctl/verbs.h"
 
 #define INT JSON_INTEGER_FORMAT
@@ -43,27 +43,12 @@ static int show_event(struct ctl *ctl, json_t *reply)
 	return r == CTL_OK && ferror(ctl->out) ? CTL_FAILED : r;
 }
 
-static int watch_limit(struct ctl *ctl, unsigned long *ret)
-{
-	const char *text = ctl_option(ctl, "--limit");
-	char *end;
-
-	*ret = ULONG_MAX;
-	if (!text)
-		return CTL_OK;
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || *ret < 1 || *ret > 1000000000)
-		return ctl_usage_error(ctl, "--limit %s: wants 1 to 1000000000", text);
-	return CTL_OK;
-}
-
 int verb_watch(struct ctl *ctl)
 {
 	json_t *params = ctl->nr_args ? json_pack("{s:s}", "vm", ctl->args[0]) : json_object();
-	unsigned long left = 0;
+	unsigned long left = ULONG_MAX;
 	json_t *reply;
-	int r = watch_limit(ctl, &left), error = 0;
+	int r = ctl_number(ctl, "--limit", 1, 1000000000, &left), error = 0;
 
 	if (r == CTL_OK)
 		r = ctl_connect(ctl);

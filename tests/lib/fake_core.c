@@ -65,6 +65,23 @@ static bool wanted(const struct lp_region_filter *filter, const struct lp_region
 	return !filter->states || (filter->states & 1U << region->state);
 }
 
+static int generate(const struct fake_core *fake, const struct lp_region_filter *filter,
+		    lp_region_cb cb, void *ctx)
+{
+	uint64_t left = filter->limit ? filter->limit : UINT64_MAX;
+	struct lp_region_snapshot region = {.region = {.state = KVM_LPAGE_STATE_TABLE}};
+	int r = 0;
+
+	for (uint64_t rfn = 0; r == 0 && rfn < fake->nr_generated && left; rfn++) {
+		region.region.rfn = rfn;
+		if (!wanted(filter, &region.region))
+			continue;
+		r = cb(ctx, &region);
+		left--;
+	}
+	return r;
+}
+
 static int fake_regions(const struct lp_core *core, uint32_t vm_id,
 			const struct lp_region_filter *filter, lp_region_cb cb, void *ctx)
 {
@@ -73,6 +90,8 @@ static int fake_regions(const struct lp_core *core, uint32_t vm_id,
 	struct lp_vm_snapshot vm;
 	int r = fake_vm(core, vm_id, &vm);
 
+	if (r == 0 && fake->nr_generated)
+		return generate(fake, filter, cb, ctx);
 	for (size_t i = 0; r == 0 && i < fake->nr_regions && left; i++) {
 		if (wanted(filter, &fake->regions[i].region)) {
 			r = cb(ctx, &fake->regions[i]);

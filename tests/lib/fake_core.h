@@ -16,6 +16,7 @@ struct fake_core {
 	size_t nr_vms;
 	struct lp_region_snapshot regions[FAKE_REGIONS]; /* of every VM */
 	size_t nr_regions;
+	uint64_t nr_generated; /* instead: so many in state table */
 	struct config *config;
 	struct lp_explain explain;
 

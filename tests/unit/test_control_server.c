@@ -94,8 +94,11 @@ static ssize_t receive(struct host *host, int fd, char *buf, size_t size)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
-	while (poll(&pfd, 1, 0) == 0)
-		assert_true(event_base_loop(host->base, EVLOOP_NONBLOCK) >= 0);
+	/* A minute, for a machine that is busy: what never comes is a failure, not a hang. */
+	for (int tries = 0; poll(&pfd, 1, 1) == 0; tries++) {
+		assert_true(tries < 60000);
+		turn(host);
+	}
 	return recv(fd, buf, size, 0);
 }
 
@@ -188,16 +191,28 @@ static void a_late_answer_lets_the_next_call_go_on(void **state)
 	close(fd);
 }
 
+/* More than the kernel buffers for a socket, so that answers are left when the end is seen. */
 static void answers_reach_a_client_that_has_stopped_sending(void **state)
 {
+	static const char describe[] =
+		"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		"\"parameters\":{\"interface\":\"org.tdxlpage.Control\"}}";
+	static char buf[65536];
 	struct host *host = *state;
-	int fd = dial(host, "read");
-	char byte;
+	int fd = dial(host, "read"), frames = 0;
+	ssize_t n;
 
-	tell(fd, PING, sizeof(PING));
+	for (int i = 0; i < 80; i++)
+		tell(fd, describe, sizeof(describe));
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-	expect(host, fd, PONG);
-	assert_int_equal(receive(host, fd, &byte, 1), 0);
+	for (int i = 0; i < 100; i++)
+		turn(host);
+	while ((n = receive(host, fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			frames += buf[i] == '\0';
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(frames, 80);
 	close(fd);
 }
 

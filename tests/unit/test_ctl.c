@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct host {
 	pthread_t thread;
 	int stop[2]; /* a pipe: the loop ends when it is closed */
 	char dir[32];
+	const char *event_text; /* of send_later() */
 	char *out;
 	char *err;
 };
@@ -61,6 +63,7 @@ static struct host *host_new(void)
 
 	fake_core_init(&host->fake);
 	host->fake.answer_at_once = true;
+	host->event_text = "appeared: db";
 	host->base = event_base_new();
 	strcpy(host->dir, "/tmp/test_ctl.XXXXXX");
 	assert_non_null(mkdtemp(host->dir));
@@ -201,6 +204,12 @@ static const struct {
 	{"region-list-state", "region list 1 --state tabel"},
 	{"region-list-range", "region list 1 --range 1G-1G"},
 	{"region-list-limit", "region list 1 --limit 0"},
+	{"region-map", "region map web-1"},
+	{"region-map-range", "region map web-1 --range 0-64M --width 8 --height 1"},
+	{"region-map.json", "region map web-1 --range 0+32M -o json --width 8 --height 1"},
+	{"region-map-width", "region map web-1 --width 7"},
+	{"top", "top"},
+	{"top.json-no", "top -o json"},
 	{"explain", "explain web-1 0x1fffff"},
 	{"explain-vm", "explain web-1"},
 	{"explain-vm.json", "explain web-1 -o json"},
@@ -248,7 +257,9 @@ static void json_output_is_one_object(void **state)
 		struct host *host;
 		json_t *json;
 
-		if (!strstr(goldens[i].name, ".json"))
+		const char *dot = strchr(goldens[i].name, '.');
+
+		if (!dot || strcmp(dot, ".json") != 0)
 			continue;
 		host = host_new();
 		host_start(host);
@@ -259,6 +270,31 @@ static void json_output_is_one_object(void **state)
 		json_decref(json);
 		host_free(host);
 	}
+}
+
+/* More than the daemon gives out in one part; a range keeps its end in every part. */
+static void long_lists_come_whole(void **state)
+{
+	struct host *host = host_new();
+	json_t *json, *regions;
+
+	(void)state;
+	host->fake.nr_generated = 5000;
+	host_start(host);
+	assert_int_equal(run(host, "-o json region list 1 --range 2M+4004M"), 0);
+	json = json_loads(host->out, 0, NULL);
+	regions = json_object_get(json, "regions");
+	assert_int_equal(json_array_size(regions), 2002);
+	for (size_t i = 0; i < 2002; i++)
+		assert_int_equal(
+			json_integer_value(json_object_get(json_array_get(regions, i), "rfn")),
+			i + 1);
+	json_decref(json);
+	assert_int_equal(run(host, "-o json region list 1 --limit 1500"), 0);
+	json = json_loads(host->out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "regions")), 1500);
+	json_decref(json);
+	host_free(host);
 }
 
 static void troubled_hosts_say_so(void **state)
@@ -280,6 +316,45 @@ static void troubled_hosts_say_so(void **state)
 	compare(host, "vm-list-empty", run(host, "vm list"));
 	compare(host, "vm-list-empty.json", run(host, "vm list -o json"));
 	compare(host, "wait-no-vm", run(host, "wait"));
+	host_free(host);
+}
+
+static void send_later(evutil_socket_t fd, short what, void *ctx)
+{
+	struct host *host = ctx;
+	const struct lp_watch_event events[] = {
+		{.kind = LP_WATCH_VM, .now_ns = 12345678901, .vm_id = 7, .text = host->event_text},
+		{.kind = LP_WATCH_LOSS, .now_ns = 12345679000, .text = "events were lost"},
+	};
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < 2; i++)
+		fake_core_event(&host->fake, &events[i]);
+}
+
+static void names_do_not_steer_the_terminal(void **state)
+{
+	static const char *const lines[] = {"status", "vm list", "vm show 1", "watch --limit 1"};
+	const struct timeval soon = {.tv_usec = 1000};
+	struct host *host = host_new();
+	struct event *timer = event_new(host->base, -1, EV_PERSIST, send_later, host);
+
+	(void)state;
+	event_add(timer, &soon);
+	strcpy(host->fake.vms[0].identity.name, "a\033[31mb\xc2\x9b"
+						"1mc");
+	strcpy(host->fake.vms[0].identity.command, "qemu\r\x7f");
+	host->event_text = "\033]0;title\a";
+	host_start(host);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(run(host, lines[i]), 0);
+		for (const char *p = host->out; *p; p++)
+			assert_true((unsigned char)*p >= ' ' || *p == '\n');
+		assert_null(strpbrk(host->out, "\x7f\x9b"));
+	}
+	host_stop(host);
+	event_free(timer);
 	host_free(host);
 }
 
@@ -411,20 +486,6 @@ static void a_read_socket_is_enough_to_read(void **state)
 	host_free(host);
 }
 
-static void send_later(evutil_socket_t fd, short what, void *ctx)
-{
-	struct host *host = ctx;
-	const struct lp_watch_event events[] = {
-		{.kind = LP_WATCH_VM, .now_ns = 12345678901, .vm_id = 7, .text = "appeared: db"},
-		{.kind = LP_WATCH_LOSS, .now_ns = 12345679000, .text = "events were lost"},
-	};
-
-	(void)fd;
-	(void)what;
-	for (size_t i = 0; i < 2; i++)
-		fake_core_event(&host->fake, &events[i]);
-}
-
 static void watching_prints_a_line_for_each(void **state)
 {
 	static const char *const lines[] = {"watch --limit 2", "watch --limit 2 -o json"};
@@ -443,6 +504,75 @@ static void watching_prints_a_line_for_each(void **state)
 		event_free(timer);
 		host_free(host);
 	}
+}
+
+/* ---- top: a terminal of our own ---- */
+
+struct screen {
+	int master;
+	const char *keys; /* typed once the screen shows @wait */
+	const char *wait;
+	char seen[65536];
+	size_t len;
+};
+
+static void *look(void *ctx)
+{
+	struct screen *screen = ctx;
+
+	while (screen->len < sizeof(screen->seen) - 1) {
+		ssize_t n = read(screen->master, screen->seen + screen->len,
+				 sizeof(screen->seen) - 1 - screen->len);
+
+		if (n <= 0)
+			break;
+		screen->len += (size_t)n;
+		screen->seen[screen->len] = '\0';
+		if (*screen->keys && strstr(screen->seen, screen->wait)) {
+			n = write(screen->master, screen->keys, strlen(screen->keys));
+			screen->keys += n;
+		}
+	}
+	return NULL;
+}
+
+static void top_shows_the_status_until_q(void **state)
+{
+	struct screen screen = {.keys = "mtq", .wait = "web-1"};
+	struct host *host = host_new();
+	struct ctl_env env = {.sysroot = "", .runtime_dir = host->dir};
+	char *argv[] = {(char *)"tdx-lpctl", (char *)"top", (char *)"--interval", (char *)"100ms"};
+	pthread_t thread;
+	size_t size;
+	int slave;
+
+	(void)state;
+	setenv("TERM", "xterm", 1);
+	setenv("LINES", "24", 1);
+	setenv("COLUMNS", "132", 1);
+	screen.master = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(screen.master >= 0);
+	assert_int_equal(grantpt(screen.master), 0);
+	assert_int_equal(unlockpt(screen.master), 0);
+	slave = open(ptsname(screen.master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	env.in = fdopen(slave, "r");
+	env.out = fdopen(dup(slave), "w");
+	env.err = open_memstream(&host->err, &size);
+	host_start(host);
+	assert_int_equal(pthread_create(&thread, NULL, look, &screen), 0);
+	assert_int_equal(ctl_run(&env, 4, argv), CTL_OK);
+	fclose(env.in);
+	fclose(env.out);
+	fclose(env.err);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(screen.master);
+	assert_string_equal(host->err, "");
+	assert_string_equal(screen.keys, "");
+	assert_non_null(strstr(screen.seen, "coverage 97.96%"));
+	assert_non_null(strstr(screen.seen, "COVERAGE"));
+	assert_non_null(strstr(screen.seen, "98.52%"));
+	host_free(host);
 }
 
 static void checking_files_needs_no_daemon(void **state)
@@ -567,13 +697,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outputs_are_as_kept),
 		cmocka_unit_test(json_output_is_one_object),
+		cmocka_unit_test(long_lists_come_whole),
 		cmocka_unit_test(troubled_hosts_say_so),
+		cmocka_unit_test(names_do_not_steer_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
 		cmocka_unit_test(refusals_and_errors_have_their_exit_codes),
 		cmocka_unit_test(usage_errors),
 		cmocka_unit_test(no_daemon_is_exit_code_3),
 		cmocka_unit_test(a_read_socket_is_enough_to_read),
 		cmocka_unit_test(watching_prints_a_line_for_each),
+		cmocka_unit_test(top_shows_the_status_until_q),
 		cmocka_unit_test(checking_files_needs_no_daemon),
 		cmocka_unit_test(completion_follows_the_table),
 		cmocka_unit_test(the_doctor_says_what_to_set),

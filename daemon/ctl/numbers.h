@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TDX_LPAGE_CTL_DURATION_H
-#define TDX_LPAGE_CTL_DURATION_H
+/* Options that are numbers. */
+#ifndef TDX_LPAGE_CTL_NUMBERS_H
+#define TDX_LPAGE_CTL_NUMBERS_H
 
 #include "daemon/ctl/ctl.h"
 
@@ -10,5 +11,9 @@
  */
 int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
 		 uint64_t *ret_us);
+
+/* The same for a whole number, in decimal digits. */
+int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned long max,
+	       unsigned long *ret);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/ctl/duration.h"
+#include "daemon/ctl/numbers.h"
 #include <errno.h>
+#include <stdlib.h>
 
 #include "daemon/config/value.h"
 
@@ -21,5 +22,22 @@ int ctl_duration(struct ctl *ctl, const char *option, const char *min, const cha
 						      "wants a duration such as 5s or 2m",
 				       min, max);
 	*ret_us = ns / 1000;
+	return CTL_OK;
+}
+
+int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned long max,
+	       unsigned long *ret)
+{
+	const char *text = ctl_option(ctl, option);
+	unsigned long n;
+	char *end;
+
+	if (!text)
+		return CTL_OK;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || n < min || n > max)
+		return ctl_usage_error(ctl, "%s %s: wants %lu to %lu", option, text, min, max);
+	*ret = n;
 	return CTL_OK;
 }
