@@ -96,7 +96,7 @@ guest_start() {
 	rm -f "$guests/$name".*
 	systemd-run --quiet --unit="guest-$name" --slice=machine.slice -p RemainAfterExit=yes \
 		-p StandardOutput="file:$guests/$name.out" -p StandardError="file:$guests/$name.err" \
-		/vm/selftests/lpage_workload --name "$name" --json --step --until-signal "$@"
+		/vm/selftests/lpage_workload --name "$name" --json --step --until-signal --pause 100 "$@"
 }
 
 guest_signal() { systemctl kill --kill-who=main -s "$2" "guest-$1.service"; }
@@ -104,7 +104,10 @@ guest_unit() { systemctl show --value -p "$2" "guest-$1.service"; }
 guest_lines() { wc -l <"$guests/$1.out"; }
 
 # NAME LINE JQ-CONDITION: has it reported that, since so many lines?
-guest_said() { tail -n "+$(($2 + 1))" "$guests/$1.out" | jq -en "first(inputs | select($3))"; }
+guest_said() { guest_reports "$1" $(($2 + 1)) | jq -en "first(inputs | select($3))"; }
+
+# NAME [LINE]: its reports from that line on. The selftest library writes a line of its own before them.
+guest_reports() { tail -n "+${2-1}" "$guests/$1.out" | grep '^{'; }
 
 # NAME LINE JQ-CONDITION WHAT: waits for it, unless the guest dies.
 guest_waits() {
@@ -146,7 +149,7 @@ guest_counts() {
 	lines=$(guest_lines "$1")
 	guest_signal "$1" USR1
 	guest_waits "$1" "$lines" '.event == "report"' "report"
-	tail -n "+$((lines + 1))" "$guests/$1.out" | jq -cn 'first(inputs | select(.event == "report"))'
+	guest_said "$1" "$lines" '.event == "report"'
 }
 
 # NAME TIMES: waits until the guest has verified and rewritten all its memory that many times more.
@@ -170,9 +173,9 @@ guest_end() {
 	for name; do
 		wait_for "guest $name ended" 120 guest_has_ended "$name"
 		[ "$(guest_unit "$name" Result)" = success ] || { cat "$guests/$name".{out,err} >&2; fail "guest $name failed"; }
-		jq -en 'last(inputs) | .event == "end" and .ok' "$guests/$name.out" >/dev/null ||
+		guest_reports "$name" | jq -en 'last(inputs) | .event == "end" and .ok' >/dev/null ||
 			{ cat "$guests/$name.out" >&2; fail "guest $name: its data is not intact"; }
-		say "guest $name: data intact, $(jq -n 'last(inputs) | .verified_pages' "$guests/$name.out") pages verified"
+		say "guest $name: data intact, $(guest_reports "$name" | jq -n 'last(inputs) | .verified_pages') pages verified"
 		systemctl stop "guest-$name.service"
 	done
 }
