@@ -49,12 +49,16 @@ void method_unfresh(struct control_call *call)
 
 void method_status(struct control_call *call)
 {
-	struct lp_status status;
+	const struct config *config;
+	struct host_view host = {0};
 
 	if (method_wait_fresh(call, 0))
 		return;
-	call->core->ops->status(call->core, &status);
-	control_reply(call, json_pack("{s:o}", "host", fields_json(&control_host_fields, &status)));
+	call->core->ops->status(call->core, &host.status);
+	config = call->core->ops->config(call->core);
+	host.config_missing = config->missing;
+	host.rules = config->nr_rules;
+	control_reply(call, json_pack("{s:o}", "host", fields_json(&control_host_fields, &host)));
 }
 
 static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, uint32_t start,

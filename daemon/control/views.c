@@ -57,6 +57,8 @@ static const struct field host_rows[] = {
 	HOST("paused", BOOL, paused),
 	HOST("dry_run", BOOL, dry_run),
 	HOST("config_file", STRING, config_file),
+	ROW("config_missing", BOOL, struct host_view, config_missing),
+	ROW("rules", U64, struct host_view, rules),
 	HOST("config_error", OPT_TEXT, config_error),
 	HOST("config_age_us", OPT_US, config_age_ns),
 	HOST("uptime_us", US, uptime_ns),

@@ -6,6 +6,13 @@
 #include "daemon/control/fields.h"
 #include "daemon/core/snapshot.h"
 
+/* The host, with what the configuration adds to it. */
+struct host_view {
+	struct lp_status status; /* first: its own tables read it */
+	bool config_missing;
+	uint64_t rules;
+};
+
 /* A region, with what is worked out from it. */
 struct region_view {
 	struct lp_region region;
@@ -47,7 +54,7 @@ struct result_view {
 	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
 };
 
-extern const struct fields control_host_fields;	     /* struct lp_status */
+extern const struct fields control_host_fields;	     /* struct host_view */
 extern const struct fields control_vm_fields;	     /* struct lp_vm_snapshot */
 extern const struct fields control_vm_detail_fields; /* the same, and more of it */
 extern const struct fields control_region_fields;    /* struct region_view */

@@ -19,7 +19,7 @@
 enum ctl_exit {
 	CTL_OK = 0,
 	CTL_FAILED = 1,	     /* refused, failed, or not reached in time */
-	CTL_USAGE = 2,	     /* the command line or a file is wrong */
+	CTL_USAGE = 2,	     /* the command line is wrong */
 	CTL_UNREACHABLE = 3, /* no daemon answers */
 };
 

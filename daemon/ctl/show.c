@@ -23,10 +23,15 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	const json_t *regions = json_object_get(host, "regions");
 	char up[FORMAT_MAX], age[FORMAT_MAX], percent[FORMAT_MAX];
 
-	fprintf(ctl->out, "tdx-lpaged %s, link %s, up %s, %s read %s ago\n",
-		get_text(host, "version"), get_text(host, "link"),
-		format_us(json_object_get(host, "uptime_us"), up), get_text(host, "config_file"),
-		format_us(json_object_get(host, "config_age_us"), age));
+	fprintf(ctl->out, "tdx-lpaged %s, link %s, up %s\n", get_text(host, "version"),
+		get_text(host, "link"), format_us(json_object_get(host, "uptime_us"), up));
+	if (get_bool(host, "config_missing"))
+		fprintf(ctl->out, "%s does not exist: the defaults are in force\n",
+			get_text(host, "config_file"));
+	else
+		fprintf(ctl->out, "%s, %" INT " rules, read %s ago\n",
+			get_text(host, "config_file"), get_int(host, "rules"),
+			format_us(json_object_get(host, "config_age_us"), age));
 	say_if(ctl, get_bool(host, "degraded"), "DEGRADED", get_text(host, "degraded_why"));
 	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
 	       get_text(host, "config_error"));

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/control/control.h"
@@ -319,6 +320,73 @@ static void a_second_server_is_refused_but_a_stale_socket_is_not(void **state)
 	close(fd);
 }
 
+static int listen_on(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+/* What systemd starts: sockets from fd 3 on, and their names. Ends by itself after one client. */
+static void serve_passed_sockets(int first, int second)
+{
+	static struct fake_core fake;
+	struct event_base *base;
+	struct control_options options = {.core = &fake.core, .runtime_dir = "/nonexistent"};
+	struct control *control;
+	char pid[16];
+
+	if (dup2(first, 100) < 0 || dup2(second, 101) < 0 || dup2(100, 3) < 0 || dup2(101, 4) < 0)
+		_exit(10);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_FDNAMES", "read:control", 1);
+	fake_core_init(&fake);
+	base = event_base_new();
+	options.base = base;
+	if (control_new(&options, &control) < 0)
+		_exit(11);
+	while (control_nr_clients(control) == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	while (control_nr_clients(control) > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	control_free(control);
+	_exit(fake.nr_calls == 1 ? 0 : 12);
+}
+
+static void sockets_from_systemd_are_used_and_left(void **state)
+{
+	static const char resume[] = "{\"method\":\"org.tdxlpage.Control.Resume\"}";
+	struct host *host = *state;
+	char control[64], reader[64], buf[64] = "";
+	int fd, status, fds[2];
+	pid_t pid;
+
+	snprintf(control, sizeof(control), "%s/passed-control", host->dir);
+	snprintf(reader, sizeof(reader), "%s/passed-read", host->dir);
+	fds[0] = listen_on(reader);
+	fds[1] = listen_on(control);
+	pid = fork();
+	if (pid == 0)
+		serve_passed_sockets(fds[0], fds[1]);
+	fd = dial(host, "passed-control");
+	tell(fd, resume, sizeof(resume));
+	assert_int_equal(receive(host, fd, buf, sizeof(buf)), sizeof(PONG));
+	assert_string_equal(buf, PONG);
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(unlink(control), 0); /* systemd's, so still there */
+	assert_int_equal(unlink(reader), 0);
+}
+
 static void going_away_cancels_what_is_open(void **state)
 {
 	static const char watch[] = "{\"method\":\"org.tdxlpage.Control.Watch\",\"more\":true}";
@@ -347,6 +415,7 @@ int main(void)
 		TEST(a_slow_reader_is_dropped_and_others_are_not),
 		TEST(too_many_clients_are_refused),
 		TEST(a_second_server_is_refused_but_a_stale_socket_is_not),
+		TEST(sockets_from_systemd_are_used_and_left),
 		TEST(going_away_cancels_what_is_open),
 	};
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/ctl/ctl.h"
 #include "tests/lib/fake_core.h"
@@ -311,6 +312,7 @@ static void troubled_hosts_say_so(void **state)
 	s->nr_vms = 0;
 	s->coverage_ppm = UINT64_MAX;
 	host->fake.nr_vms = 0;
+	host->fake.config->missing = true;
 	host_start(host);
 	compare(host, "status-degraded", run(host, "status"));
 	compare(host, "vm-list-empty", run(host, "vm list"));
