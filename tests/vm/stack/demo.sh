@@ -9,7 +9,7 @@ show() {
 	say "--- $((SECONDS - begin)) s after the start: tdx-lpctl status; tdx-lpctl vm list"
 	{ tdx-lpctl status && tdx-lpctl vm list; } | sed 's/^/# /' >/dev/ttyS1
 }
-state() { ctl vm list | jq -c '[.. | objects | select(has("large")) | [.name, .large, .table, .mixed]]'; }
+state() { ctl vm list | jq -c '[.vms[] | [.name, .regions.large, .regions.table, .regions.mixed]]'; }
 
 configure "quiet-time: 5s"
 systemctl enable --now tdx-lpaged.service
