@@ -88,13 +88,39 @@ static int parse_goal(struct ctl *ctl, struct goal *goal)
 	return ctl_duration(ctl, "--timeout", "0s", "24h", &goal->timeout_us);
 }
 
-/* Asks once. *ret_percent is negative while nothing is mapped. */
-static int ask_coverage(struct ctl *ctl, double *ret_percent)
-{
-	json_t *params = json_pack("{s:b}", "fresh", 1), *reply, *object, *percent;
-	bool vm = ctl->nr_args > 0;
-	int r;
+/* What was found out last. */
+struct progress {
+	double percent; /* negative while nothing is mapped, or nothing is known */
+	char why[192];	/* why nothing is known, "" when something is */
+};
 
+/* While the daemon cannot reach the kernel there is no figure; it may yet come. */
+static int ask_degraded(struct ctl *ctl, struct progress *progress)
+{
+	json_t *reply, *host;
+	int r = ctl_call(ctl, "Status", NULL, &reply);
+
+	if (r != CTL_OK)
+		return r;
+	host = json_object_get(reply, "host");
+	progress->why[0] = '\0';
+	if (get_bool(host, "degraded"))
+		snprintf(progress->why, sizeof(progress->why), "%s",
+			 get_text(host, "degraded_why"));
+	json_decref(reply);
+	return CTL_OK;
+}
+
+static int ask_coverage(struct ctl *ctl, struct progress *progress)
+{
+	json_t *params, *reply, *object, *percent;
+	bool vm = ctl->nr_args > 0;
+	int r = ask_degraded(ctl, progress);
+
+	progress->percent = -1;
+	if (r != CTL_OK || *progress->why)
+		return r;
+	params = json_pack("{s:b}", "fresh", 1);
 	if (vm)
 		json_object_set_new(params, "vm", json_string(ctl->args[0]));
 	r = ctl_call(ctl, vm ? "ShowVm" : "Status", params, &reply);
@@ -102,9 +128,10 @@ static int ask_coverage(struct ctl *ctl, double *ret_percent)
 		return r;
 	object = json_object_get(reply, vm ? "vm" : "host");
 	percent = json_object_get(object, "coverage_percent");
-	*ret_percent = json_is_number(percent) ? json_number_value(percent) : -1;
+	if (json_is_number(percent))
+		progress->percent = json_number_value(percent);
 	if (!vm && get_int(object, "vms") == 0)
-		*ret_percent = 100;
+		progress->percent = 100;
 	json_decref(reply);
 	return CTL_OK;
 }
@@ -117,42 +144,49 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static int report_wait(struct ctl *ctl, bool reached, double percent)
+static int report_wait(struct ctl *ctl, bool reached, const struct progress *progress)
 {
-	json_t *value = percent < 0 ? json_null() : json_real(percent);
+	json_t *value = progress->percent < 0 ? json_null() : json_real(progress->percent);
 	char text[FORMAT_MAX];
 
 	if (ctl->json) {
-		ctl_print_json(ctl, json_pack("{s:b, s:o}", "reached", reached, "coverage_percent",
-					      value));
+		ctl_print_json(ctl,
+			       json_pack("{s:b, s:o, s:s?}", "reached", reached, "coverage_percent",
+					 value, "why", *progress->why ? progress->why : NULL));
 		return reached ? CTL_OK : CTL_FAILED;
 	}
-	fprintf(reached ? ctl->out : ctl->err, "%scoverage is %s\n",
-		reached ? "" : "tdx-lpctl: the time is up: ", format_percent(value, text));
+	format_percent(value, text);
 	json_decref(value);
-	return reached ? CTL_OK : CTL_FAILED;
+	if (reached)
+		fprintf(ctl->out, "coverage is %s\n", text);
+	else if (*progress->why)
+		return ctl_failure(ctl, "the time is up: %s", progress->why);
+	else
+		return ctl_failure(ctl, "the time is up: coverage is %s", text);
+	return CTL_OK;
 }
 
 int verb_wait(struct ctl *ctl)
 {
 	uint64_t start_us = now_us();
-	double percent = -1;
+	struct progress progress;
 	struct goal goal;
 	int r = parse_goal(ctl, &goal);
 
 	while (r == CTL_OK) {
-		uint64_t spent_us;
+		uint64_t spent_us, pause_us;
 
-		r = ask_coverage(ctl, &percent);
+		r = ask_coverage(ctl, &progress);
 		if (r != CTL_OK)
 			break;
 		spent_us = now_us() - start_us;
-		if (percent >= goal.percent || spent_us >= goal.timeout_us)
-			return report_wait(ctl, percent >= goal.percent, percent);
+		if (progress.percent >= goal.percent || spent_us >= goal.timeout_us)
+			return report_wait(ctl, progress.percent >= goal.percent, &progress);
 		/* Half a second, or what is left. */
-		spent_us = goal.timeout_us - spent_us < 500000 ? goal.timeout_us - spent_us :
-								 500000;
-		nanosleep(&(struct timespec){.tv_nsec = (long)spent_us * 1000}, NULL);
+		pause_us = goal.timeout_us - spent_us;
+		if (pause_us > 500000)
+			pause_us = 500000;
+		nanosleep(&(struct timespec){.tv_nsec = (long)pause_us * 1000}, NULL);
 	}
 	return r;
 }

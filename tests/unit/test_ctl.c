@@ -317,6 +317,12 @@ static void troubled_hosts_say_so(void **state)
 	compare(host, "status-degraded", run(host, "status"));
 	compare(host, "vm-list-empty", run(host, "vm list"));
 	compare(host, "vm-list-empty.json", run(host, "vm list -o json"));
+	compare(host, "wait-degraded", run(host, "wait --timeout 0s"));
+	host_free(host);
+	host = host_new();
+	host->fake.status.nr_vms = 0;
+	host->fake.status.coverage_ppm = UINT64_MAX;
+	host_start(host);
 	compare(host, "wait-no-vm", run(host, "wait"));
 	host_free(host);
 }

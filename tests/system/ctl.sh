@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The real tdx-lpctl against the real tdx-lpaged on a kernel without the family, and bash's completion. Prints TAP.
+set -u
+daemon=${TDX_LPAGED:-build/san/tdx-lpaged} ctl=${TDX_LPCTL:-build/san/tdx-lpctl}
+src=${TDX_LPAGE_SRC:-.}
+dir=$(mktemp -d) pid=
+export TDX_LPAGE_RUNTIME_DIR=$dir/run
+mkdir "$dir/run"
+n=0
+
+cleanup() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	wait
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+# WHAT COMMAND...: one test.
+check() {
+	local what=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$dir/said" 2>&1; then
+		echo "ok $n - $what"
+	else
+		echo "not ok $n - $what"
+		sed 's/^/# /' "$dir/said"
+	fi
+}
+
+# CODE TEXT ARGUMENT...: does the command line end so, with that text (a regular expression, "": any) in what it writes?
+says() {
+	local code=$1 text=$2 got
+	shift 2
+	"$ctl" "$@" >"$dir/out" 2>&1
+	got=$?
+	cat "$dir/out"
+	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
+	[ -z "$text" ] || grep -Eq -- "$text" "$dir/out" || { echo "wanted: $text"; return 1; }
+}
+
+# JQ-CONDITION ARGUMENT...: holds it for the JSON output?
+json() {
+	local condition=$1
+	shift
+	"$ctl" -o json "$@" >"$dir/out" || return 1
+	cat "$dir/out"
+	jq -e "$condition" "$dir/out"
+}
+
+start() {
+	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" 2>"$dir/log" &
+	pid=$!
+	for _ in $(seq 300); do
+		"$ctl" status >"$dir/out" 2>&1 && return 0
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.1 # between two looks at the condition
+	done
+	cat "$dir/log" "$dir/out"
+	return 1
+}
+
+stop() {
+	kill "$pid" && wait "$pid"
+	local status=$?
+	pid=
+	return $status
+}
+
+write() { printf '%s\n' "$@" >"$dir/c.yaml"; }
+
+completes() {
+	local want=$1
+	shift
+	# The function asks for the program under its own name.
+	COMP_WORDS=("$ctl" "$@") COMP_CWORD=$# COMPREPLY=()
+	_tdx_lpctl
+	echo "${COMPREPLY[*]}"
+	[ "${COMPREPLY[*]}" = "$want" ]
+}
+
+check "no daemon: exit status 3, and what to try" says 3 'systemctl status tdx-lpaged' status
+write 'version: 1' 'defaults: {batch: 7}'
+check "a good file passes the check" says 0 'is good, 0 rules' config check "$dir/c.yaml"
+check "the shipped file passes the check" says 0 'is good' config check "$src/etc/tdx-lpage.yaml"
+check "the daemon comes up" start
+check "status says that the kernel lacks the family" says 0 '^DEGRADED: ' status
+check "status in JSON" json '.schema == 1 and .host.degraded and .vms == [] and (.host.config_missing | not)' status
+check "the configuration in force is the file's" json '.config.defaults.batch == 7' config show
+write 'version: 1' 'defaults: {batch: 65}' 'rulez: []'
+check "a bad file is refused, with every mistake" says 1 'c.yaml:2:19: defaults.batch: "65"' reload
+check "the second mistake too" grep -q 'c.yaml:3:1: rulez: unknown key' "$dir/out"
+check "the old configuration stays in force" json '.config.defaults.batch == 7' config show
+check "status tells of the failed reload" says 0 '^LAST RELOAD FAILED: ' status
+write 'version: 1' 'defaults: {batch: 9}' 'rules: [{name: a, match: {uid: 1}}]'
+check "a good file is taken" says 0 'is in force, 1 rules' reload
+check "it is in force" json '.config.defaults.batch == 9 and .config.rules[0].match.uid == ["1"]' config show
+check "status tells of no failed reload" json '.host.config_error == null and .host.rules == 1' status
+check "pause" says 0 '' pause
+check "dry-run" says 0 '' dry-run on
+check "no such VM" says 1 'no VM has the id or name "1"' vm show 1
+check "the kernel cannot be asked" says 1 'ENOTCONN' status --fresh
+check "a merge is refused" says 1 'no VM has' merge 1 2G
+check "doctor finds the cause" says 1 'failed +netlink family: kvm-lpage' doctor
+check "wait waits for the kernel too" says 1 'the time is up: kernel has no kvm-lpage family' wait --timeout 1s
+check "a second daemon is refused" bash -c "! '$daemon' --config '$dir/c.yaml' --runtime-dir '$dir/run'"
+check "the first one is still there" says 0 '^PAUSED' status
+check "it stops" stop
+check "it starts again" start
+check "pause and dry-run are remembered" json '.host.paused and .host.dry_run' status
+check "resume" says 0 '' resume
+check "dry-run off" says 0 '' dry-run off
+check "both are off" json '(.host.paused or .host.dry_run) | not' status
+
+. "$src/etc/bash-completion/tdx-lpctl"
+check "completion of verbs" completes 'region release resume reload' re
+check "completion of second words" completes 'list show' vm ''
+check "completion of options" completes '--for' hold x --f
+check "completion of formats" completes 'table json' -o ''
+check "it stops again" stop
+check "the sockets are gone" bash -c "! ls '$dir/run/control' '$dir/run/read'"
+echo "1..$n"
