@@ -186,6 +186,7 @@ T ?=
 only = $(if $(T),$(filter $(T),$(1)),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
+-include tests/traces/build.mk
 
 .PHONY: check-deps
 check-deps:

@@ -279,6 +279,137 @@ static void test_pause_and_dry_run(void **state)
 	policy_free(policy);
 }
 
+/* Converts a region of @vm_id, not of VM. */
+static void convert_of(struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns)
+{
+	struct policy_observation obs = {
+		.rfn = rfn,
+		.state = POLICY_STATE_UNKNOWN,
+		.to_shared_pages = 1,
+		.last_to_shared_ns = now_ns,
+	};
+
+	assert_int_equal(policy_observe(policy, vm_id, &obs, now_ns), 0);
+	obs.to_private_pages = 1;
+	obs.last_to_private_ns = now_ns + MS;
+	assert_int_equal(policy_observe(policy, vm_id, &obs, now_ns + MS), 0);
+}
+
+/* Merges all that comes out now; counts per VM. */
+static void merge_all(struct policy *policy, uint64_t now_ns, unsigned int *merged)
+{
+	struct policy_batch batch;
+
+	while (policy_next_batch(policy, now_ns, &batch)) {
+		merged[batch.vm_id] += batch.nr;
+		for (unsigned int i = 0; i < batch.nr; i++)
+			policy_outcome(policy, batch.vm_id, batch.actions[i].rfn, LPAGE_REASON_NONE,
+				       0, now_ns);
+	}
+}
+
+/* One VM converts a hundred times as much as each of nine others, which wait no longer for it. */
+static void test_greedy_vm_costs_others_nothing(void **state)
+{
+	struct config_global tight = global;
+	struct config_settings settings = base;
+	unsigned int merged[11] = {0};
+	struct policy *policy;
+
+	(void)state;
+	tight.merge_rate_per_s = 20; /* 200 at once */
+	settings.policy = CONFIG_POLICY_EAGER;
+	policy = policy_new(&tight, 0);
+	for (uint32_t vm = 1; vm <= 10; vm++)
+		assert_int_equal(policy_vm_add(policy, vm, &settings, 0), 0);
+	for (uint64_t rfn = 0; rfn < 1000; rfn++)
+		convert_of(policy, 1, rfn, S);
+	merge_all(policy, 2 * S, merged);
+	/* The greedy one left half of the bucket. */
+	assert_in_range(merged[1], 50, 110);
+	for (uint32_t vm = 2; vm <= 10; vm++)
+		for (uint64_t rfn = 0; rfn < 10; rfn++)
+			convert_of(policy, vm, rfn, 2 * S);
+	merge_all(policy, 2 * S + 10 * MS, merged);
+	for (uint32_t vm = 2; vm <= 10; vm++)
+		assert_int_equal(merged[vm], 10);
+	/* And it gets what nobody else wants. */
+	merge_all(policy, 100 * S, merged);
+	assert_true(merged[1] > 150);
+	policy_free(policy);
+}
+
+/* Under a tight budget the regions that save most per cost go first. */
+static void test_best_first(void **state)
+{
+	struct config_settings settings = base;
+	struct policy_batch batch;
+	struct policy *policy;
+
+	(void)state;
+	settings.quiet_time_ns = 0;
+	settings.policy = CONFIG_POLICY_EAGER;
+	settings.merge_rate_per_s = 1;
+	policy = engine(&settings);
+	policy_pause_all(policy, true, 0);
+	/* Quiet for 1 to 300 s; without experience that is how long more it is expected to be. */
+	for (uint64_t rfn = 0; rfn < 300; rfn++)
+		convert(policy, rfn, (1 + rfn) * S);
+	policy_pause_all(policy, false, 301 * S);
+	assert_int_equal(policy_next_batch(policy, 301 * S, &batch), 1);
+	assert_int_equal(batch.nr, 10);
+	for (unsigned int i = 0; i < batch.nr; i++)
+		assert_true(batch.actions[i].rfn < 60);
+	policy_free(policy);
+}
+
+static void test_latency_guard(void **state)
+{
+	struct policy_batch_cost slow = {.regions = 8, .merged = 8, .stall_ns = 5 * MS};
+	struct policy_explanation why;
+	struct policy_batch batch;
+	struct policy *policy = engine(&base);
+
+	(void)state;
+	for (uint64_t rfn = 0; rfn < 8; rfn++)
+		convert(policy, rfn, S);
+	assert_int_equal(policy_next_batch(policy, 10 * S, &batch), 1);
+	assert_int_equal(policy_batch_done(policy, VM, &slow, 10 * S), 0);
+	for (uint64_t rfn = 10; rfn < 20; rfn++)
+		convert(policy, rfn, 4 * S);
+	assert_int_equal(policy_next_batch(policy, 10 * S + MS, &batch), 0);
+	assert_int_equal(policy_explain(policy, VM, 12, 10 * S + MS, &why), 0);
+	assert_int_equal(why.reason, LPAGE_REASON_LATENCY_GUARD);
+	assert_int_equal(policy_next_batch(policy, 10 * S + 200 * MS, &batch), 1);
+	assert_int_equal(batch.nr, 4);
+	policy_free(policy);
+}
+
+static void test_costs_are_learnt_within_limits(void **state)
+{
+	struct policy_batch_cost cost = {.regions = 10, .merged = 10, .regions_ns = 10 * 20000};
+	struct config_settings settings = base;
+	struct policy_costs costs;
+	struct policy *policy;
+
+	(void)state;
+	settings.learn_costs = true;
+	policy = engine(&settings);
+	for (int i = 0; i < 20; i++)
+		policy_batch_done(policy, VM, &cost, S);
+	policy_vm_costs(policy, VM, &costs);
+	assert_int_equal(costs.merge_ns, 20000);
+	cost.regions_ns = 10 * 20000000;
+	for (int i = 0; i < 20; i++) {
+		policy_batch_done(policy, VM, &cost, S);
+		policy_split_cost(policy, VM, 2, 2);
+	}
+	policy_vm_costs(policy, VM, &costs);
+	assert_int_equal(costs.merge_ns, 4 * 30000);
+	assert_int_equal(costs.split_ns, 45000 / 4);
+	policy_free(policy);
+}
+
 static void test_bad_arguments(void **state)
 {
 	struct policy *policy = engine(&base);
@@ -309,6 +440,10 @@ int main(void)
 		cmocka_unit_test(test_lost_answer_is_asked_again),
 		cmocka_unit_test(test_rate_limits_and_order),
 		cmocka_unit_test(test_pause_and_dry_run),
+		cmocka_unit_test(test_greedy_vm_costs_others_nothing),
+		cmocka_unit_test(test_best_first),
+		cmocka_unit_test(test_latency_guard),
+		cmocka_unit_test(test_costs_are_learnt_within_limits),
 		cmocka_unit_test(test_bad_arguments),
 	};
 

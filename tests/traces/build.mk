@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The trace generator: `build/normal/tests/traces/generate KIND SEED [SCALE]`; the tests have their own.
+
+$(foreach v,normal san,$(eval $(call program,$(v),tests/traces/generate,tests/traces/generate.c,$(TEST_LIBS))))
+
+check: $(BUILD)/san/tests/traces/generate
+
+.PHONY: traces
+traces: $(BUILD)/normal/tests/traces/generate ## Generate a trace of every kind to build/traces (SEED=1)
+	@mkdir -p $(BUILD)/traces
+	@for kind in $$($< --help | awk '/^  / { print $$1 }'); do \
+		$< $$kind $(or $(SEED),1) >$(BUILD)/traces/$$kind.lptrace || exit 1; done
+	@ls -l $(BUILD)/traces
