@@ -237,12 +237,13 @@ static void read_rules(struct reader *r)
 		unsigned int lines[KEYS_MAX] = {0};
 		size_t len = reader_push_index(r, r->config->nr_rules);
 		yaml_mark_t mark = r->event.start_mark;
-		bool is_mapping = r->event.type == YAML_MAPPING_START_EVENT;
+		/* What is neither is complained about as such. */
+		bool is_rule = r->event.type == YAML_MAPPING_START_EVENT || reader_is_empty(r);
 		struct config_rule *rule = new_rule(r);
 
 		if (rule)
 			reader_mapping(r, &rule_mapping, lines, rule);
-		if (rule && is_mapping && !r->error && !lines[RULE_NAME])
+		if (rule && is_rule && !r->error && !lines[RULE_NAME])
 			reader_complain_at(r, mark, NULL, NULL, "the rule has no name");
 		reader_pop(r, len);
 	}

@@ -201,8 +201,7 @@ bool reader_scalar_is_plain(const struct reader *r)
 	return r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-/* Nothing at all after the colon: as if the section were not there. */
-static bool is_empty(const struct reader *r)
+bool reader_is_empty(const struct reader *r)
 {
 	return r->event.type == YAML_SCALAR_EVENT && reader_scalar_is_plain(r) &&
 	       !*reader_scalar(r);
@@ -220,7 +219,7 @@ bool reader_want_scalar(struct reader *r, const char *wants)
 		skip(r);
 		return false;
 	}
-	if (is_empty(r)) {
+	if (reader_is_empty(r)) {
 		reader_complain_at(r, r->event.start_mark, "", NULL, text);
 		return false;
 	}
@@ -242,7 +241,7 @@ bool reader_want_start(struct reader *r, yaml_event_type_t type, const char *mes
 {
 	if (r->event.type == type)
 		return true;
-	if (r->event.type != YAML_ALIAS_EVENT && !is_empty(r)) {
+	if (r->event.type != YAML_ALIAS_EVENT && !reader_is_empty(r)) {
 		reader_complain(r, message);
 		skip(r);
 	}

@@ -53,6 +53,9 @@ size_t reader_push(struct reader *r, const char *name);
 size_t reader_push_index(struct reader *r, size_t index);
 void reader_pop(struct reader *r, size_t len);
 
+/* Is there nothing at all after the colon, as if a section were not there? */
+bool reader_is_empty(const struct reader *r);
+
 /* Is the current event a value on one line? Else complains and passes over it. */
 bool reader_want_scalar(struct reader *r, const char *wants);
 const char *reader_scalar(const struct reader *r);

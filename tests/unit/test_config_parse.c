@@ -130,6 +130,7 @@ static const char *const wrong[][2] = {
 	 "127.0.0.1:9477 or [::1]:9477\n"},
 	/* rules */
 	{"version: 1\nrules:\n  - match: {uid: 1}\n", "f:3:5: rules[0]: the rule has no name\n"},
+	{"version: 1\nrules:\n  -\n", "f:3:4: rules[0]: the rule has no name\n"},
 	{"version: 1\nrules:\n  - a\n", "f:3:5: rules[0]: wants a mapping, KEY: VALUE\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: 1}}\n  - {name: a}\n",
 	 "f:4:12: rules[1].name: \"a\": another rule has this name\n"},
