@@ -21,8 +21,8 @@
 #include "daemon/control/session.h"
 
 /* Above this nothing more is taken from the client; far above it the client is dropped. */
-#define OUTPUT_BUSY_BYTES (1u << 20)
-#define OUTPUT_MAX_BYTES  (8u << 20)
+#define OUTPUT_BUSY_BYTES (256u << 10)
+#define OUTPUT_MAX_BYTES  (2u << 20)
 
 struct client {
 	LIST_ENTRY(client) entry;

@@ -10,7 +10,7 @@
 		"fresh", PARAM_BOOL, false, 0, 0                                                   \
 	}
 #define RANGES_REPLY                                                                               \
-	"vm: int, op: string, done: int, refused: int, results: []Result, batches: []Batch"
+	"vm: int, op: string, done: int, refused: int, results: []Result, batches: Batches"
 
 const struct method control_methods[] = {
 	{

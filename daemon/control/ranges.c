@@ -10,46 +10,57 @@
 #include "daemon/control/methods.h"
 #include "daemon/control/views.h"
 
+/* A place in the parameter: a range, and how many of its regions are behind. */
+struct place {
+	size_t range;
+	uint64_t offset;
+};
+
 struct job {
 	uint32_t vm_id;
 	uint32_t op;
 	uint64_t ttl_ns;
-	size_t range;	 /* index in the parameter of the range to be cut next */
-	uint64_t offset; /* regions of it that were cut off already */
-	uint64_t done_regions;
-	uint64_t refused_regions;
-	json_t *results;
-	json_t *batches;
+	struct place asked;    /* what comes before it was asked of the kernel */
+	struct place answered; /* and answered */
+	/* One for each range of the parameter, however often it was cut: the answer stays small. */
+	struct lp_result results[CONTROL_RANGES_MAX];
+	struct batches_view batches;
 };
 
-static void job_free(struct job *job)
+static const json_t *range_at(const struct control_call *call, size_t i)
 {
-	json_decref(job->results);
-	json_decref(job->batches);
-	free(job);
+	return json_array_get(json_object_get(call->params, "ranges"), i);
+}
+
+static uint64_t member(const json_t *range, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(range, name));
+}
+
+static void move_on(const struct control_call *call, struct place *place, uint64_t nr_regions)
+{
+	place->offset += nr_regions;
+	if (place->offset >= member(range_at(call, place->range), "nr_regions"))
+		*place = (struct place){.range = place->range + 1};
 }
 
 /* Cuts off the next request. Returns the number of ranges, 0 at the end. */
 static size_t cut(const struct control_call *call, struct job *job,
 		  struct lp_range ranges[static KVM_LPAGE_RANGES_MAX])
 {
-	const json_t *list = json_object_get(call->params, "ranges");
+	const json_t *range;
 	size_t nr = 0;
 
-	while (nr < KVM_LPAGE_RANGES_MAX && job->range < json_array_size(list)) {
-		const json_t *range = json_array_get(list, job->range);
-		uint64_t start = (uint64_t)json_integer_value(json_object_get(range, "start_rfn"));
-		uint64_t left = (uint64_t)json_integer_value(json_object_get(range, "nr_regions")) -
-				job->offset;
-		uint64_t part = left < KVM_LPAGE_RANGE_REGIONS_MAX ? left :
+	while (nr < KVM_LPAGE_RANGES_MAX && (range = range_at(call, job->asked.range))) {
+		uint64_t left = member(range, "nr_regions") - job->asked.offset;
+		uint32_t part = left < KVM_LPAGE_RANGE_REGIONS_MAX ? (uint32_t)left :
 								     KVM_LPAGE_RANGE_REGIONS_MAX;
 
-		ranges[nr++] = (struct lp_range){start + job->offset, (uint32_t)part};
-		job->offset += part;
-		if (part == left) {
-			job->range++;
-			job->offset = 0;
-		}
+		ranges[nr++] = (struct lp_range){
+			.start_rfn = member(range, "start_rfn") + job->asked.offset,
+			.nr_regions = part,
+		};
+		move_on(call, &job->asked, part);
 	}
 	return nr;
 }
@@ -57,32 +68,60 @@ static size_t cut(const struct control_call *call, struct job *job,
 static void finish(struct control_call *call)
 {
 	struct job *job = call->state;
-	json_t *reply = json_pack("{s:I, s:s, s:I, s:I, s:O, s:O}", "vm", (json_int_t)job->vm_id,
-				  "op", control_op_name(job->op), "done",
-				  (json_int_t)job->done_regions, "refused",
-				  (json_int_t)job->refused_regions, "results", job->results,
-				  "batches", job->batches);
+	json_t *results = json_array();
+	uint64_t done = 0, refused = 0;
+	json_t *reply;
 
-	job_free(job);
+	for (size_t i = 0; range_at(call, i); i++) {
+		done += job->results[i].done;
+		refused += job->results[i].refused;
+		json_array_append_new(results, control_result_json(&job->results[i]));
+	}
+	reply = json_pack("{s:I, s:s, s:I, s:I, s:o, s:o}", "vm", (json_int_t)job->vm_id, "op",
+			  control_op_name(job->op), "done", (json_int_t)done, "refused",
+			  (json_int_t)refused, "results", results, "batches",
+			  fields_json(&control_batches_fields, &job->batches));
+
+	free(job);
 	control_reply(call, reply);
 }
 
 static void give_up(struct control_call *call, int error, const char *text)
 {
-	job_free(call->state);
+	free(call->state);
 	control_failed(call, error, text);
 }
 
-static void add_done(struct job *job, const struct lp_done *done)
+static void add_result(struct lp_result *total, const struct lp_result *part)
 {
-	for (size_t i = 0; i < done->nr_results; i++) {
-		job->done_regions += done->results[i].done;
-		job->refused_regions += done->results[i].refused;
-		json_array_append_new(job->results, control_result_json(&done->results[i]));
+	if (total->nr_regions == 0)
+		total->start_rfn = part->start_rfn;
+	if (total->refused == 0 && part->refused) {
+		total->reason = part->reason;
+		total->reason_rfn = part->reason_rfn;
+		total->has_layer = part->has_layer;
+		total->reason_layer = part->reason_layer;
 	}
-	for (size_t i = 0; i < done->nr_batches; i++)
-		json_array_append_new(job->batches,
-				      fields_json(&control_batch_fields, &done->batches[i]));
+	total->nr_regions += part->nr_regions;
+	total->done += part->done;
+	total->refused += part->refused;
+	total->ns += part->ns;
+}
+
+static void add_done(const struct control_call *call, const struct lp_done *done)
+{
+	struct job *job = call->state;
+
+	for (size_t i = 0; i < done->nr_results; i++) {
+		/* More than was asked for makes no sense, and has no place. */
+		if (job->answered.range == json_array_size(json_object_get(call->params, "ranges")))
+			break;
+		add_result(&job->results[job->answered.range], &done->results[i]);
+		move_on(call, &job->answered, done->results[i].nr_regions);
+	}
+	/* Should an answer be short, the next one still begins in its place. */
+	job->answered = job->asked;
+	control_add_batches(&job->batches, done);
 }
 
 static void next_request(struct control_call *call);
@@ -95,7 +134,7 @@ static void on_done(void *ctx, const struct lp_done *done, int error, const char
 		give_up(call, error, text);
 		return;
 	}
-	add_done(call->state, done);
+	add_done(call, done);
 	next_request(call);
 }
 
@@ -135,8 +174,6 @@ static void start(struct control_call *call, uint32_t op)
 	job->vm_id = id;
 	job->op = op;
 	job->ttl_ns = (uint64_t)control_param_int(call, "ttl_us", 0) * 1000;
-	job->results = json_array();
-	job->batches = json_array();
 	call->state = job;
 	next_request(call);
 }
@@ -164,5 +201,5 @@ void method_release(struct control_call *call)
 void method_ranges_cancel(struct control_call *call)
 {
 	call->core->ops->range_op_cancel(call->core, call);
-	job_free(call->state);
+	free(call->state);
 }

@@ -74,7 +74,7 @@ void control_print_interface(FILE *f)
 	      "batch: ?int, max_stall_us: ?int, notify_interval_us: ?int)\n\n"
 	      "# kind: family, vm, vm_gone, op_done, op_failed, dry_run, policy, pause, loss, reload.\n"
 	      "type Event (kind: string, time_us: int, vm: ?int, text: string, op: ?string, "
-	      "error: ?string, ranges: []Range, results: []Result, batches: []Batch)\n",
+	      "error: ?string, ranges: []Range, results: []Result, batches: ?Batches)\n",
 	      f);
 	for (const struct fields *const *fields = control_all_fields; *fields; fields++) {
 		fputc('\n', f);

@@ -200,21 +200,25 @@ static const struct field result_rows[] = {
 };
 const struct fields control_result_fields = FIELDS("Result", result_rows);
 
-#define BATCH(name, kind, member) ROW(name, kind, struct lp_batch, member)
-static const struct field batch_rows[] = {
-	BATCH("regions", U32, regions),	 BATCH("merged", U32, merged),
-	BATCH("fixed_us", US, fixed_ns), BATCH("regions_us", US, regions_ns),
-	BATCH("stall_us", US, stall_ns), BATCH("kicked", U32, kicked),
+#define BATCHES(name, kind, member) ROW(name, kind, struct batches_view, member)
+static const struct field batches_rows[] = {
+	BATCHES("count", U64, nr),
+	BATCHES("regions", U64, regions),
+	BATCHES("merged", U64, merged),
+	BATCHES("kicked", U64, kicked),
+	BATCHES("fixed_us", US, fixed_ns),
+	BATCHES("regions_us", US, regions_ns),
+	BATCHES("stall_max_us", US, stall_max_ns),
 };
-const struct fields control_batch_fields = FIELDS("Batch", batch_rows);
+const struct fields control_batches_fields = FIELDS("Batches", batches_rows);
 
 const struct fields *const control_all_fields[] = {
-	&tally_fields,		&link_fields,
-	&host_regions_fields,	&control_host_fields,
-	&control_vm_fields,	&control_vm_detail_fields,
-	&control_region_fields, &control_explain_fields,
-	&control_gate_fields,	&control_result_fields,
-	&control_batch_fields,	NULL,
+	&tally_fields,		 &link_fields,
+	&host_regions_fields,	 &control_host_fields,
+	&control_vm_fields,	 &control_vm_detail_fields,
+	&control_region_fields,	 &control_explain_fields,
+	&control_gate_fields,	 &control_result_fields,
+	&control_batches_fields, NULL,
 };
 
 static uint64_t age(uint64_t now_ns, uint64_t stamp_ns)
@@ -260,4 +264,20 @@ json_t *control_result_json(const struct lp_result *result)
 	};
 
 	return fields_json(&control_result_fields, &view);
+}
+
+void control_add_batches(struct batches_view *sum, const struct lp_done *done)
+{
+	for (size_t i = 0; i < done->nr_batches; i++) {
+		const struct lp_batch *batch = &done->batches[i];
+
+		sum->nr++;
+		sum->regions += batch->regions;
+		sum->merged += batch->merged;
+		sum->kicked += batch->kicked;
+		sum->fixed_ns += batch->fixed_ns;
+		sum->regions_ns += batch->regions_ns;
+		if (batch->stall_ns > sum->stall_max_ns)
+			sum->stall_max_ns = batch->stall_ns;
+	}
 }

@@ -49,6 +49,17 @@ struct gate_view {
 	uint64_t wait_ns; /* the shortest; UINT64_MAX: unknown */
 };
 
+/* The TLB tracking cycles of an operation, summed up. */
+struct batches_view {
+	uint64_t nr;
+	uint64_t regions;
+	uint64_t merged;
+	uint64_t kicked;
+	uint64_t fixed_ns;
+	uint64_t regions_ns;
+	uint64_t stall_max_ns;
+};
+
 struct result_view {
 	struct lp_result result;
 	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
@@ -61,7 +72,7 @@ extern const struct fields control_region_fields;    /* struct region_view */
 extern const struct fields control_explain_fields;   /* struct explain_view */
 extern const struct fields control_gate_fields;	     /* struct gate_view */
 extern const struct fields control_result_fields;    /* struct lp_result */
-extern const struct fields control_batch_fields;     /* struct lp_batch */
+extern const struct fields control_batches_fields;   /* struct batches_view */
 
 /* Every table, those that others need first; ends with NULL. */
 extern const struct fields *const control_all_fields[];
@@ -71,5 +82,8 @@ void control_region_view(const struct lp_region_snapshot *region, uint64_t now_n
 			 struct region_view *ret);
 
 json_t *control_result_json(const struct lp_result *result);
+
+/* Adds what an answer of the kernel says of its batches. */
+void control_add_batches(struct batches_view *sum, const struct lp_done *done);
 
 #endif

@@ -26,11 +26,12 @@ static json_t *results_json(const struct lp_done *done)
 
 static json_t *batches_json(const struct lp_done *done)
 {
-	json_t *list = json_array();
+	struct batches_view sum = {0};
 
-	for (size_t i = 0; done && i < done->nr_batches; i++)
-		json_array_append_new(list, fields_json(&control_batch_fields, &done->batches[i]));
-	return list;
+	if (!done)
+		return NULL;
+	control_add_batches(&sum, done);
+	return fields_json(&control_batches_fields, &sum);
 }
 
 static json_t *ranges_json(const struct lp_watch_event *event)
@@ -60,8 +61,8 @@ static json_t *error_json(const struct lp_watch_event *event)
 
 static json_t *event_json(const struct lp_watch_event *e)
 {
-	return json_pack("{s:s, s:I, s:o?, s:s, s:o?, s:o?, s:o, s:o, s:o}", "kind", kinds[e->kind],
-			 "time_us", (json_int_t)(e->now_ns / 1000), "vm",
+	return json_pack("{s:s, s:I, s:o?, s:s, s:o?, s:o?, s:o, s:o, s:o?}", "kind",
+			 kinds[e->kind], "time_us", (json_int_t)(e->now_ns / 1000), "vm",
 			 e->vm_id ? json_integer(e->vm_id) : NULL, "text", e->text ? e->text : "",
 			 "op", op_json(e), "error", error_json(e), "ranges", ranges_json(e),
 			 "results", results_json(e->done), "batches", batches_json(e->done));
