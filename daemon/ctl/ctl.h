@@ -113,4 +113,7 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb);
 /* Finds a verb by one or two words; *ret_words says how many. NULL: none. */
 const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_words);
 
+/* Complains about a verb, @second being NULL or its second word. Returns CTL_USAGE. */
+int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second);
+
 #endif

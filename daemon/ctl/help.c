@@ -98,6 +98,33 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 	}
 }
 
+/* Writes the second words of verbs that begin with @first, with commas. */
+static void second_words(const char *first, char *ret, size_t size)
+{
+	size_t len = strlen(first), used = 0;
+
+	*ret = '\0';
+	for (const struct ctl_verb *verb = ctl_verbs; verb->name && used < size; verb++) {
+		if (strncmp(verb->name, first, len) != 0 || verb->name[len] != ' ')
+			continue;
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
+					 verb->name + len + 1);
+	}
+}
+
+int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
+{
+	char words[128];
+
+	second_words(first, words, sizeof(words));
+	if (!*words)
+		return ctl_usage_error(ctl, "unknown verb \"%s\"", first);
+	if (second)
+		return ctl_usage_error(ctl, "unknown verb \"%s %s\"; there is: %s", first, second,
+				       words);
+	return ctl_usage_error(ctl, "%s wants one of: %s", first, words);
+}
+
 int verb_help(struct ctl *ctl)
 {
 	const struct ctl_verb *verb;
@@ -112,8 +139,7 @@ int verb_help(struct ctl *ctl)
 		ctl_print_verb_help(ctl->out, verb);
 		return CTL_OK;
 	}
-	return ctl_usage_error(ctl, "unknown verb \"%s%s%s\"", ctl->args[0],
-			       ctl->nr_args > 1 ? " " : "", ctl->nr_args > 1 ? ctl->args[1] : "");
+	return ctl_unknown_verb(ctl, ctl->args[0], ctl->nr_args > 1 ? ctl->args[1] : NULL);
 }
 
 /* ---- completion ---- */

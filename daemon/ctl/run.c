@@ -58,7 +58,7 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
 	return NULL;
 }
 
-/* Is @arg the option @name, alone or as NAME=VALUE? *ret_value is NULL when it stands alone. */
+/* Is @arg the option @name, alone, or as --name=VALUE or -nVALUE? *ret_value: NULL when alone. */
 static bool is_option(const char *arg, const char *name, const char **ret_value)
 {
 	size_t len = strlen(name);
@@ -66,7 +66,9 @@ static bool is_option(const char *arg, const char *name, const char **ret_value)
 	*ret_value = NULL;
 	if (strncmp(arg, name, len) != 0)
 		return false;
-	if (arg[len] == '=' && strncmp(name, "--", 2) == 0)
+	if (strncmp(name, "--", 2) != 0)
+		*ret_value = arg[len] ? arg + len : NULL;
+	else if (arg[len] == '=')
 		*ret_value = arg + len + 1;
 	return arg[len] == '\0' || *ret_value;
 }
@@ -174,7 +176,7 @@ static int parse_verb(struct ctl *ctl, int argc, char **argv, int *i)
 	}
 	ctl->verb = ctl_find_verb(argc - *i, (const char *const *)argv + *i, &words);
 	if (!ctl->verb)
-		return ctl_usage_error(ctl, "unknown verb \"%s\"", argv[*i]);
+		return ctl_unknown_verb(ctl, argv[*i], *i + 1 < argc ? argv[*i + 1] : NULL);
 	*i += words;
 	return CTL_OK;
 }
