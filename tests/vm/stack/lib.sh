@@ -7,9 +7,11 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: \"$BASH_COMMAND\" failed" >&2' ERR
 shopt -s inherit_errexit
 
-# A step that fails shows what the daemon had to say.
+# A step that fails shows what the daemon had to say, and leaves no guest behind.
 tell_why() {
-	[ $? -eq 0 ] || journalctl -q -b -u tdx-lpaged --no-pager -o short-monotonic -n 25 >&2
+	[ $? -ne 0 ] || return 0
+	journalctl -q -b -u tdx-lpaged --no-pager -o short-monotonic -n 25 >&2
+	systemctl stop 'guest-*'
 }
 trap tell_why EXIT
 
