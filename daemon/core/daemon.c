@@ -18,6 +18,8 @@
 #include "daemon/core/notify.h"
 #include "daemon/core/state.h"
 #include "daemon/link/netlink.h"
+#include "daemon/link/sim.h"
+#include "daemon/metrics/metrics.h"
 
 #define STATE_DIR "state" /* below the runtime directory: the sockets may have another owner */
 
@@ -34,6 +36,9 @@ struct daemon {
 	struct lp_link *link;
 	struct lp_manager *manager;
 	struct control *control;
+	struct metrics *metrics;
+	struct config_listen metrics_listen; /* where .metrics listens, "" for nowhere */
+	bool metrics_names;
 	struct event *signals[NR_SIGNALS];
 	struct event *watchdog;
 };
@@ -227,11 +232,44 @@ static void on_reload_ended(void *ctx)
 	lp_notify_ready(text);
 }
 
+/*
+ * (Re)starts the metrics server as the configuration says. That an address cannot be had is not
+ * worth the daemon's life: the guests come first.
+ */
+static void on_configured(void *ctx, const struct config *config)
+{
+	struct daemon *d = ctx;
+	struct metrics_options options = {
+		.base = d->base,
+		.core = lp_manager_core(d->manager),
+		.listen = config->global.metrics.text,
+		.names = config->global.metrics_names,
+	};
+	int r;
+
+	if (!strcmp(options.listen, d->metrics_listen.text) && options.names == d->metrics_names)
+		return;
+	d->metrics = metrics_free(d->metrics);
+	d->metrics_listen.text[0] = '\0';
+	if (!options.listen[0])
+		return;
+	r = metrics_new(&options, &d->metrics);
+	if (r < 0) {
+		lp_log(&d->log, LOG_ERR, NULL, "metrics: cannot listen on %s: %s", options.listen,
+		       strerror(-r));
+		return;
+	}
+	d->metrics_listen = config->global.metrics;
+	d->metrics_names = options.names;
+	lp_log(&d->log, LOG_INFO, NULL, "metrics: http://%s/metrics", options.listen);
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
 	.reload_begins = on_reload_begins,
 	.reload_ended = on_reload_ended,
+	.configured = on_configured,
 };
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
@@ -296,12 +334,17 @@ static int catch_signals(struct daemon *d)
 
 static int open_link(struct daemon *d)
 {
-	if (strcmp(d->options->link, "netlink") != 0) {
-		lp_log(&d->log, LOG_ERR, NULL, "--link: \"%s\" is not supported", d->options->link);
-		return -EOPNOTSUPP;
+	char error[512];
+	int r;
+
+	if (strncmp(d->options->link, "sim:", 4) != 0) {
+		d->link = lp_netlink_new(d->base);
+		return d->link ? 0 : -ENOMEM;
 	}
-	d->link = lp_netlink_new(d->base);
-	return d->link ? 0 : -ENOMEM;
+	r = lp_sim_new(d->base, d->options->link + 4, &d->link, error, sizeof(error));
+	if (r < 0)
+		lp_log(&d->log, LOG_ERR, NULL, "--link: %s", error);
+	return r;
 }
 
 static int make_manager(struct daemon *d)
@@ -380,6 +423,7 @@ static int run(struct daemon *d)
 static void clean_up(struct daemon *d)
 {
 	d->control = control_free(d->control);
+	d->metrics = metrics_free(d->metrics);
 	d->manager = lp_manager_free(d->manager);
 	if (d->link)
 		d->link->ops->free(d->link);

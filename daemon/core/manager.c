@@ -272,6 +272,8 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 
 int lp_manager_start(struct lp_manager *m)
 {
+	if (m->options.hooks && m->options.hooks->configured)
+		m->options.hooks->configured(m->options.hooks_ctx, m->config);
 	lp_link_listen(m->link, &link_events, m);
 	return m->link->ops->start(m->link);
 }

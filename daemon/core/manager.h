@@ -27,7 +27,7 @@ struct lp_manager_hooks {
 	void (*status)(void *ctx, const char *text);
 	void (*reload_begins)(void *ctx);
 	void (*reload_ended)(void *ctx);
-	/* A configuration came into force. */
+	/* A configuration came into force: when the manager starts, and after each reload. */
 	void (*configured)(void *ctx, const struct config *config);
 };
 

@@ -242,9 +242,14 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 
 static void tell_new(struct lp_manager *m, const struct vm_entry *vm)
 {
-	manager_log_vm(m, LOG_INFO, LP_MESSAGE_VM, vm, "new, %llu MiB, pid %u, name from %s",
-		       (unsigned long long)(vm->identity.memory_bytes >> 20), vm->vm.pid,
-		       lp_name_source_name(vm->identity.name_source));
+	char memory[32] = "";
+
+	/* A VM that is just being made has none yet. */
+	if (vm->identity.memory_bytes)
+		snprintf(memory, sizeof(memory), ", %llu MiB",
+			 (unsigned long long)(vm->identity.memory_bytes >> 20));
+	manager_log_vm(m, LOG_INFO, LP_MESSAGE_VM, vm, "new, pid %u, name from %s%s", vm->vm.pid,
+		       lp_name_source_name(vm->identity.name_source), memory);
 	report_text(m, LP_WATCH_VM, vm->vm.id, "VM %u %s is new", vm->vm.id, vm->identity.name);
 }
 
@@ -300,9 +305,9 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	if (named)
 		vms_identify(m, vm);
 	vm->identity.memory_bytes = vm->vm.memory_pages * 4096;
-	vms_apply_rule(m, vm);
 	if (is_new)
 		tell_new(m, vm);
+	vms_apply_rule(m, vm);
 	report_status_soon(m);
 	manager_wake(m);
 }

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -415,6 +416,85 @@ static void test_reload(void **state)
 	assert_non_null(strstr(text, "config.yaml:3:"));
 }
 
+/* ---- metrics ---- */
+
+/* A port that nobody listens on. */
+static unsigned int free_port(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+/* Sends a request, reads to the end. Returns false when nobody listens. */
+static bool http(unsigned int port, const char *request, char *text, size_t size)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				      .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	size_t have = 0;
+	ssize_t len = 0;
+	bool ok;
+
+	ok = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (ok) {
+		assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+		while ((len = read(fd, text + have, size - 1 - have)) > 0)
+			have += (size_t)len;
+	}
+	close(fd);
+	text[have] = '\0';
+	return ok;
+}
+
+static void test_metrics(void **state)
+{
+	struct host *host = *state;
+	unsigned int port = free_port();
+	char text[16384], config[128];
+
+	snprintf(config, sizeof(config), "version: 1\nglobal: {metrics: \"127.0.0.1:%u\"}\n", port);
+	write_file(host->config, config);
+	start(host);
+	assert_true(http(port, "GET /metrics HTTP/1.0\r\n\r\n", text, sizeof(text)));
+	assert_non_null(strstr(text, " 200 OK"));
+	assert_non_null(strstr(text, "application/openmetrics-text; version=1.0.0"));
+	assert_non_null(strstr(text, "\ntdx_lpage_degraded 1\n"));
+	assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+	assert_true(http(port, "GET /secret HTTP/1.0\r\n\r\n", text, sizeof(text)));
+	assert_non_null(strstr(text, " 404 "));
+	assert_true(http(port, "POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", text,
+			 sizeof(text)));
+	assert_null(strstr(text, " 200 OK"));
+	/* A reload switches it off. */
+	write_file(host->config, "version: 1\n");
+	assert_int_equal(kill(host->pid, SIGHUP), 0);
+	wait_message(host, "READY=1");
+	assert_false(http(port, "GET /metrics HTTP/1.0\r\n\r\n", text, sizeof(text)));
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+/* An address that cannot be had is told, and no more. */
+static void test_metrics_taken(void **state)
+{
+	struct host *host = *state;
+	char config[128], text[4096];
+
+	snprintf(config, sizeof(config), "version: 1\nglobal: {metrics: \"203.0.113.1:9477\"}\n");
+	write_file(host->config, config);
+	start(host);
+	assert_int_equal(stop(host, SIGTERM), 0);
+	read_log(host, text, sizeof(text));
+	assert_non_null(strstr(text, "<3>metrics: cannot listen on 203.0.113.1:9477: "));
+}
+
 /* ---- idle ---- */
 
 static void test_watchdog(void **state)
@@ -501,7 +581,8 @@ int main(void)
 		T(test_after_kill),	T(test_bad_command_line),
 		T(test_bad_config),	T(test_no_runtime_dir),
 		T(test_bad_switches),	T(test_stop),
-		T(test_reload),		T(test_watchdog),
+		T(test_reload),		T(test_metrics),
+		T(test_metrics_taken),	T(test_watchdog),
 		T(test_idle),		T(test_idle_with_watchdog),
 		T(test_small),
 	};

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/metrics/metrics.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TIMEOUT_S	 10
+#define HEADERS_MAX_SIZE 8192
+#define BACKLOG		 16
+#define CONTENT_TYPE	 "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+struct metrics {
+	struct evhttp *http;
+	struct lp_core *core;
+	bool names;
+};
+
+static int render(const struct metrics *metrics, struct evbuffer *out)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	r = metrics_write(f, metrics->core, metrics->names);
+	if (fclose(f) != 0 && r == 0)
+		r = -ENOMEM;
+	if (r == 0 && evbuffer_add(out, text, size) < 0)
+		r = -ENOMEM;
+	free(text);
+	return r;
+}
+
+static void on_metrics(struct evhttp_request *request, void *ctx)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	if (!out || render(ctx, out) < 0) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	} else {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+				  CONTENT_TYPE);
+		evhttp_send_reply(request, HTTP_OK, NULL, out);
+	}
+	if (out)
+		evbuffer_free(out);
+}
+
+static void on_other(struct evhttp_request *request, void *ctx)
+{
+	(void)ctx;
+	evhttp_send_error(request, HTTP_NOTFOUND, NULL);
+}
+
+/* Without one the kernel would choose, and nobody would know. */
+static bool has_port(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)address)->sin6_port != 0;
+	return ((const struct sockaddr_in *)address)->sin_port != 0;
+}
+
+/* A listening socket, or negative errno. */
+static int listen_on(const char *text)
+{
+	struct sockaddr_storage address;
+	int len = sizeof(address), one = 1;
+	int fd, r;
+
+	memset(&address, 0, sizeof(address));
+	if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &len) < 0 ||
+	    !has_port(&address))
+		return -EINVAL;
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&address, (socklen_t)len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+static int set_up(struct metrics *metrics, const struct metrics_options *options)
+{
+	int fd;
+
+	metrics->http = evhttp_new(options->base);
+	if (!metrics->http)
+		return -ENOMEM;
+	evhttp_set_timeout(metrics->http, TIMEOUT_S);
+	evhttp_set_max_headers_size(metrics->http, HEADERS_MAX_SIZE);
+	evhttp_set_max_body_size(metrics->http, 0);
+	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_gencb(metrics->http, on_other, NULL);
+	if (evhttp_set_cb(metrics->http, "/metrics", on_metrics, metrics) < 0)
+		return -ENOMEM;
+	fd = listen_on(options->listen);
+	if (fd < 0)
+		return fd;
+	if (evhttp_accept_socket(metrics->http, fd) < 0) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int metrics_new(const struct metrics_options *options, struct metrics **ret)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	int r;
+
+	if (!metrics)
+		return -ENOMEM;
+	metrics->core = options->core;
+	metrics->names = options->names;
+	r = set_up(metrics, options);
+	if (r < 0) {
+		metrics_free(metrics);
+		return r;
+	}
+	*ret = metrics;
+	return 0;
+}
+
+struct metrics *metrics_free(struct metrics *metrics)
+{
+	if (!metrics)
+		return NULL;
+	if (metrics->http)
+		evhttp_free(metrics->http);
+	free(metrics);
+	return NULL;
+}

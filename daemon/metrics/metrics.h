@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * OpenMetrics over HTTP: GET /metrics. What is served are copies of what was learnt last, with the
+ * age of it; a scrape asks the kernel for nothing.
+ */
+#ifndef TDX_LPAGE_METRICS_METRICS_H
+#define TDX_LPAGE_METRICS_METRICS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct event_base;
+struct lp_core;
+struct metrics;
+
+struct metrics_options {
+	struct event_base *base;
+	struct lp_core *core; /* must outlive the server */
+	const char *listen;   /* numeric ADDRESS:PORT or [ADDRESS]:PORT */
+	bool names;	      /* VM names beside their ids */
+};
+
+/* Listens. 0, -EINVAL for an address that is none, or the negative errno of bind(2) and the like. */
+int metrics_new(const struct metrics_options *options, struct metrics **ret);
+
+/* Drops every client. NULL-safe; returns NULL. */
+struct metrics *metrics_free(struct metrics *metrics);
+
+/* Writes the exposition, ended by "# EOF". 0, -ENOMEM, or the negative errno of @f. */
+int metrics_write(FILE *f, const struct lp_core *core, bool names);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "daemon/core/snapshot.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/metrics/table.h"
+
+#define PREFIX "tdx_lpage_"
+
+enum type { GAUGE, COUNTER };
+
+/* Everything that is written about, in one copy: all samples of a scrape belong together. */
+struct scrape {
+	struct lp_status status;
+	struct lp_vm_snapshot *vms;
+	size_t nr_vms;
+	bool names;
+};
+
+static void write_head(FILE *f, const char *name, enum type type, const char *unit,
+		       const char *help)
+{
+	fprintf(f, "# TYPE " PREFIX "%s %s\n", name, type == COUNTER ? "counter" : "gauge");
+	if (unit[0])
+		fprintf(f, "# UNIT " PREFIX "%s %s\n", name, unit);
+	fprintf(f, "# HELP " PREFIX "%s %s\n", name, help);
+}
+
+/* The labels that tell VMs apart, without braces. Names have no character to be escaped. */
+static void write_vm_labels(FILE *f, const struct scrape *scrape, const struct lp_vm_snapshot *vm)
+{
+	fprintf(f, "vm=\"%u\"", vm->vm.id);
+	if (scrape->names)
+		fprintf(f, ",name=\"%s\"", vm->identity.name);
+}
+
+static void write_value(FILE *f, double value)
+{
+	if (isnan(value))
+		fputs(" NaN\n", f);
+	else
+		fprintf(f, " %.17g\n", value);
+}
+
+/* One sample; @vm NULL: of the host. @label NULL: no more than what tells VMs apart. */
+static void write_sample(FILE *f, const struct scrape *scrape, const char *name, enum type type,
+			 const struct lp_vm_snapshot *vm, const char *label,
+			 const char *label_value, double value)
+{
+	fprintf(f, PREFIX "%s%s", name, type == COUNTER ? "_total" : "");
+	if (vm || label)
+		fputc('{', f);
+	if (vm)
+		write_vm_labels(f, scrape, vm);
+	if (label)
+		fprintf(f, "%s%s=\"%s\"", vm ? "," : "", label, label_value);
+	if (vm || label)
+		fputc('}', f);
+	write_value(f, value);
+}
+
+static void write_host(FILE *f, const struct scrape *scrape)
+{
+	const struct lp_status *s = &scrape->status;
+
+#define X(name, type, unit, help, value)                                                           \
+	write_head(f, #name, type, unit, help);                                                    \
+	write_sample(f, scrape, #name, type, NULL, NULL, NULL, (double)(value));
+	METRICS_HOST(X)
+#undef X
+}
+
+static void write_info(FILE *f, const struct scrape *scrape)
+{
+	fputs("# TYPE " PREFIX "build info\n# HELP " PREFIX "build The daemon.\n", f);
+	fprintf(f, PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n", scrape->status.version,
+		scrape->status.link);
+}
+
+static void write_refused(FILE *f, const struct scrape *scrape)
+{
+	write_head(f, "refused_regions", COUNTER, "",
+		   "Regions whose merge was refused, by reason.");
+	for (int i = lpage_reason_next(LPAGE_REASON_NONE); i >= 0; i = lpage_reason_next(i)) {
+		if (scrape->status.tally.refused[i])
+			write_sample(f, scrape, "refused_regions", COUNTER, NULL, "reason",
+				     lpage_reason_name((unsigned int)i),
+				     (double)scrape->status.tally.refused[i]);
+	}
+}
+
+static void write_losses(FILE *f, const struct scrape *scrape)
+{
+	static const char *const kinds[LP_LOSS_MAX] = {
+		[LP_LOSS_OVERRUN] = "overrun",
+		[LP_LOSS_TRUNCATED] = "truncated",
+		[LP_LOSS_MALFORMED] = "malformed",
+	};
+
+	write_head(f, "lost_events", COUNTER, "", "Times that events were lost, by cause.");
+	for (int i = 0; i < LP_LOSS_MAX; i++)
+		write_sample(f, scrape, "lost_events", COUNTER, NULL, "cause", kinds[i],
+			     (double)scrape->status.link_stats.lost[i]);
+}
+
+static void write_vms(FILE *f, const struct scrape *scrape)
+{
+#define X(name, type, unit, help, value)                                                           \
+	write_head(f, #name, type, unit, help);                                                    \
+	for (size_t i = 0; i < scrape->nr_vms; i++) {                                              \
+		const struct lp_vm_snapshot *v = &scrape->vms[i];                                  \
+		write_sample(f, scrape, #name, type, v, NULL, NULL, (double)(value));              \
+	}
+	METRICS_VM(X)
+#undef X
+}
+
+static void write_states(FILE *f, const struct scrape *scrape)
+{
+	write_head(f, "vm_regions", GAUGE, "", "Regions by state.");
+	for (size_t i = 0; i < scrape->nr_vms; i++) {
+		const struct lp_vm_snapshot *vm = &scrape->vms[i];
+		const struct {
+			const char *state;
+			uint64_t value;
+		} rows[] = {{"large", vm->vm.large},
+			    {"table", vm->vm.table},
+			    {"mixed", vm->vm.mixed},
+			    {"unmapped", vm->vm.unmapped}};
+
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+			write_sample(f, scrape, "vm_regions", GAUGE, vm, "state", rows[k].state,
+				     (double)rows[k].value);
+	}
+}
+
+static void write_directions(FILE *f, const struct scrape *scrape, const char *name,
+			     const struct lp_vm_snapshot *vm, uint64_t shared, uint64_t private)
+{
+	write_sample(f, scrape, name, COUNTER, vm, "to", "shared", (double)shared);
+	write_sample(f, scrape, name, COUNTER, vm, "to", "private", (double)private);
+}
+
+static void write_conversions(FILE *f, const struct scrape *scrape)
+{
+	write_head(f, "vm_conversions", COUNTER, "", "Conversions that changed at least one page.");
+	for (size_t i = 0; i < scrape->nr_vms; i++)
+		write_directions(f, scrape, "vm_conversions", &scrape->vms[i],
+				 scrape->vms[i].vm.to_shared_events,
+				 scrape->vms[i].vm.to_private_events);
+	write_head(f, "vm_converted_pages", COUNTER, "", "Pages converted.");
+	for (size_t i = 0; i < scrape->nr_vms; i++)
+		write_directions(f, scrape, "vm_converted_pages", &scrape->vms[i],
+				 scrape->vms[i].vm.to_shared_pages,
+				 scrape->vms[i].vm.to_private_pages);
+}
+
+static int take(const struct lp_core *core, struct scrape *ret)
+{
+	size_t nr = core->ops->vm_ids(core, NULL, 0);
+	uint32_t *ids = calloc(nr + 1, sizeof(*ids));
+
+	core->ops->status(core, &ret->status);
+	ret->vms = calloc(nr + 1, sizeof(*ret->vms));
+	if (!ids || !ret->vms) {
+		free(ids);
+		free(ret->vms);
+		return -ENOMEM;
+	}
+	(void)core->ops->vm_ids(core, ids, nr);
+	for (size_t i = 0; i < nr; i++) {
+		if (core->ops->vm(core, ids[i], &ret->vms[ret->nr_vms]) == 0)
+			ret->nr_vms++;
+	}
+	free(ids);
+	return 0;
+}
+
+int metrics_write(FILE *f, const struct lp_core *core, bool names)
+{
+	struct scrape scrape = {.names = names};
+	int r;
+
+	r = take(core, &scrape);
+	if (r < 0)
+		return r;
+	write_info(f, &scrape);
+	write_host(f, &scrape);
+	write_refused(f, &scrape);
+	write_losses(f, &scrape);
+	write_vms(f, &scrape);
+	write_states(f, &scrape);
+	write_conversions(f, &scrape);
+	fputs("# EOF\n", f);
+	free(scrape.vms);
+	return ferror(f) ? -EIO : 0;
+}
