@@ -65,11 +65,11 @@ static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, ui
 			size_t limit, json_t **ret_next)
 {
 	json_t *vms = json_array();
-	struct lp_vm_snapshot vm;
+	struct vm_view vm;
 
 	*ret_next = NULL;
 	for (size_t i = 0; i < nr; i++) {
-		if (ids[i] < start || core->ops->vm(core, ids[i], &vm) < 0)
+		if (ids[i] < start || control_vm_view(core, ids[i], &vm) < 0)
 			continue;
 		if (json_array_size(vms) == limit) {
 			*ret_next = json_integer(ids[i]);
@@ -105,13 +105,13 @@ void method_list_vms(struct control_call *call)
 
 void method_show_vm(struct control_call *call)
 {
-	struct lp_vm_snapshot vm;
+	struct vm_view vm;
 	uint32_t id;
 	int r;
 
 	if (!control_param_vm(call, &id) || method_wait_fresh(call, id))
 		return;
-	r = call->core->ops->vm(call->core, id, &vm);
+	r = control_vm_view(call->core, id, &vm);
 	if (r < 0)
 		control_failed(call, r, NULL);
 	else

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/control/views.h"
 
+#include "daemon/config/config.h"
+#include "daemon/core/identity.h"
+
 #define ROW(name, kind, type, member)                                                              \
 	{                                                                                          \
 		name, FIELD_##kind, offsetof(type, member), NULL                                   \
@@ -95,6 +98,7 @@ static const struct fields vm_regions_fields = FIELDS("Regions", vm_region_rows)
 	VM("memory_bytes", U64, identity.memory_bytes),                                            \
 	VM("mode", MODE, vm.limits.mode),                                                          \
 	VM("rule", STRING, rule),                                                                  \
+	ROW("rule_passed_over", STRING, struct vm_view, rule_passed_over),                                              \
 	VM("policy", STRING, policy),                                                              \
 	VM("gate", REASON, gate),                                                                  \
 	VM("paused", BOOL, paused),                                                                \
@@ -220,6 +224,22 @@ const struct fields *const control_all_fields[] = {
 	&control_gate_fields,	 &control_result_fields,
 	&control_batches_fields, NULL,
 };
+
+int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *ret)
+{
+	const struct config *config = core->ops->config(core);
+	struct config_identity identity;
+	struct config_selected selected;
+	int r = core->ops->vm(core, vm_id, &ret->vm);
+
+	if (r < 0)
+		return r;
+	lp_identity_for_rules(&ret->vm.identity, &identity);
+	ret->rule_passed_over = NULL;
+	if (config_match(config, &identity, &selected) == CONFIG_MATCH_UNKNOWN)
+		ret->rule_passed_over = config->rules[selected.unknown_rule].name;
+	return 0;
+}
 
 static uint64_t age(uint64_t now_ns, uint64_t stamp_ns)
 {

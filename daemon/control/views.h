@@ -13,6 +13,12 @@ struct host_view {
 	uint64_t rules;
 };
 
+/* A VM, with the rule that could not be decided for it. */
+struct vm_view {
+	struct lp_vm_snapshot vm; /* first: its own tables read it */
+	const char *rule_passed_over;
+};
+
 /* A region, with what is worked out from it. */
 struct region_view {
 	struct lp_region region;
@@ -66,7 +72,7 @@ struct result_view {
 };
 
 extern const struct fields control_host_fields;	     /* struct host_view */
-extern const struct fields control_vm_fields;	     /* struct lp_vm_snapshot */
+extern const struct fields control_vm_fields;	     /* struct vm_view */
 extern const struct fields control_vm_detail_fields; /* the same, and more of it */
 extern const struct fields control_region_fields;    /* struct region_view */
 extern const struct fields control_explain_fields;   /* struct explain_view */
@@ -76,6 +82,9 @@ extern const struct fields control_batches_fields;   /* struct batches_view */
 
 /* Every table, those that others need first; ends with NULL. */
 extern const struct fields *const control_all_fields[];
+
+/* Asks the core for a VM. Returns 0 or -ESRCH. Strings in @ret last until the next reload. */
+int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *ret);
 
 /* @now_ns: the link's clock. */
 void control_region_view(const struct lp_region_snapshot *region, uint64_t now_ns,

@@ -258,10 +258,11 @@ static void check_vm(json_t *checks, const json_t *vm)
 	if (strcmp(get_text(vm, "mode"), "off") == 0)
 		add(checks, NOTE, name, "see the rule, and whether the VMM turned it off",
 		    "the mode in force is off");
-	if (strcmp(get_text(vm, "gate"), "unknown_identity") == 0)
+	if (*get_text(vm, "rule_passed_over"))
 		add(checks, NOTE, name,
 		    "let the daemon read /proc of the VMM (ProtectProc=default)",
-		    "its identity could not be read, so rules that need it do not apply");
+		    "rule %s asks for what could not be read, so it was passed over",
+		    get_text(vm, "rule_passed_over"));
 }
 
 static void check_running(struct ctl *ctl, json_t *checks)

@@ -117,6 +117,21 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 	table_print(table, ctl->out, ctl->env.colour);
 }
 
+/* A rule that does nothing must not do so in silence. */
+static void print_passed_over(struct ctl *ctl, const json_t *vms)
+{
+	size_t i;
+	json_t *vm;
+
+	json_array_foreach(vms, i, vm) {
+		if (*get_text(vm, "rule_passed_over"))
+			fprintf(ctl->out,
+				"VM %" INT ": rule %s was passed over, it asks for what could not "
+				"be read\n",
+				get_int(vm, "id"), get_text(vm, "rule_passed_over"));
+	}
+}
+
 void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 {
 	print_host(ctl, host);
@@ -126,6 +141,7 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 		print_vms(ctl, host, vms);
 	else
 		fputs("no VM with private memory runs\n", ctl->out);
+	print_passed_over(ctl, vms);
 }
 
 int verb_status(struct ctl *ctl)
@@ -258,6 +274,9 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 
 	line(ctl, "rule", "%s, policy %s",
 	     *get_text(vm, "rule") ? get_text(vm, "rule") : "(defaults)", get_text(vm, "policy"));
+	if (*get_text(vm, "rule_passed_over"))
+		line(ctl, "", "rule %s was passed over, it asks for what could not be read",
+		     get_text(vm, "rule_passed_over"));
 	line(ctl, "state", "%s%s%s", vm_state(NULL, vm, word),
 	     get_bool(vm, "dry_run") ? "; dry-run" : "",
 	     get_bool(vm, "stale") ? "; events were lost, being read anew" : "");

@@ -60,9 +60,6 @@
 	X(DEGRADED, "degraded", "the kernel cannot be reached", "see `tdx-lpctl doctor`")          \
 	X(STALE, "stale", "the view of this VM is being read again",                               \
 	  "wait for the end of the dump")                                                          \
-	X(UNKNOWN_IDENTITY, "unknown-identity",                                                    \
-	  "what the rules match on could not be read, so no rule that needs it applies",           \
-	  "let the daemon read /proc of the VMM")                                                  \
 	X(RULE, "rule", "the rule in force says mode: off or policy: never",                       \
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \

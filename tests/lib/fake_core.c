@@ -439,7 +439,8 @@ void fake_core_init(struct fake_core *fake)
 {
 	static const char text[] = "version: 1\n"
 				   "rules:\n"
-				   "  - {name: web, match: {vm-name: 'web-*'}, min-quiet: 2s}\n";
+				   "  - {name: web, match: {vm-name: 'web-*'}, min-quiet: 2s}\n"
+				   "  - {name: far, match: {cgroup: '/x/*'}, mode: off}\n";
 	struct config_errors errors;
 
 	memset(fake, 0, sizeof(*fake));

@@ -576,7 +576,7 @@ static void reload_tells_every_complaint(void **state)
 	(void)state;
 	peer_open(&p, true);
 	call(&p, OWN "Reload", "{}");
-	expect(&p, "{'parameters':{'path':'/etc/tdx-lpage.yaml','missing':false,'rules':1}}");
+	expect(&p, "{'parameters':{'path':'/etc/tdx-lpage.yaml','missing':false,'rules':2}}");
 	p.fake.result = -EINVAL;
 	p.fake.reload_text = "f:1:2: one\nf:3:4: two\n";
 	call(&p, OWN "Reload", "{}");
@@ -692,7 +692,8 @@ static void the_configuration_is_shown_as_text_and_object(void **state)
 	assert_true(json_is_integer(json_object_get(json_object_get(config, "defaults"), "batch")));
 	json_array_append(p.frames, json_object_get(config, "rules"));
 	json_decref(frame);
-	expect(&p, "[{'name':'web','match':{'vm_name':['web-*']},'min_quiet':'2s'}]");
+	expect(&p, "[{'name':'web','match':{'vm_name':['web-*']},'min_quiet':'2s'},"
+		   "{'name':'far','match':{'cgroup':['/x/*']},'mode':'off'}]");
 	peer_close(&p);
 }
 
