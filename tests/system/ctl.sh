@@ -84,6 +84,7 @@ check "no daemon: exit status 3, and what to try" says 3 'systemctl status tdx-l
 write 'version: 1' 'defaults: {batch: 7}'
 check "a good file passes the check" says 0 'is good, 0 rules' config check "$dir/c.yaml"
 check "the shipped file passes the check" says 0 'is good' config check "$src/etc/tdx-lpage.yaml"
+check "a full disk is told" bash -c "! '$ctl' config check '$dir/c.yaml' >/dev/full 2>'$dir/full' && grep -q 'No space left' '$dir/full'"
 check "the daemon comes up" start
 check "status says that the kernel lacks the family" says 0 '^DEGRADED: ' status
 check "status in JSON" json '.schema == 1 and .host.degraded and .vms == [] and (.host.config_missing | not)' status
