@@ -237,8 +237,6 @@ static int set_up(struct lp_manager *m)
 	m->policy = policy_new(&m->config->global, now_ns);
 	if (!m->wake || !m->timer || !m->policy)
 		return -ENOMEM;
-	m->start_ns = now_ns;
-	m->config_ns = now_ns;
 	vms_set_global(m);
 	policy_pause_all(m->policy, m->state.paused, now_ns);
 	return 0;
@@ -272,10 +270,16 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 
 int lp_manager_start(struct lp_manager *m)
 {
+	int r;
+
 	if (m->options.hooks && m->options.hooks->configured)
 		m->options.hooks->configured(m->options.hooks_ctx, m->config);
 	lp_link_listen(m->link, &link_events, m);
-	return m->link->ops->start(m->link);
+	r = m->link->ops->start(m->link);
+	/* The link's clock may begin with it. */
+	m->start_ns = manager_now(m);
+	m->config_ns = m->start_ns;
+	return r;
 }
 
 static void free_vms(struct lp_manager *m)
