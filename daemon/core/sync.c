@@ -161,7 +161,8 @@ static void vms_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		m->vms_retry_ns = manager_now(m) + delay_ns;
 		if (m->vms_failures == 1 && end->error)
 			lp_log(m->log, LOG_WARNING, NULL, "cannot read the list of VMs: %s%s%s",
-			       strerror(-end->error), end->text[0] ? ": " : "", end->text);
+			       strerror(-end->error), end->text && end->text[0] ? ": " : "",
+			       end->text ? end->text : "");
 		if (end->error && lp_triage(end->error) == LP_TRIAGE_HOST)
 			snprintf(m->host_error, sizeof(m->host_error),
 				 "kernel refuses requests: %s%s", strerror(-end->error),
