@@ -10,8 +10,6 @@
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 
-#define TIMEOUT_MS 60000
-
 static int unreachable(struct ctl *ctl, const char *path, int error)
 {
 	fprintf(ctl->err, "tdx-lpctl: cannot reach tdx-lpaged at %s: %s\n", path, strerror(-error));
@@ -204,5 +202,5 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
 			r = ctl_lost(ctl, error);
 	}
 	json_decref(params);
-	return r == CTL_OK ? ctl_receive(ctl, TIMEOUT_MS, ret) : r;
+	return r == CTL_OK ? ctl_receive(ctl, ctl->timeout_ms, ret) : r;
 }

@@ -81,6 +81,7 @@ struct ctl {
 	int nr_args;
 	const char *values[CTL_OPTIONS_MAX]; /* of verb->options; "" for one without a value */
 	struct ctl_client *client;	     /* once connected */
+	int timeout_ms;			     /* of each call */
 };
 
 /* Runs a command line. @argv[0] is the program's name. Returns an exit code. */

@@ -58,6 +58,9 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
 	return NULL;
 }
 
+/* Operations on long ranges take their time; nothing else does. */
+#define CALL_TIMEOUT_MS 60000
+
 /* Is @arg the option @name, alone, or as --name=VALUE or -nVALUE? *ret_value: NULL when alone. */
 static bool is_option(const char *arg, const char *name, const char **ret_value)
 {
@@ -206,7 +209,8 @@ static int parse_globals(struct ctl *ctl, int argc, char **argv, int *i)
 
 int ctl_run(const struct ctl_env *env, int argc, char **argv)
 {
-	struct ctl ctl = {.env = *env, .out = env->out, .err = env->err};
+	struct ctl ctl = {
+		.env = *env, .out = env->out, .err = env->err, .timeout_ms = CALL_TIMEOUT_MS};
 	int i, r = parse_globals(&ctl, argc, argv, &i);
 
 	if (r == CTL_OK)

@@ -587,6 +587,18 @@ static void top_shows_the_status_until_q(void **state)
 	host_free(host);
 }
 
+/* A daemon that never answers does not make wait outlast its time. */
+static void waiting_ends_in_time(void **state)
+{
+	struct host *host = host_new();
+
+	(void)state;
+	host->fake.answer_at_once = false;
+	host_start(host);
+	compare(host, "wait-no-answer", run(host, "wait --timeout 0s"));
+	host_free(host);
+}
+
 static void checking_files_needs_no_daemon(void **state)
 {
 	struct host *host = host_new();
@@ -719,6 +731,7 @@ int main(void)
 		cmocka_unit_test(a_read_socket_is_enough_to_read),
 		cmocka_unit_test(watching_prints_a_line_for_each),
 		cmocka_unit_test(top_shows_the_status_until_q),
+		cmocka_unit_test(waiting_ends_in_time),
 		cmocka_unit_test(checking_files_needs_no_daemon),
 		cmocka_unit_test(completion_follows_the_table),
 		cmocka_unit_test(the_doctor_says_what_to_set),
