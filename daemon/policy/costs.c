@@ -34,7 +34,8 @@ void costs_note_batch(struct costs *costs, const struct policy_batch_cost *cost)
 {
 	uint64_t marginal;
 
-	if (!cost->merged || cost->regions < cost->merged)
+	/* Refusals are cheaper: a batch with some would mislead. */
+	if (!cost->merged || cost->regions != cost->merged)
 		return;
 	marginal = cost->regions_ns / cost->regions;
 	note(&costs->marginal, marginal);

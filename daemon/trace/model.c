@@ -75,7 +75,7 @@ struct model_region *model_region_find(const struct model_vm *vm, uint64_t rfn)
 	return vm->dirs[dir][rfn % DIR_REGIONS];
 }
 
-static struct model_region *region_get(struct model_vm *vm, uint64_t rfn)
+struct model_region *model_region_get(struct model_vm *vm, uint64_t rfn)
 {
 	uint64_t dir = rfn / DIR_REGIONS;
 	struct model_region *region;
@@ -100,6 +100,21 @@ static struct model_region *region_get(struct model_vm *vm, uint64_t rfn)
 	vm->dirs[dir][rfn % DIR_REGIONS] = region;
 	vm->touched_regions++;
 	return region;
+}
+
+struct model_region *model_region_next(const struct model_vm *vm, uint64_t *rfn)
+{
+	while (*rfn / DIR_REGIONS < vm->nr_dirs) {
+		struct model_region **dir = vm->dirs[*rfn / DIR_REGIONS];
+
+		if (!dir)
+			*rfn = (*rfn / DIR_REGIONS + 1) * DIR_REGIONS;
+		else if (dir[*rfn % DIR_REGIONS])
+			return dir[*rfn % DIR_REGIONS];
+		else
+			++*rfn;
+	}
+	return NULL;
 }
 
 static void vm_free_regions(struct model_vm *vm)
@@ -201,26 +216,58 @@ static void interval_begin(struct model *model, struct model_region *region, uin
 	region->walk = region->walked = 0;
 }
 
-/* @partial: a conversion of some pages ended it, which would split a merged region. */
+/*
+ * Adds up an interval that ends now. @partial: by a conversion of some pages, which would split a
+ * merged region. Returns its cost; *ret_opt is the best possible.
+ */
+static model_walk interval_score(const struct trace_costs *costs, struct model_score *score,
+				 const struct model_region *region, bool partial,
+				 model_walk *ret_opt)
+{
+	model_walk merge = (model_walk)costs->merge_ns * NS_PER_S;
+	model_walk split = partial ? (model_walk)costs->split_ns * NS_PER_S : 0;
+
+	*ret_opt = region->walk < merge + split ? region->walk : merge + split;
+	score->walk += region->walked;
+	score->opt += *ret_opt;
+	if (region->merged && partial)
+		score->splits++;
+	return region->walked + (region->merged ? merge + split : 0);
+}
+
 static void interval_finish(struct model *model, struct model_vm *vm, uint64_t rfn,
 			    struct model_region *region, uint64_t t_ns, bool partial)
 {
-	model_walk merge = (model_walk)model->costs.merge_ns * NS_PER_S;
-	model_walk split = partial ? (model_walk)model->costs.split_ns * NS_PER_S : 0;
 	model_walk cost;
 	model_walk opt;
 
 	interval_walk(region, t_ns);
 	region->interval = false;
-	opt = region->walk < merge + split ? region->walk : merge + split;
-	cost = region->walked + (region->merged ? merge + split : 0);
-	model->score.walk += region->walked;
-	model->score.opt += opt;
-	if (region->merged && partial)
-		model->score.splits++;
+	cost = interval_score(&model->costs, &model->score, region, partial, &opt);
 	if (model->interval)
 		model->interval(model->ctx, vm, rfn, region, t_ns, (uint64_t)(cost / NS_PER_S),
 				(uint64_t)(opt / NS_PER_S));
+}
+
+struct model_score model_score_at(const struct model *model, uint64_t t_ns)
+{
+	struct model_score score = model->score;
+
+	for (size_t i = 0; i < model->nr_vms; i++) {
+		const struct model_region *region;
+		uint64_t rfn = 0;
+
+		for (; (region = model_region_next(model->vms[i], &rfn)); rfn++) {
+			struct model_region copy = *region;
+			model_walk opt;
+
+			if (!copy.interval)
+				continue;
+			interval_walk(&copy, t_ns);
+			interval_score(&model->costs, &score, &copy, false, &opt);
+		}
+	}
+	return score;
 }
 
 /* ---- records ---- */
@@ -295,7 +342,7 @@ static int apply_conversion(struct model *model, struct model_vm *vm,
 		if (!region && record->op != TRACE_TO_SHARED)
 			continue;
 		if (!region)
-			region = region_get(vm, rfn);
+			region = model_region_get(vm, rfn);
 		if (!region)
 			return -ENOMEM;
 		if (record->op == TRACE_TO_SHARED)
@@ -310,7 +357,7 @@ static int apply_conversion(struct model *model, struct model_vm *vm,
 
 static int apply_walk(struct model_vm *vm, const struct trace_record *record)
 {
-	struct model_region *region = region_get(vm, record->rfn);
+	struct model_region *region = model_region_get(vm, record->rfn);
 
 	if (!region)
 		return -ENOMEM;
@@ -322,15 +369,12 @@ static int apply_walk(struct model_vm *vm, const struct trace_record *record)
 
 static void vm_end(struct model *model, struct model_vm *vm, uint64_t t_ns)
 {
-	for (uint64_t dir = 0; dir < vm->nr_dirs; dir++) {
-		for (uint64_t i = 0; vm->dirs[dir] && i < DIR_REGIONS; i++) {
-			struct model_region *region = vm->dirs[dir][i];
+	struct model_region *region;
+	uint64_t rfn = 0;
 
-			if (region && region->interval)
-				interval_finish(model, vm, dir * DIR_REGIONS + i, region, t_ns,
-						false);
-		}
-	}
+	for (; (region = model_region_next(vm, &rfn)); rfn++)
+		if (region->interval)
+			interval_finish(model, vm, rfn, region, t_ns, false);
 	vm->gone = true;
 	vm_free_regions(vm);
 }

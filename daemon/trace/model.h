@@ -44,10 +44,14 @@ struct model_region {
 	uint32_t to_private_pages;
 	uint32_t to_shared_events;
 	uint32_t to_private_events;
+	/* For the simulated host. */
+	uint32_t last_op;
 	uint32_t last_op_reason;
+	uint64_t last_op_ns;
+	uint64_t generation;
+	uint64_t hold_ns; /* end of a hold; 0: none */
 	uint64_t last_to_shared_ns;
 	uint64_t last_to_private_ns;
-	uint64_t last_op_ns;
 	uint64_t start_ns;  /* of the interval */
 	uint64_t walk_from; /* up to here the interval's walk is summed up */
 	uint64_t merge_ns;  /* time of the merge */
@@ -109,6 +113,15 @@ struct model_vm *model_vm_find(const struct model *model, uint32_t vm_id);
 
 /* NULL when the region was never touched. */
 struct model_region *model_region_find(const struct model_vm *vm, uint64_t rfn);
+
+/* Finds or makes it; NULL: out of memory. @rfn has to be below vm->regions. */
+struct model_region *model_region_get(struct model_vm *vm, uint64_t rfn);
+
+/* The next touched region from *rfn on, which is moved to it; NULL: none. */
+struct model_region *model_region_next(const struct model_vm *vm, uint64_t *rfn);
+
+/* What the score would be if the trace ended at @t_ns. */
+struct model_score model_score_at(const struct model *model, uint64_t t_ns);
 
 /* Totals in ns, rounded down. */
 uint64_t model_cost_ns(const struct model *model);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A simulated host: VMs that convert memory as a trace says, with the kernel's rules for what a
+ * region is and when a merge is refused. The trace begins SIM_EPOCH_NS after the link.
+ */
+#ifndef TDX_LPAGE_LINK_SIM_H
+#define TDX_LPAGE_LINK_SIM_H
+
+#include <stddef.h>
+
+#include "daemon/link/link.h"
+
+#define SIM_EPOCH_NS UINT64_C(1000000000)
+
+/*
+ * Makes a link out of @spec: TRACE[,OPTION...] with
+ *	speed=N		N ns of the host pass per ns of ours, 1 ... 1000000
+ *	virtual		time stands still but for lp_sim_advance()
+ *	loop		begins anew at the end, with new VMs
+ *	decisions=FILE	log of the tries, as `tdx-lpctl simulate --decisions` writes it
+ *	score=FILE	at the end of the trace: cost, optimum and counts as JSON
+ *	busy=P		refuses P percent of the tries as busy
+ *	interrupt=P	leaves the rest of P percent of the operations undone as interrupted
+ *	lose=P		loses P percent of the events, and says so half of the time
+ *	stall=TIME_US	every batch stalls its VM that long
+ *	vanish=T	the family is absent from second T of the trace on, for 5 seconds
+ *	seed=N		of the chances above
+ * Returns 0, or a negative errno with one line in @error.
+ */
+int lp_sim_new(struct event_base *base, const char *spec, struct lp_link **ret, char *error,
+	       size_t error_size);
+
+/* Lets a virtual host's time pass until @now_ns (ops->now_ns), applying the trace on the way. */
+void lp_sim_advance(struct lp_link *link, uint64_t now_ns);
+
+/* Has the trace come to its end? Never with loop. */
+bool lp_sim_ended(const struct lp_link *link);
+
+#endif

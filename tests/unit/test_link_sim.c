@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The simulated host as a link, in virtual time. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "daemon/link/sim.h"
+
+#define MS    UINT64_C(1000000)
+#define S     (1000 * MS)
+#define EPOCH SIM_EPOCH_NS
+#define VM    2 /* of the trace: 1 */
+
+static const char text[] = "lptrace 1\n"
+			   "cost merge_ns=30000 split_ns=45000 fail_ns=12000\n"
+			   "vm 1 name=web regions=64 walk_ns_per_s=12000\n"
+			   "1000000000 S 1 512 1\n"
+			   "1001000000 P 1 512 1\n"
+			   "1002000000 A 1 512 1\n"
+			   "2000000000 S 1 1024 512\n"
+			   "3000000000 S 1 2048 1\n"
+			   "3001000000 P 1 2048 1\n"
+			   "20000000000 S 1 512 1\n"
+			   "30000000000 N 3 name=late regions=8 walk_ns_per_s=1\n"
+			   "40000000000 X 3\n"
+			   "end 50000000000\n";
+
+struct world {
+	struct event_base *base;
+	struct lp_link *link;
+	char path[32];
+	bool present;
+	unsigned int family_events;
+	unsigned int changed;
+	unsigned int gone;
+	unsigned int losses;
+	size_t nr_regions;
+	struct lp_region regions[64];
+	size_t nr_vms;
+	struct lp_vm vm; /* described last */
+	struct lp_dump_end end;
+	struct lp_result result;
+	struct lp_batch batch;
+	unsigned int done;
+};
+
+static void on_family(void *ctx, bool present, const char *why)
+{
+	struct world *w = ctx;
+
+	assert_non_null(why);
+	w->present = present;
+	w->family_events++;
+}
+
+static void on_vm(void *ctx, const struct lp_vm *vm, bool full)
+{
+	struct world *w = ctx;
+
+	(void)full;
+	w->nr_vms++;
+	w->vm = *vm;
+}
+
+static void on_vm_gone(void *ctx, uint32_t vm_id)
+{
+	(void)vm_id;
+	((struct world *)ctx)->gone++;
+}
+
+static void on_regions(void *ctx, uint64_t tag, const struct lp_region_chunk *chunk)
+{
+	struct world *w = ctx;
+
+	(void)tag;
+	for (size_t i = 0; i < chunk->nr_regions; i++)
+		w->regions[w->nr_regions++] = chunk->regions[i];
+}
+
+static void on_dump_end(void *ctx, const struct lp_dump_end *end)
+{
+	((struct world *)ctx)->end = *end;
+}
+
+static void on_op_done(void *ctx, const struct lp_done *done)
+{
+	struct world *w = ctx;
+
+	w->done++;
+	w->result = done->results[0];
+	if (done->nr_batches)
+		w->batch = done->batches[0];
+}
+
+static void on_changed(void *ctx, uint32_t vm_id, uint64_t generation)
+{
+	(void)vm_id;
+	assert_true(generation > 1);
+	((struct world *)ctx)->changed++;
+}
+
+static void on_loss(void *ctx, enum lp_loss kind)
+{
+	(void)kind;
+	((struct world *)ctx)->losses++;
+}
+
+static const struct lp_link_events events = {
+	.family = on_family,
+	.vm = on_vm,
+	.vm_gone = on_vm_gone,
+	.regions = on_regions,
+	.dump_end = on_dump_end,
+	.op_done = on_op_done,
+	.changed = on_changed,
+	.loss = on_loss,
+};
+
+static void begin(struct world *w, const char *options)
+{
+	char error[256] = "";
+	char spec[256];
+	FILE *f;
+	int fd;
+
+	*w = (struct world){.path = "/tmp/sim-XXXXXX"};
+	fd = mkstemp(w->path);
+	assert_true(fd >= 0);
+	f = fdopen(fd, "w");
+	fputs(text, f);
+	fclose(f);
+	w->base = event_base_new();
+	snprintf(spec, sizeof(spec), "%s,virtual%s", w->path, options);
+	if (lp_sim_new(w->base, spec, &w->link, error, sizeof(error)))
+		fail_msg("%s", error);
+	lp_link_listen(w->link, &events, w);
+	assert_int_equal(w->link->ops->start(w->link), 0);
+	event_base_loop(w->base, EVLOOP_NONBLOCK);
+	assert_true(w->present);
+}
+
+static void end(struct world *w)
+{
+	w->link->ops->stop(w->link);
+	w->link->ops->free(w->link);
+	event_base_free(w->base);
+	unlink(w->path);
+}
+
+static void dump(struct world *w, uint64_t since)
+{
+	const struct lp_region_query query = {.vm_id = VM, .since = since};
+
+	w->nr_regions = 0;
+	assert_int_equal(w->link->ops->dump_regions(w->link, &query, NULL), 0);
+	lp_sim_advance(w->link, w->link->ops->now_ns(w->link));
+	assert_int_equal(w->end.error, 0);
+}
+
+/* Asks for one region; returns the reason. */
+static uint32_t operate(struct world *w, uint32_t op, uint64_t rfn)
+{
+	const struct lp_range range = {rfn, 1};
+	unsigned int before = w->done;
+
+	assert_int_equal(w->link->ops->range_op(w->link, VM, op, &range, 1, 5 * S, NULL), 0);
+	lp_sim_advance(w->link, w->link->ops->now_ns(w->link));
+	assert_int_equal(w->done, before + 1);
+	assert_int_equal(w->result.done + w->result.refused, 1);
+	return w->result.reason;
+}
+
+static void test_regions_follow_the_trace(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(w.nr_vms, 1);
+	assert_string_equal(w.vm.name, "web");
+	dump(&w, 0);
+	assert_int_equal(w.nr_regions, 3);
+	assert_int_equal(w.regions[0].rfn, 1);
+	assert_int_equal(w.regions[0].state, KVM_LPAGE_STATE_TABLE);
+	assert_int_equal(w.regions[0].last_to_private_ns, EPOCH + 1001 * MS);
+	assert_int_equal(w.regions[1].rfn, 2);
+	assert_int_equal(w.regions[1].state, KVM_LPAGE_STATE_MIXED);
+	assert_int_equal(w.regions[1].to_shared_pages, 512);
+	dump(&w, w.end.generation);
+	assert_int_equal(w.nr_regions, 0);
+	assert_int_equal(w.link->ops->dump_vms(w.link, 0, NULL), 0);
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(w.vm.table, 2);
+	assert_int_equal(w.vm.mixed, 1);
+	assert_int_equal(w.vm.large, 61);
+	end(&w);
+}
+
+static void test_changes_are_told_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	lp_sim_advance(w.link, EPOCH + 10 * S);
+	assert_int_equal(w.changed, 1);
+	dump(&w, 0);
+	lp_sim_advance(w.link, EPOCH + 15 * S);
+	assert_int_equal(w.changed, 1);
+	lp_sim_advance(w.link, EPOCH + 25 * S);
+	assert_int_equal(w.changed, 2);
+	end(&w);
+}
+
+static void test_operations(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, ",stall=7");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 2), KVM_LPAGE_REASON_NOT_PRIVATE);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 4), KVM_LPAGE_REASON_NOT_ACCEPTED);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 9), KVM_LPAGE_REASON_ALREADY_LARGE);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 64), KVM_LPAGE_REASON_BAD_RANGE);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_HOLD, 1), KVM_LPAGE_REASON_NONE);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_HELD);
+	lp_sim_advance(w.link, EPOCH + 11 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_NONE);
+	assert_int_equal(w.batch.merged, 1);
+	assert_int_equal(w.batch.regions_ns, 30000);
+	assert_int_equal(w.batch.stall_ns, 7000);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_ALREADY_LARGE);
+	lp_sim_advance(w.link, EPOCH + 21 * S);
+	assert_int_equal(w.link->ops->dump_vms(w.link, VM, NULL), 0);
+	lp_sim_advance(w.link, EPOCH + 21 * S);
+	assert_int_equal(w.vm.merges, 1);
+	/* Two first ones, and that of the merged region. */
+	assert_int_equal(w.vm.splits, 3);
+	end(&w);
+}
+
+static void test_vms_come_and_go(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	lp_sim_advance(w.link, EPOCH + 35 * S);
+	assert_int_equal(w.nr_vms, 2);
+	assert_string_equal(w.vm.name, "late");
+	assert_int_equal(w.gone, 0);
+	lp_sim_advance(w.link, EPOCH + 60 * S);
+	assert_int_equal(w.gone, 1);
+	assert_true(lp_sim_ended(w.link));
+	end(&w);
+	/* Round and round, with new ids. */
+	begin(&w, ",loop");
+	lp_sim_advance(w.link, EPOCH + 60 * S);
+	assert_false(lp_sim_ended(w.link));
+	assert_int_equal(w.gone, 2);
+	assert_int_equal(w.nr_vms, 3);
+	assert_true(w.vm.id > 4);
+	end(&w);
+}
+
+static void test_faults(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, ",busy=100");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_BUSY);
+	end(&w);
+	begin(&w, ",interrupt=100");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_INTERRUPTED);
+	end(&w);
+	begin(&w, ",lose=100");
+	lp_sim_advance(w.link, EPOCH + 60 * S);
+	assert_int_equal(w.nr_vms + w.gone + w.changed, 0);
+	assert_true(w.losses > 0);
+	end(&w);
+	begin(&w, ",vanish=4");
+	lp_sim_advance(w.link, EPOCH + 6 * S);
+	assert_false(w.present);
+	assert_int_equal(w.link->ops->dump_vms(w.link, 0, NULL), -ENOTCONN);
+	lp_sim_advance(w.link, EPOCH + 12 * S);
+	assert_true(w.present);
+	assert_int_equal(w.family_events, 3);
+	end(&w);
+}
+
+static void expect_error(const char *spec, const char *want)
+{
+	struct event_base *base = event_base_new();
+	struct lp_link *link = NULL;
+	char error[256];
+
+	assert_true(lp_sim_new(base, spec, &link, error, sizeof(error)) < 0);
+	assert_non_null(strstr(error, want));
+	event_base_free(base);
+}
+
+static void test_bad_specifications(void **state)
+{
+	(void)state;
+	expect_error("/nonexistent", "/nonexistent: No such file or directory");
+	expect_error("/dev/null", "/dev/null:1: not a trace");
+	expect_error("/dev/null,speed=0", "speed=0 is not a number from 1 to 1000000");
+	expect_error("/dev/null,fast", "\"fast\" is none of: speed=N");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_regions_follow_the_trace),
+		cmocka_unit_test(test_changes_are_told_once),
+		cmocka_unit_test(test_operations),
+		cmocka_unit_test(test_vms_come_and_go),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_bad_specifications),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
