@@ -334,17 +334,19 @@ static int catch_signals(struct daemon *d)
 
 static int open_link(struct daemon *d)
 {
-	char error[512];
+	static const char sim[] = "sim:";
+	char error[256] = "";
 	int r;
 
-	if (strncmp(d->options->link, "sim:", 4) != 0) {
-		d->link = lp_netlink_new(d->base);
-		return d->link ? 0 : -ENOMEM;
+	if (!strncmp(d->options->link, sim, strlen(sim))) {
+		r = lp_sim_new(d->base, d->options->link + strlen(sim), &d->link, error,
+			       sizeof(error));
+		if (r < 0)
+			lp_log(&d->log, LOG_ERR, NULL, "--link: %s", error);
+		return r;
 	}
-	r = lp_sim_new(d->base, d->options->link + 4, &d->link, error, sizeof(error));
-	if (r < 0)
-		lp_log(&d->log, LOG_ERR, NULL, "--link: %s", error);
-	return r;
+	d->link = lp_netlink_new(d->base);
+	return d->link ? 0 : -ENOMEM;
 }
 
 static int make_manager(struct daemon *d)
