@@ -246,3 +246,6 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(foreach n,1 5 7 8,$(if $(filter %.$(n),$(MAN_PAGES)),$(call put,644,$(mandir)/man$(n),$(filter %.$(n),$(MAN_PAGES))) &&)) :
 	$(call put,644,$(datadir)/bash-completion/completions,$(wildcard etc/bash-completion/*))
 	$(foreach f,$(wildcard etc/tdx-lpage.yaml),scripts/install-config $(f) "$(DESTDIR)$(sysconfdir)" &&) :
+	@# On this very host: what a package's postinst would do, so that the units can be started.
+	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || \
+		{ systemd-sysusers "$(sysusersdir)/tdx-lpage.conf" && systemctl daemon-reload; }

@@ -124,7 +124,7 @@ struct lp_status {
 	struct lp_link_stats link_stats;
 	uint64_t resyncs;
 	uint64_t resync_age_ns; /* since the last complete dump of everything */
-	uint64_t wakeups;	/* of the event loop */
+	uint64_t wakeups;	/* times that there was work for the manager */
 };
 
 /* What `watch` shows. */
