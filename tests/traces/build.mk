@@ -11,3 +11,7 @@ traces: $(BUILD)/normal/tests/traces/generate ## Generate a trace of every kind 
 	@for kind in $$($< --help | awk '/^  / { print $$1 }'); do \
 		$< $$kind $(or $(SEED),1) >$(BUILD)/traces/$$kind.lptrace || exit 1; done
 	@ls -l $(BUILD)/traces
+
+.PHONY: demo
+demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## The daemon on a simulated host, to look at (half a minute)
+	@scripts/demo $(BUILD)/normal
