@@ -564,6 +564,96 @@ static void test_small(void **state)
 	assert_int_equal(stop(host, SIGTERM), 0);
 }
 
+/* ---- a simulated host ---- */
+
+/* One guest of 64 regions, of which 16 lose their 2 MiB mapping in the second second. */
+static void write_trace(const struct host *host, char *spec, size_t size, const char *options)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/trace", host->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("lptrace 1\ncost merge_ns=30000 split_ns=45000 fail_ns=12000\n"
+	      "vm 1 name=web-1 regions=64 walk_ns_per_s=12000\n",
+	      f);
+	for (unsigned int i = 0; i < 16; i++) {
+		unsigned long t = 2000000000ul + i * 1000000, gfn = (3 * i + 1) * 512 + 7;
+
+		fprintf(f, "%lu S 1 %lu 1\n%lu P 1 %lu 1\n%lu A 1 %lu 1\n", t, gfn, t + 1000, gfn,
+			t + 2000, gfn);
+	}
+	fputs("end 100000000000000\n", f);
+	assert_int_equal(fclose(f), 0);
+	snprintf(spec, size, "--link=sim:%s,speed=10%s", path, options);
+}
+
+static void start_sim(struct host *host, const char *options)
+{
+	char spec[160];
+
+	write_file(host->config, "version: 1\nglobal: {log-interval: 10s}\n"
+				 "defaults: {policy: threshold, quiet-time: 20s}\n");
+	write_trace(host, spec, sizeof(spec), options);
+	host->pid = spawn(host, ARGS("--config", host->config, "--runtime-dir", host->run, spec));
+	wait_message(host, "READY=1");
+}
+
+static void test_merges_on_simulated_host(void **state)
+{
+	struct host *host = *state;
+	char text[16384];
+
+	start_sim(host, "");
+	wait_message(host, "1 VM, 75 % of 64 regions large");
+	wait_message(host, "1 VM, 100 % of 64 regions large");
+	assert_int_equal(stop(host, SIGTERM), 0);
+	read_log(host, text, sizeof(text));
+	/* What was not told by the interval's line is told at the end. */
+	assert_non_null(strstr(text, "VM 2 (web-1): 16 merged; "));
+	assert_null(strstr(text, "<3>"));
+}
+
+/* Much is refused, half of the events are lost, and half of those without a word. */
+static void test_merges_on_bad_host(void **state)
+{
+	struct host *host = *state;
+
+	start_sim(host, ",busy=40,interrupt=20,lose=50,seed=7");
+	wait_message(host, " 75 % of 64 regions large");
+	wait_message(host, " 100 % of 64 regions large");
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_kernel_goes_and_comes(void **state)
+{
+	struct host *host = *state;
+
+	start_sim(host, ",vanish=6");
+	wait_message(host, " 75 % of 64 regions large");
+	wait_message(host, "STATUS=degraded: ");
+	/* It is away for five seconds; what it knows of the regions is still there. */
+	wait_message(host, " 75 % of 64 regions large");
+	wait_message(host, " 100 % of 64 regions large");
+	assert_int_equal(stop(host, SIGTERM), 0);
+}
+
+static void test_bad_trace(void **state)
+{
+	struct host *host = *state;
+	char text[4096], path[64], spec[96];
+
+	snprintf(path, sizeof(path), "%s/trace", host->dir);
+	write_file(path, "lptrace 1\nnonsense\n");
+	snprintf(spec, sizeof(spec), "--link=sim:%s", path);
+	assert_int_equal(wait_for(spawn(host, ARGS("--config", host->config, "--runtime-dir",
+						   host->run, spec))),
+			 1);
+	read_log(host, text, sizeof(text));
+	assert_non_null(strstr(text, "trace:2: "));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* A /run of our own. */
@@ -577,14 +667,25 @@ static bool own_run(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_degraded_start), T(test_second_instance),
-		T(test_after_kill),	T(test_bad_command_line),
-		T(test_bad_config),	T(test_no_runtime_dir),
-		T(test_bad_switches),	T(test_stop),
-		T(test_reload),		T(test_metrics),
-		T(test_metrics_taken),	T(test_watchdog),
-		T(test_idle),		T(test_idle_with_watchdog),
+		T(test_degraded_start),
+		T(test_second_instance),
+		T(test_after_kill),
+		T(test_bad_command_line),
+		T(test_bad_config),
+		T(test_no_runtime_dir),
+		T(test_bad_switches),
+		T(test_stop),
+		T(test_reload),
+		T(test_metrics),
+		T(test_metrics_taken),
+		T(test_watchdog),
+		T(test_idle),
+		T(test_idle_with_watchdog),
 		T(test_small),
+		T(test_merges_on_simulated_host),
+		T(test_merges_on_bad_host),
+		T(test_kernel_goes_and_comes),
+		T(test_bad_trace),
 	};
 
 	if (!own_run()) {
