@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define TICK_NS ((double)(1u << TICK_SHIFT))
 #define BINS	ADAPTIVE_BINS
 #define ONE	256 /* counts are in 1/256 */
 #define CAP	(100 * ONE)
@@ -102,7 +103,7 @@ static double break_even_ticks(const struct policy_costs *costs)
 
 	if (!costs->walk_ns_per_s)
 		return HUGE_VAL;
-	return ldexp(cost * 1e9 / (double)costs->walk_ns_per_s, -TICK_SHIFT);
+	return cost * 1e9 / (double)costs->walk_ns_per_s / TICK_NS;
 }
 
 static void remember(struct region *region, uint64_t age, const struct policy_costs *costs)
@@ -135,7 +136,7 @@ static double debt_step(const struct policy_costs *costs)
 
 static double walk_of(uint64_t age, const struct policy_costs *costs)
 {
-	return ldexp((double)age, TICK_SHIFT) * (double)costs->walk_ns_per_s / 1e9;
+	return (double)age * TICK_NS * (double)costs->walk_ns_per_s / 1e9;
 }
 
 /* Rounds against the region, so that what is stored is never below the truth. */

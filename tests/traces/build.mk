@@ -15,3 +15,15 @@ traces: $(BUILD)/normal/tests/traces/generate ## Generate a trace of every kind 
 .PHONY: demo
 demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## The daemon on a simulated host, to look at (half a minute)
 	@scripts/demo $(BUILD)/normal
+
+# Scores and speed, before the counted benchmarks; SEEDS= and FIRST_SEED= choose the traces.
+$(eval $(call program,normal,tests/traces/scores,tests/traces/scores.c,$(TEST_LIBS)))
+bench: | bench-policy
+
+.PHONY: bench-policy
+bench-policy: $(BUILD)/normal/tests/traces/scores ## Scores of every policy on generated traces, speed of the engine
+	@$< $(BUILD)/bench-policy.json $(or $(SEEDS),2) $(or $(FIRST_SEED),1)
+
+# The resident set means nothing under ASan: tests/system/memory.sh runs this build of the test.
+$(eval $(call program,normal,tests/property/policy_memory,tests/property/policy_memory.c,$(TEST_LIBS),-lcmocka))
+check: $(BUILD)/normal/tests/property/policy_memory

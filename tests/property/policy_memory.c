@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a tracked region costs, by the growth of the resident set. */
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/policy/policy.h"
+
+#define S	UINT64_C(1000000000)
+#define REGIONS (UINT64_C(1) << 20)
+
+/* ASan's allocator pads and shadows: the resident set is asserted without it only. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static const struct config_global global = {.cpu_budget_ppm = 50000, .merge_rate_per_s = 2000};
+
+static const struct config_settings settings = {
+	.mode = CONFIG_MODE_MANAGED,
+	.policy = CONFIG_POLICY_ADAPTIVE,
+	.merge_rate_per_s = 1000,
+	.batch = 32,
+	.walk_cost_ns_per_s = 12000,
+	.merge_cost_ns = 30000,
+	.split_cost_ns = 45000,
+	.fail_cost_ns = 12000,
+};
+
+static size_t resident_bytes(void)
+{
+	size_t pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*s %zu", &pages), 1);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void track(struct policy *policy, uint64_t rfn)
+{
+	struct policy_observation obs = {
+		.rfn = rfn,
+		.state = POLICY_STATE_UNKNOWN,
+		.to_shared_pages = 1,
+		.last_to_shared_ns = S,
+	};
+
+	assert_int_equal(policy_observe(policy, 1, &obs, S), 0);
+}
+
+/* Bytes per region when @nr of them follow those that are there, one in @sparsity. */
+static double slope(unsigned int sparsity, bool resident)
+{
+	struct policy *policy = policy_new(&global, 0);
+	uint64_t rng = 1;
+	uint64_t nr = 0;
+	size_t before = 0;
+	size_t after;
+
+	/* What was freed before must not be there to be used again. */
+	malloc_trim(0);
+	assert_int_equal(policy_vm_add(policy, 1, &settings, 0), 0);
+	for (uint64_t rfn = 0; rfn < 2 * REGIONS; rfn++) {
+		rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		if (rfn == REGIONS) {
+			before = resident ? resident_bytes() : policy_memory_bytes(policy);
+			nr = 0;
+		}
+		if ((rng >> 33) % sparsity)
+			continue;
+		track(policy, rfn);
+		nr++;
+	}
+	after = resident ? resident_bytes() : policy_memory_bytes(policy);
+	policy_free(policy);
+	return (double)(after - before) / (double)nr;
+}
+
+static void check(unsigned int sparsity, double limit)
+{
+	double counted = slope(sparsity, false);
+
+	print_message("1 in %u: %.2f bytes counted per region\n", sparsity, counted);
+	assert_true(counted > 11);
+	assert_true(counted <= limit);
+	if (!SANITIZED) {
+		double resident = slope(sparsity, true);
+
+		print_message("1 in %u: %.2f bytes resident per region\n", sparsity, resident);
+		assert_true(resident <= limit);
+	}
+}
+
+static void test_dense(void **state)
+{
+	(void)state;
+	check(1, 16);
+}
+
+static void test_sparse(void **state)
+{
+	(void)state;
+	check(10, 64);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_dense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
