@@ -6,11 +6,14 @@
 daemon_with "quiet-time: 1h"
 guest_start client --vcpus 2 --memory 32M --seed 9 --mode managed
 guest_converts client
-id=$(kernel_vm client .id)
+kernel=$(kernel_vm client)
+daemon=$(vm client .)
+id=$(jq .id <<<"$kernel")
 for field in large table mixed; do
-	expect "$field" "$(kernel_vm client .$field)" = "$(vm client ".regions.$field")"
+	expect "$field" "$(jq .$field <<<"$kernel")" = "$(jq .regions.$field <<<"$daemon")"
 done
-expect "converted pages" "$(kernel_vm client '.["to-shared-pages"]')" = "$(vm client .to_shared_pages)"
+pages=$(jq '.["to-shared-pages"]' <<<"$kernel")
+expect "converted pages" "$pages" = "$(jq .to_shared_pages <<<"$daemon")"
 
 ynl --dump region-get --json "{\"vm-id\": $id}" | jq '[.[].region[]?]' >/tmp/kernel.regions
 ctl region list client | jq '[.. | objects | select(has("rfn"))]' >/tmp/daemon.regions
@@ -18,8 +21,7 @@ expect "regions listed" "$(jq length /tmp/kernel.regions)" -ge 8
 kernel=$(jq -c '[.[] | select(.state == "table") | .rfn] | sort' /tmp/kernel.regions)
 daemon=$(jq -c '[.[] | select(.state == "table") | .rfn] | sort' /tmp/daemon.regions)
 expect "regions with a page table" "$daemon" = "$kernel"
-expect "sum of the regions' conversions" "$(jq '[.[]["to-shared-pages"] // 0] | add' /tmp/kernel.regions)" = \
-	"$(kernel_vm client '.["to-shared-pages"]')"
+expect "sum of the regions' conversions" "$(jq '[.[]["to-shared-pages"] // 0] | add' /tmp/kernel.regions)" = "$pages"
 
 # An operation by hand: its cookie comes back in the event, with one region merged.
 rfn=$(jq -r '[.[] | select(.state == "table") | .rfn][0]' /tmp/kernel.regions)
@@ -27,7 +29,7 @@ python3 -u "${ynl_cli[@]:1}" --subscribe events --duration 120 >/tmp/events 2>&1
 listener=$!
 # Its port is its process; a group is set.
 listening() { awk -v pid=$listener '$2 == 16 && $3 == pid && $4 != "00000000" { n++ } END { exit !n }' /proc/net/netlink; }
-wait_for "the client listens" 30 listening
+wait_for "the client listens" 90 listening
 cookie=$(ynl --do merge --json "{\"vm-id\": $id, \"range\": [{\"start-rfn\": $rfn}]}" | jq -er .cookie)
 came() { jq -en --argjson cookie "$cookie" 'first(inputs | select(.name == "op-done-ntf" and .msg.cookie == $cookie))' /tmp/events; }
 wait_for "op-done-ntf with cookie $cookie came" 30 came

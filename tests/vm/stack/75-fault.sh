@@ -3,7 +3,7 @@
 # `mode: fault`: the kernel merges by itself after the guest's own faults, with a daemon that decides nothing; `mode: off`: nobody does.
 . "$(dirname "$0")/lib.sh"
 
-daemon_with "mode: fault" "policy: never" "min-quiet: 1s"
+POLICY=never daemon_with "mode: fault" "min-quiet: 1s"
 guest_start fault --vcpus 2 --memory 32M --seed 11
 guest_filled fault
 in_mode_fault() { [ "$(vm fault .mode)" = fault ]; }

@@ -51,13 +51,13 @@ vm_known() { ctl vm show "$1" | field ".vm | ($2)"; }
 
 unit() { systemctl show --value -p "$1" tdx-lpaged.service; }
 
-# KEY: VALUE...: writes a configuration in which nothing but the given defaults decides.
+# KEY: VALUE...: writes a configuration in which nothing but the given defaults decides. POLICY=: another than threshold.
 configure() {
 	{
 		echo 'version: 1'
 		echo 'global: {cpu-budget: 1000%, merge-rate: 100000/s, log-interval: 1s}'
 		echo 'defaults:'
-		printf '  %s\n' 'policy: threshold' 'max-stall: 1s' 'learn-costs: false' "$@"
+		printf '  %s\n' "policy: ${POLICY-threshold}" 'max-stall: 1s' 'learn-costs: false' "$@"
 	} >/etc/tdx-lpage.yaml
 }
 
@@ -78,13 +78,13 @@ coverage_at_least() { [ "$(coverage "$1")" -ge "$2" ]; }
 ynl_cli=(python3 /vm/linux/tools/net/ynl/pyynl/cli.py --family kvm_lpage --output-json)
 ynl() { "${ynl_cli[@]}" "$@"; }
 
-# NAME JQ-FILTER: of a VM as the kernel shows it. What is zero is left out there.
+# NAME [JQ-FILTER]: of a VM as the kernel shows it. What is zero is left out there.
 kernel_vm() {
-	ynl --dump vm-get | jq -er --arg name "$1" \
+	ynl --dump vm-get | jq -cr --arg name "$1" \
 		'[.[] | select(.name == $name)] | if length == 1 then .[0] else error("\(length) VMs are called \($name)") end
-		| {large: 0, table: 0, mixed: 0, merges: 0, splits: 0} + . | '"$2"
+		| {large: 0, table: 0, mixed: 0, merges: 0, splits: 0} + . | .coverage = 100 * .large / ([.large + .table, 1] | max)
+		| .coverage |= floor | '"${2-.}"
 }
-kernel_coverage() { kernel_vm "$1" '(.large + .table) as $n | if $n == 0 then 0 else (100 * .large / $n | floor) end'; }
 
 # ---- guests: lpage_workload, see its --help ----
 

@@ -37,6 +37,8 @@ def outcome(call, *args):
 
 
 try:
+    # One of its own: the client binds a socket to subscribe, which can be done only once.
+    print(f"events: {outcome(YnlFamily(family='kvm_lpage').ntf_subscribe, 'events')}")
     family = YnlFamily(family="kvm_lpage")
 except YnlException as error:
     print(error)
@@ -45,4 +47,3 @@ for name, operation in family.ops.items():
     for mode in operation.modes:
         call = family.dump if mode == "dump" else family.do
         print(f"{name} {mode}: {outcome(call, name, REQUESTS[name, mode])}")
-print(f"events: {outcome(family.ntf_subscribe, 'events')}")
