@@ -284,12 +284,12 @@ static void tally_result(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
 	unsigned int reason = result->reason < LP_NR_REASONS ? result->reason : 0;
 
 	vm->tally.work_ns += result->ns;
-	vm->tally.refused[reason] += result->refused;
 	switch (op) {
 	case KVM_LPAGE_OP_MERGE:
 		vm->tally.tried_regions += result->done + result->refused;
 		vm->tally.merged_regions += result->done;
 		vm->tally.refused_regions += result->refused;
+		vm->tally.refused[reason] += result->refused;
 		if (result->done)
 			vm->last_merge_ns = manager_now(m);
 		report_merges(m, result->done);

@@ -64,7 +64,7 @@ struct lp_tally {
 	uint64_t failed_requests;
 	uint64_t work_ns;
 	uint64_t stall_max_ns;
-	uint64_t refused[LP_NR_REASONS]; /* by the first reason of each range */
+	uint64_t refused[LP_NR_REASONS]; /* merges, by the first reason of each range */
 };
 
 struct lp_vm_snapshot {

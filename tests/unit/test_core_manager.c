@@ -868,6 +868,14 @@ static void test_manual(void **state)
 	assert_int_equal(host->error, 0);
 	assert_int_equal(host->done_regions, 512);
 	assert_int_equal(shown(host).tally.split_regions, 512);
+	/* The counts of refusals are those of merges. */
+	assert_int_equal(host->core->ops->range_op(host->core, 7, KVM_LPAGE_OP_SPLIT, &range, 1, 0,
+						   NULL, NULL),
+			 0);
+	fake_link_finish(&host->fake, fake_link_open(&host->fake, FAKE_OP),
+			 KVM_LPAGE_REASON_BAD_RANGE);
+	assert_int_equal(shown(host).tally.refused[KVM_LPAGE_REASON_BAD_RANGE], 0);
+	assert_int_equal(shown(host).tally.split_regions, 512);
 	/* Nothing is heard. */
 	assert_int_equal(host->core->ops->range_op(host->core, 7, KVM_LPAGE_OP_RELEASE, &range, 1,
 						   0, on_op, host),
