@@ -152,8 +152,9 @@ static void take_config(struct lp_manager *m, struct config *config)
 	config_free(old);
 	if (m->options.hooks && m->options.hooks->configured)
 		m->options.hooks->configured(m->options.hooks_ctx, config);
-	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rules, %zu VMs",
-	       config->nr_rules, m->nr_vms);
+	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rule%s, %zu VM%s",
+	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
+	       m->nr_vms == 1 ? "" : "s");
 	report_text(m, LP_WATCH_RELOAD, 0, "configuration read again");
 }
 
