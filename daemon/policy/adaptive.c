@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/policy/adaptive.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,15 +9,18 @@
 #define BINS	ADAPTIVE_BINS
 #define ONE	256 /* counts are in 1/256 */
 #define CAP	(100 * ONE)
-#define LEVELS	3
+#define LEVELS	2
 #define MEANS	13
 #define LINEARS 13
 
 /* How strongly a context leans on the one that it refines, in intervals. */
 #define PRIOR_INTERVALS 4.0
-/* What is assumed before anything was seen: this part of intervals ends in each bin. */
-#define PRIOR_HAZARD	  0.08
-#define PRIOR_HAZARD_TAIL 0.5
+/* What is assumed before anything was seen: see prior_hazard(). */
+#define PRIOR_FIRST 0.03
+#define PRIOR_FLOOR 0.03
+#define PRIOR_RISE  0.7
+#define PRIOR_LEAST 0.004
+#define PRIOR_TAIL  0.1
 
 /* Gains of a region's averages once it has had some intervals. */
 #define MEAN_GAIN   0.06
@@ -38,13 +42,12 @@
 /* Of a VM's intervals, every eighth also teaches the host once the VM has taught this many. */
 #define HOST_LESSONS 4096
 
-/* Contexts by level: number of intervals; and their mean; and their truncated linear mean. */
-enum { LEVEL_COUNT, LEVEL_MEAN, LEVEL_LINEAR };
+/* Contexts by level: number of intervals and their mean; and their truncated linear mean. */
+enum { LEVEL_MEAN, LEVEL_LINEAR };
 
-#define COUNTS	  4
-#define MEAN_BASE COUNTS
-#define LIN_BASE  (MEAN_BASE + COUNTS * MEANS)
-#define CONTEXTS  (LIN_BASE + COUNTS * MEANS * LINEARS)
+#define COUNTS	 4
+#define LIN_BASE (COUNTS * MEANS)
+#define CONTEXTS (LIN_BASE + COUNTS * MEANS * LINEARS)
 
 /* Per bin; the last one is for what comes after all bins. */
 struct context {
@@ -60,6 +63,7 @@ struct memo {
 
 struct adaptive {
 	struct adaptive *host;
+	float (*prior)[BINS + 1]; /* by context of LEVEL_MEAN; the host's */
 	uint64_t lessons;
 	struct context contexts[CONTEXTS];
 	struct memo memos[CONTEXTS];
@@ -218,8 +222,7 @@ static void contexts_of(const struct region *region, unsigned int index[static L
 	unsigned int mean = count ? mean_bin(region->mean) : 0;
 	unsigned int linear = count > 1 ? linear_bin(region->linear) : 0;
 
-	index[LEVEL_COUNT] = count;
-	index[LEVEL_MEAN] = MEAN_BASE + count * MEANS + mean;
+	index[LEVEL_MEAN] = count * MEANS + mean;
 	index[LEVEL_LINEAR] = LIN_BASE + (count * MEANS + mean) * LINEARS + linear;
 }
 
@@ -327,12 +330,36 @@ static double refine(const struct context *context, unsigned int bin, double haz
 	return (ends + PRIOR_INTERVALS * ONE * hazard) / (all + PRIOR_INTERVALS * ONE);
 }
 
+/*
+ * Of the intervals that reach a bin, the part that ends in it, for regions with @count intervals of
+ * mean length @mean, in octaves from 8 ticks on. Few first intervals end. Later ones are about as
+ * long as those before; the longer they are, the slower that fades.
+ */
+static double prior_hazard(unsigned int count, unsigned int mean, unsigned int bin)
+{
+	static const double peaks[COUNTS] = {0, 0.25, 0.28, 0.35};
+	static const double fades[COUNTS] = {0, 0.6, 0.8, 1.2};
+	double beyond = (double)bin - (2.0 * mean + 2);
+
+	if (bin == BINS)
+		return PRIOR_TAIL;
+	if (!count)
+		return PRIOR_FIRST;
+	if (beyond < 0)
+		return fmax(peaks[count] * exp2(PRIOR_RISE * beyond), PRIOR_LEAST);
+	return PRIOR_FLOOR +
+	       (peaks[count] - PRIOR_FLOOR) * exp2(-beyond / (2 + fades[count] * mean));
+}
+
 /* Of the intervals that reach a bin, the part that ends in it; from bin @from on. */
 static void hazards(const struct adaptive *adaptive, const unsigned int index[static LEVELS],
 		    unsigned int from, double ret[static BINS + 1])
 {
+	const struct adaptive *host = adaptive->host ? adaptive->host : adaptive;
+	const float *prior = host->prior[index[LEVEL_MEAN]];
+
 	for (unsigned int bin = from; bin <= BINS; bin++) {
-		double hazard = bin < BINS ? PRIOR_HAZARD : PRIOR_HAZARD_TAIL;
+		double hazard = prior[bin];
 
 		for (unsigned int level = 0; level < LEVELS; level++) {
 			if (adaptive->host)
@@ -417,22 +444,41 @@ struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 	return outlook;
 }
 
+/* The host's prior, worked out once. */
+static int make_prior(struct adaptive *host)
+{
+	host->prior = calloc(LIN_BASE, sizeof(*host->prior));
+	if (!host->prior)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < LIN_BASE; i++)
+		for (unsigned int bin = 0; bin <= BINS; bin++)
+			host->prior[i][bin] = (float)prior_hazard(i / MEANS, i % MEANS, bin);
+	return 0;
+}
+
 struct adaptive *adaptive_new(struct adaptive *host)
 {
 	struct adaptive *adaptive = calloc(1, sizeof(*adaptive));
 
-	if (adaptive)
-		adaptive->host = host;
+	if (!adaptive)
+		return NULL;
+	adaptive->host = host;
+	if (!host && make_prior(adaptive))
+		return adaptive_free(adaptive);
 	return adaptive;
 }
 
 struct adaptive *adaptive_free(struct adaptive *adaptive)
 {
+	if (adaptive)
+		free(adaptive->prior);
 	free(adaptive);
 	return NULL;
 }
 
 size_t adaptive_bytes(const struct adaptive *adaptive)
 {
-	return sizeof(*adaptive);
+	size_t prior = adaptive->prior ? LIN_BASE * sizeof(*adaptive->prior) : 0;
+
+	return sizeof(*adaptive) + prior;
 }
