@@ -704,6 +704,30 @@ static void test_changed(void **state)
 	host->fake.resync_generation = 0;
 }
 
+/* The data changed underneath: what was listed may have holes. */
+static void test_interrupted_dump(void **state)
+{
+	struct lp_dump_end end = {
+		.of_regions = true, .vm_id = 7, .text = "", .interrupted = true, .generation = 30};
+	struct host *host = *state;
+	struct fake_asked *dump;
+
+	one_vm(host);
+	host->fake.link.events->changed(host->fake.link.ctx, 7, 12);
+	run(host);
+	dump = fake_link_open(&host->fake, FAKE_DUMP_REGIONS);
+	dump->answered = true;
+	end.tag = dump->tag;
+	host->fake.link.events->dump_end(host->fake.link.ctx, &end);
+	run(host);
+	/* After a pause, and from the beginning. */
+	assert_null(fake_link_open(&host->fake, FAKE_DUMP_REGIONS));
+	pass(host, NS_PER_S);
+	dump = fake_link_open(&host->fake, FAKE_DUMP_REGIONS);
+	assert_non_null(dump);
+	assert_int_equal(dump->since, 0);
+}
+
 static void test_unknown_vm_changed(void **state)
 {
 	struct host *host = *state;
@@ -1017,6 +1041,7 @@ int main(void)
 		T(test_pause_of_one),
 		T(test_pause_that_cannot_be_kept),
 		T(test_changed),
+		T(test_interrupted_dump),
 		T(test_unknown_vm_changed),
 		T(test_loss),
 		T(test_not_running),
