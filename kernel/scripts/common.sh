@@ -220,10 +220,11 @@ with_progress() {
 	[ -t 2 ] && tty=1 every=2
 	steps_done=0
 	: >"$log"
-	coproc build { "$@" 2>&1; }
-	local pid=$build_PID
+	local fd pid
+	exec {fd}< <("$@" 2>&1)
+	pid=$!
 	next=$((SECONDS + every))
-	while IFS= read -r line <&"${build[0]}"; do
+	while IFS= read -r line <&"$fd"; do
 		printf '%s\n' "$line" >>"$log"
 		case $line in
 		'  '[A-Z]*)
@@ -237,6 +238,7 @@ with_progress() {
 		*) printf '%s%s\n' "${tty:+$'\r\033[K'}" "$line" >&2 ;;
 		esac
 	done
+	exec {fd}<&-
 	status=0
 	wait "$pid" || status=$?
 	[ -z "$tty" ] || printf '\r\033[K' >&2
