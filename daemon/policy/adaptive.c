@@ -9,7 +9,6 @@
 #define BINS	ADAPTIVE_BINS
 #define ONE	256 /* counts are in 1/256 */
 #define CAP	(100 * ONE)
-#define LEVELS	2
 #define MEANS	13
 #define LINEARS 13
 
@@ -26,12 +25,19 @@
 #define MEAN_GAIN   0.06
 #define LINEAR_GAIN 0.03
 
-/* region.mean: 64 per octave of a tick; region.linear: 256 per break-even time. */
-#define MEAN_OCTAVE   64
-#define MEAN_MAX      1023
-#define LINEAR_ONE    256
-#define LINEAR_MAX    1023
-#define PAST_MAX      31
+/* region.mean: 32 per octave of a tick; region.linear: 128 per break-even time. */
+#define MEAN_OCTAVE 32
+#define MEAN_MAX    511
+#define LINEAR_ONE  128
+#define LINEAR_MAX  511
+#define PAST_MAX    15
+
+/* region.trust: from TRUST_LAST on, the last interval decides. A step is a sixth of M + D. */
+#define TRUST_FIRST 5
+#define TRUST_LAST  10
+#define TRUST_MAX   15
+#define TRUST_STEPS 6
+
 #define DEBT_PER_UNIT 16 /* steps of region.debt per merge + split + refusal */
 #define DEBT_STEPS    127
 
@@ -42,12 +48,23 @@
 /* Of a VM's intervals, every eighth also teaches the host once the VM has taught this many. */
 #define HOST_LESSONS 4096
 
-/* Contexts by level: number of intervals and their mean; and their truncated linear mean. */
-enum { LEVEL_MEAN, LEVEL_LINEAR };
+/*
+ * Contexts: number of intervals and their mean; and refined from that either by their truncated
+ * linear mean, or by the length of the last one.
+ */
+enum view { VIEW_LINEAR, VIEW_LAST };
 
-#define COUNTS	 4
-#define LIN_BASE (COUNTS * MEANS)
-#define CONTEXTS (LIN_BASE + COUNTS * MEANS * LINEARS)
+#define COUNTS	  4
+#define LASTS	  26
+#define LIN_BASE  (COUNTS * MEANS)
+#define LAST_BASE (LIN_BASE + COUNTS * MEANS * LINEARS)
+#define CONTEXTS  (LAST_BASE + COUNTS * MEANS * LASTS)
+
+/* A context and what it refines. */
+struct view_index {
+	unsigned int mean;
+	unsigned int fine;
+};
 
 /* Per bin; the last one is for what comes after all bins. */
 struct context {
@@ -63,7 +80,7 @@ struct memo {
 
 struct adaptive {
 	struct adaptive *host;
-	float (*prior)[BINS + 1]; /* by context of LEVEL_MEAN; the host's */
+	float (*prior)[BINS + 1]; /* by count and mean; the host's */
 	uint64_t lessons;
 	struct context contexts[CONTEXTS];
 	struct memo memos[CONTEXTS];
@@ -78,7 +95,7 @@ static const uint32_t edges[BINS + 1] = {
 
 /* ---- what a region remembers ---- */
 
-/* 64 * log2(ticks), to a sixteenth of an octave. */
+/* 32 * log2(ticks), to a sixteenth of an octave. */
 static unsigned int log_of(uint64_t ticks)
 {
 	unsigned int octave;
@@ -110,6 +127,14 @@ static double break_even_ticks(const struct policy_costs *costs)
 	return cost * 1e9 / (double)costs->walk_ns_per_s / TICK_NS;
 }
 
+/* Half octaves from 8 ticks on. */
+static unsigned int last_bin(uint64_t ticks)
+{
+	unsigned int value = log_of(ticks) / (MEAN_OCTAVE / 2);
+
+	return value < 6 ? 0 : value - 6 < LASTS ? value - 6 : LASTS - 1;
+}
+
 static void remember(struct region *region, uint64_t age, const struct policy_costs *costs)
 {
 	double in_break_evens = (double)age / break_even_ticks(costs) * LINEAR_ONE;
@@ -122,6 +147,9 @@ static void remember(struct region *region, uint64_t age, const struct policy_co
 	region->linear =
 		moved(region->linear, linear, fmax(share, LINEAR_GAIN), region->stamp >> 3) &
 		LINEAR_MAX;
+	region->last = last_bin(age) & 31;
+	if (!region->past)
+		region->trust = TRUST_FIRST;
 	if (region->past < PAST_MAX)
 		region->past++;
 }
@@ -197,9 +225,9 @@ static uint64_t within_bound(const struct region *region, uint64_t age,
 
 static unsigned int linear_bin(unsigned int linear)
 {
-	/* In 1/256 of the break-even time; finest around it. */
-	static const uint16_t limits[LINEARS - 1] = {26,  64,  115, 166, 205, 230,
-						     256, 282, 320, 384, 512, 768};
+	/* In 1/128 of the break-even time; finest around it. */
+	static const uint16_t limits[LINEARS - 1] = {13,  32,  58,  83,	 102, 115,
+						     128, 141, 160, 192, 256, 384};
 	unsigned int bin = 0;
 
 	for (unsigned int i = 0; i < LINEARS - 1; i++)
@@ -215,15 +243,19 @@ static unsigned int mean_bin(unsigned int mean)
 	return octave < 3 ? 0 : octave - 3 < MEANS ? octave - 3 : MEANS - 1;
 }
 
-/* The context of each level, coarse to fine. */
-static void contexts_of(const struct region *region, unsigned int index[static LEVELS])
+/* The contexts of a region as one of the views sees it. */
+static struct view_index view_of(const struct region *region, enum view view)
 {
 	unsigned int count = region->past < COUNTS - 1 ? region->past : COUNTS - 1;
-	unsigned int mean = count ? mean_bin(region->mean) : 0;
-	unsigned int linear = count > 1 ? linear_bin(region->linear) : 0;
+	unsigned int mean = count * MEANS + (count ? mean_bin(region->mean) : 0);
+	struct view_index index = {mean, 0};
 
-	index[LEVEL_MEAN] = count * MEANS + mean;
-	index[LEVEL_LINEAR] = LIN_BASE + (count * MEANS + mean) * LINEARS + linear;
+	if (view == VIEW_LINEAR)
+		index.fine =
+			LIN_BASE + mean * LINEARS + (count > 1 ? linear_bin(region->linear) : 0);
+	else
+		index.fine = LAST_BASE + mean * LASTS + (count > 1 ? region->last : 0);
+	return index;
 }
 
 static void fade(struct context *context, unsigned int bin)
@@ -247,21 +279,22 @@ static void count_bins(struct context *context, unsigned int from, unsigned int 
 	fade(context, to);
 }
 
-static void teach(struct adaptive *adaptive, const unsigned int index[static LEVELS],
-		  unsigned int from, unsigned int to, bool ended)
+static void teach(struct adaptive *adaptive, const struct region *region, unsigned int to,
+		  bool ended)
 {
-	for (unsigned int level = 0; level < LEVELS; level++)
-		count_bins(&adaptive->contexts[index[level]], from, to, ended);
+	struct view_index linear = view_of(region, VIEW_LINEAR);
+	struct view_index last = view_of(region, VIEW_LAST);
+
+	count_bins(&adaptive->contexts[linear.mean], region->stage, to, ended);
+	count_bins(&adaptive->contexts[linear.fine], region->stage, to, ended);
+	count_bins(&adaptive->contexts[last.fine], region->stage, to, ended);
 }
 
 static void note(struct adaptive *adaptive, struct region *region, unsigned int to, bool ended)
 {
-	unsigned int index[LEVELS];
-
-	contexts_of(region, index);
-	teach(adaptive, index, region->stage, to, ended);
+	teach(adaptive, region, to, ended);
 	if (adaptive->host && (adaptive->lessons < HOST_LESSONS || !(region->stamp & 7)))
-		teach(adaptive->host, index, region->stage, to, ended);
+		teach(adaptive->host, region, to, ended);
 	adaptive->lessons += ended;
 }
 
@@ -294,18 +327,6 @@ void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_
 	/* Outliving the last edge is a count of its own. */
 	note(adaptive, region, bin == BINS ? BINS + 1 : bin, false);
 	region->stage = bin & 31;
-}
-
-void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age, bool merged,
-		       const struct policy_costs *costs)
-{
-	unsigned int bin = bin_of(age);
-
-	if (bin < region->stage)
-		bin = region->stage;
-	note(adaptive, region, bin, true);
-	debt_settle(region, age, merged, costs);
-	remember(region, age, costs);
 }
 
 /* Looked at once per octave, from 16 s on every second one. */
@@ -352,22 +373,19 @@ static double prior_hazard(unsigned int count, unsigned int mean, unsigned int b
 }
 
 /* Of the intervals that reach a bin, the part that ends in it; from bin @from on. */
-static void hazards(const struct adaptive *adaptive, const unsigned int index[static LEVELS],
-		    unsigned int from, double ret[static BINS + 1])
+static void hazards(const struct adaptive *adaptive, struct view_index index, unsigned int from,
+		    double ret[static BINS + 1])
 {
 	const struct adaptive *host = adaptive->host ? adaptive->host : adaptive;
-	const float *prior = host->prior[index[LEVEL_MEAN]];
+	const float *prior = host->prior[index.mean];
 
 	for (unsigned int bin = from; bin <= BINS; bin++) {
 		double hazard = prior[bin];
 
-		for (unsigned int level = 0; level < LEVELS; level++) {
-			if (adaptive->host)
-				hazard = refine(&adaptive->host->contexts[index[level]], bin,
-						hazard);
-			hazard = refine(&adaptive->contexts[index[level]], bin, hazard);
-		}
-		ret[bin] = hazard;
+		hazard = refine(&host->contexts[index.mean], bin, hazard);
+		hazard = refine(&adaptive->contexts[index.mean], bin, hazard);
+		hazard = refine(&host->contexts[index.fine], bin, hazard);
+		ret[bin] = refine(&adaptive->contexts[index.fine], bin, hazard);
 	}
 }
 
@@ -375,7 +393,7 @@ static void hazards(const struct adaptive *adaptive, const unsigned int index[st
  * Backward induction: at each edge, is merging now cheaper than going through the bin and deciding
  * at the next edge? After the last edge a merge always pays.
  */
-static uint32_t solve(const struct adaptive *adaptive, const unsigned int index[static LEVELS],
+static uint32_t solve(const struct adaptive *adaptive, struct view_index index,
 		      const struct policy_costs *costs)
 {
 	double hazard[BINS + 1];
@@ -400,31 +418,80 @@ static uint32_t solve(const struct adaptive *adaptive, const unsigned int index[
 	return merge_at;
 }
 
-uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
-			    const struct policy_costs *costs)
+/* The age at which a view merges, from bin @from on. */
+static uint64_t view_age(struct adaptive *adaptive, const struct region *region, enum view view,
+			 unsigned int from, const struct policy_costs *costs)
 {
-	unsigned int index[LEVELS];
-	struct memo *memo;
-	uint32_t merge_at;
+	struct view_index index = view_of(region, view);
+	struct memo *memo = &adaptive->memos[index.fine];
 
-	contexts_of(region, index);
-	memo = &adaptive->memos[index[LEVELS - 1]];
 	if (memo->uses < REUSE_NEW || memo->uses % REUSE_TIMES == 0)
 		memo->merge_at = solve(adaptive, index, costs);
 	memo->uses++;
-	merge_at = memo->merge_at >> region->stage << region->stage;
-	return within_bound(region, edges[__builtin_ctz(merge_at)], costs);
+	return edges[__builtin_ctz(memo->merge_at >> from << from)];
+}
+
+static enum view trusted(const struct region *region)
+{
+	return region->past > 1 && region->trust >= TRUST_LAST ? VIEW_LAST : VIEW_LINEAR;
+}
+
+uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
+			    const struct policy_costs *costs)
+{
+	uint64_t age = view_age(adaptive, region, trusted(region), region->stage, costs);
+
+	return within_bound(region, age, costs);
+}
+
+/* What a merge at age @merge would have cost, as the interval ended at @age. */
+static double cost_of(uint64_t merge, uint64_t age, const struct policy_costs *costs)
+{
+	double split = (double)(costs->merge_ns + costs->split_ns);
+
+	return merge < age ? walk_of(merge, costs) + split : walk_of(age, costs);
+}
+
+/* Which view would have done better? */
+static void learn_trust(struct adaptive *adaptive, struct region *region, uint64_t age,
+			const struct policy_costs *costs)
+{
+	double step = (double)(costs->merge_ns + costs->split_ns) / TRUST_STEPS;
+	double linear;
+	double last;
+	double trust;
+
+	/* What ends that soon is the same to both. */
+	if (region->past < 2 || age < edges[1] || !(step > 0))
+		return;
+	linear = cost_of(view_age(adaptive, region, VIEW_LINEAR, 0, costs), age, costs);
+	last = cost_of(view_age(adaptive, region, VIEW_LAST, 0, costs), age, costs);
+	trust = (double)region->trust + round((linear - last) / step);
+	region->trust = (unsigned int)fmin(fmax(trust, 0), TRUST_MAX) & TRUST_MAX;
+}
+
+void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age, bool merged,
+		       const struct policy_costs *costs)
+{
+	unsigned int bin = bin_of(age);
+
+	if (bin < region->stage)
+		bin = region->stage;
+	learn_trust(adaptive, region, age, costs);
+	note(adaptive, region, bin, true);
+	debt_settle(region, age, merged, costs);
+	remember(region, age, costs);
 }
 
 struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 					 const struct region *region)
 {
+	struct view_index index = view_of(region, trusted(region));
+	const struct context *context = &adaptive->contexts[index.fine];
 	struct adaptive_outlook outlook = {0, 0, 0};
-	unsigned int index[LEVELS];
 	double hazard[BINS + 1];
 	double lives = 1;
 
-	contexts_of(region, index);
 	hazards(adaptive, index, region->stage, hazard);
 	for (unsigned int bin = region->stage; bin < BINS; bin++) {
 		double span = edges[bin + 1] - edges[bin];
@@ -435,12 +502,7 @@ struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 	/* Who outlives all bins is expected to live that long again. */
 	outlook.expected_ticks += lives * edges[BINS];
 	outlook.ends = 1 - lives * (1 - hazard[BINS]);
-	for (unsigned int level = 0; level < LEVELS; level++) {
-		const struct context *context = &adaptive->contexts[index[level]];
-
-		outlook.samples =
-			(context->ends[region->stage] + context->lives[region->stage]) / ONE;
-	}
+	outlook.samples = (context->ends[region->stage] + context->lives[region->stage]) / ONE;
 	return outlook;
 }
 

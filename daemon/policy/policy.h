@@ -89,7 +89,7 @@ struct policy_explanation {
 	uint64_t due_ns; /* when it is looked at next; POLICY_NO_DEADLINE: at its next event */
 	enum lpage_reason last_refusal;
 	unsigned int retries;	/* refusals in a row */
-	unsigned int intervals; /* past intervals seen, saturates at 31 */
+	unsigned int intervals; /* past intervals seen, saturates at 15 */
 	uint64_t typical_ns;	/* typical length of the region's past intervals; 0: none yet */
 	struct policy_action numbers;
 };

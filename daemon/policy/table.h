@@ -43,11 +43,12 @@ struct region {
 	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
 	uint64_t retries:4; /* refusals since the last merge */
 	uint64_t reason:5;  /* of the last refusal, the kernel's value; REASON_DRY */
-	uint64_t past:5;    /* intervals so far, saturates */
-	uint64_t mean:10;   /* of the logarithm of their lengths */
-	uint64_t linear:10; /* of their truncated lengths */
+	uint64_t past:4;    /* intervals so far, saturates */
+	uint64_t mean:9;    /* of the logarithm of their lengths */
+	uint64_t linear:9;  /* of their truncated lengths */
+	uint64_t last:5;    /* length of the last one */
+	uint64_t trust:4;   /* in what the last one says, rather than the averages */
 	uint64_t debt:7;    /* what the region has cost beyond twice the optimum */
-	uint64_t heat:6;    /* conversions within hold-after's time */
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 bytes");

@@ -360,6 +360,26 @@ static void fill_adversary(struct guest *guest)
 	}
 }
 
+/* Goes through the same few lengths again and again. */
+static void fill_pattern(struct guest *guest)
+{
+	static const double thresholds[] = {0.1 * S, 0.5 * S, 1 * S, 2.5 * S, 6.25 * S, 12.5 * S};
+	struct gen *gen = guest->gen;
+	unsigned int nr_thresholds = sizeof(thresholds) / sizeof(double);
+
+	for (unsigned int nr = scaled(guest, 40, 120); nr > 0 && !full(guest); nr--) {
+		uint64_t rfn = new_rfn(guest);
+		unsigned int first = up_to(gen, nr_thresholds);
+		unsigned int used = between(gen, 2, nr_thresholds);
+		double t = guest->start + uniform(gen, 0, S);
+
+		for (unsigned int i = 0; t < guest->end; i++) {
+			t = convert(guest, rfn, t, short_share(guest));
+			t += thresholds[(first + i % used) % nr_thresholds] * 1.04;
+		}
+	}
+}
+
 static void fill_periodic(struct guest *guest)
 {
 	struct gen *gen = guest->gen;
@@ -402,6 +422,7 @@ static const fill_fn fills[] = {
 	[TRACEGEN_WHOLE] = fill_whole,
 	[TRACEGEN_SLOW] = fill_web,
 	[TRACEGEN_FLEET] = NULL,
+	[TRACEGEN_PATTERN] = fill_pattern,
 };
 
 static void fill_fleet(struct gen *gen)
@@ -409,7 +430,7 @@ static void fill_fleet(struct gen *gen)
 	unsigned int nr = between(gen, 6, 16);
 
 	for (unsigned int i = 0; i < nr; i++) {
-		enum tracegen_kind kind = (enum tracegen_kind)up_to(gen, TRACEGEN_KINDS_END);
+		enum tracegen_kind kind = (enum tracegen_kind)up_to(gen, TRACEGEN_PATTERN);
 		double start = unit(gen) < 0.4 ? 0 : uniform(gen, 0, gen->end * 0.7);
 		double end = unit(gen) < 0.5 ? gen->end : uniform(gen, start + 20 * S, gen->end);
 		struct guest guest;

@@ -23,7 +23,9 @@
 	X(ADVERSARY, "adversary", "intervals that end just after a plausible threshold")           \
 	X(PERIODIC, "periodic", "DMA buffers with fixed periods")                                  \
 	X(WHOLE, "whole", "swiotlb: whole regions, mixed with partial conversions")                \
-	X(SLOW, "slow", "like web, in a guest that is slow to accept pages")
+	X(SLOW, "slow", "like web, in a guest that is slow to accept pages")                       \
+	X(PATTERN, "pattern",                                                                      \
+	  "each region repeats a few lengths, each beyond a plausible threshold")
 
 enum tracegen_kind {
 #define X(id, name, doc) TRACEGEN_##id,

@@ -117,7 +117,7 @@ static void test_every_kind(void **state)
 		[TRACEGEN_BOOT] = 1.5,	 [TRACEGEN_WEB] = 1.2,	     [TRACEGEN_DATABASE] = 1.45,
 		[TRACEGEN_BURSTS] = 1.5, [TRACEGEN_PHASES] = 1.2,    [TRACEGEN_THRASH] = 1.05,
 		[TRACEGEN_FLEET] = 1.3,	 [TRACEGEN_ADVERSARY] = 1.1, [TRACEGEN_PERIODIC] = 1.1,
-		[TRACEGEN_WHOLE] = 1.5,	 [TRACEGEN_SLOW] = 1.3,
+		[TRACEGEN_WHOLE] = 1.5,	 [TRACEGEN_SLOW] = 1.3,	     [TRACEGEN_PATTERN] = 1.35,
 	};
 
 	(void)state;
