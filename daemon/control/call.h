@@ -19,6 +19,7 @@
 #define CONTROL_RANGES_MAX    64		 /* in one call */
 #define CONTROL_REGIONS_MAX   (1 << 22)		 /* in one call's ranges: 8 TiB */
 #define CONTROL_RFN_MAX	      (INT64_C(1) << 31) /* 52 bits of address */
+#define CONTROL_HOLD_MIN_US   INT64_C(1000000)
 #define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
 
 enum param_type {

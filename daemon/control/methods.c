@@ -152,7 +152,7 @@ const struct method control_methods[] = {
 		.cancel = method_ranges_cancel,
 		.params = {PARAM_VM(true),
 			   {"ranges", PARAM_RANGES, true, 0, 0},
-			   {"ttl_us", PARAM_INT, true, 1, CONTROL_HOLD_MAX_US}},
+			   {"ttl_us", PARAM_INT, true, CONTROL_HOLD_MIN_US, CONTROL_HOLD_MAX_US}},
 	},
 	{
 		.name = "Release",

@@ -9,7 +9,8 @@
 
 #define RFN_END (1ULL << (64 - 21))
 
-/* The kernel refuses a longer hold: a forgotten one must end. */
+/* The kernel refuses other holds: a forgotten one must end, and a short one is a mistake. */
+#define TTL_MIN_NS 1000000000ULL
 #define TTL_MAX_NS (3600ULL * 1000000000ULL)
 
 /* An unsigned number of the attribute type "uint": as short as it can be. */
@@ -158,7 +159,7 @@ int lp_range_op_check(uint32_t vm_id, uint32_t op, const struct lp_range *ranges
 {
 	if (!vm_id || command_of(op) < 0 || !nr_ranges || nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
-	if ((op == KVM_LPAGE_OP_HOLD) != (ttl_ns != 0) || ttl_ns > TTL_MAX_NS)
+	if (op == KVM_LPAGE_OP_HOLD ? ttl_ns < TTL_MIN_NS || ttl_ns > TTL_MAX_NS : ttl_ns != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		if (!ranges[i].nr_regions || ranges[i].nr_regions > KVM_LPAGE_RANGE_REGIONS_MAX)

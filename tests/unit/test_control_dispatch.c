@@ -353,7 +353,7 @@ static void values_out_of_range_name_the_range(void **state)
 		   "'value':['tabel'],'allowed':'a list of unmapped, large, table, mixed'}}");
 	call(&p, OWN "Hold", "{\"vm\":\"1\",\"ranges\":[{\"start_rfn\":0,\"nr_regions\":1}]}");
 	expect(&p, "{'error':'" OWN "BadValue','parameters':{'parameter':'ttl_us','value':null,"
-		   "'allowed':'1 to 3600000000'}}");
+		   "'allowed':'1000000 to 3600000000'}}");
 	for (int i = 0; i < 6; i++) {
 		static const char *const ranges[] = {
 			"[]",
