@@ -108,12 +108,36 @@ static void log_action(struct run *run, char what, const struct policy_batch *ba
 			run->now_ns, what, batch->vm_id, rfn);
 }
 
+/* The region that a decision is about; NULL: none, or its VM is gone. */
+static struct model_region *region_of(struct run *run, const struct policy_batch *batch,
+				      uint64_t rfn)
+{
+	struct model_vm *vm = model_vm_find(&run->model, batch->vm_id);
+
+	return vm ? model_region_find(vm, rfn) : NULL;
+}
+
+static void hold(struct run *run, const struct policy_batch *batch, uint64_t rfn)
+{
+	struct model_region *region = region_of(run, batch, rfn);
+
+	if (region)
+		region->hold_ns = run->now_ns + batch->hold_ns;
+	log_action(run, 'H', batch, rfn);
+}
+
 static void try_merge(struct run *run, const struct policy_batch *batch, uint64_t rfn)
 {
+	struct model_region *region = region_of(run, batch, rfn);
 	enum lpage_reason reason = model_try(&run->model, batch->vm_id, rfn, run->now_ns);
 	uint64_t ns = reason == LPAGE_REASON_NONE ? run->model.costs.merge_ns :
 						    run->model.costs.fail_ns;
 
+	if (region && region->hold_ns) {
+		/* It has run out, or the policy would not try. */
+		region->hold_ns = 0;
+		log_action(run, 'R', batch, rfn);
+	}
 	log_action(run, 'M', batch, rfn);
 	policy_outcome(run->policy, batch->vm_id, rfn, reason, ns, run->now_ns);
 }
@@ -126,7 +150,7 @@ static void carry_out(struct run *run, const struct policy_batch *batch)
 		if (batch->op == POLICY_OP_MERGE)
 			try_merge(run, batch, batch->actions[i].rfn);
 		else
-			log_action(run, 'H', batch, batch->actions[i].rfn);
+			hold(run, batch, batch->actions[i].rfn);
 	}
 }
 

@@ -30,7 +30,7 @@
 #define MEAN_MAX    511
 #define LINEAR_ONE  128
 #define LINEAR_MAX  511
-#define PAST_MAX    15
+#define PAST_MAX    ADAPTIVE_PAST_MAX
 
 /* region.trust: from TRUST_LAST on, the last interval decides. A step is a sixth of M + D. */
 #define TRUST_FIRST 5

@@ -22,6 +22,9 @@
 /* K of the bound, in units of merge + split + refusal cost. */
 #define ADAPTIVE_DEBT_MAX 3
 
+/* Of region.past. */
+#define ADAPTIVE_PAST_MAX 15
+
 struct adaptive;
 
 /* What a VM learns, and through @host what all VMs teach each other; NULL: this is the host's. */

@@ -11,6 +11,39 @@
 #define ACCEPT_MAX_NS	(1000 * MS)
 #define ACCEPT_LAST_NS	(600000 * MS)
 
+/* ---- VMs that have due regions ---- */
+
+static void activate(struct policy_vm *vm)
+{
+	struct policy *policy = vm->policy;
+
+	if (vm->active)
+		return;
+	vm->active = true;
+	/* Served last of those that wait. */
+	if (!policy->active) {
+		policy->active = vm->next_active = vm->prev_active = vm;
+		return;
+	}
+	vm->next_active = policy->active;
+	vm->prev_active = policy->active->prev_active;
+	vm->prev_active->next_active = vm;
+	vm->next_active->prev_active = vm;
+}
+
+void decide_deactivate(struct policy_vm *vm)
+{
+	struct policy *policy = vm->policy;
+
+	if (!vm->active)
+		return;
+	vm->active = false;
+	vm->prev_active->next_active = vm->next_active;
+	vm->next_active->prev_active = vm->prev_active;
+	if (policy->active == vm)
+		policy->active = vm->next_active == vm ? NULL : vm->next_active;
+}
+
 /* ---- when to try ---- */
 
 /* No try before this. A guest that did not accept in time gets more of it. */
@@ -62,11 +95,38 @@ static bool ruled_out(const struct policy_vm *vm)
 	return vm->settings.policy == CONFIG_POLICY_NEVER || vm->settings.mode == CONFIG_MODE_OFF;
 }
 
+/* Has it had hold-after's number of conversions, that close together? */
+static bool is_hot(const struct policy_vm *vm, const struct region *region)
+{
+	const struct config_count_per *limit = &vm->settings.hold_after;
+	unsigned int enough = limit->count < ADAPTIVE_PAST_MAX ? limit->count : ADAPTIVE_PAST_MAX;
+	uint64_t each = limit->count ? tick_of(limit->ns / limit->count) : 0;
+
+	return limit->count && region->past >= enough && adaptive_typical(region) <= each;
+}
+
+/* Asks for a hold; the region is tried once that has run out. */
+static bool plan_hold(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
+{
+	struct queue_entry entry = {spot_rfn(spot), spot->region->stamp};
+	struct queue_entry left;
+
+	if (!is_hot(vm, spot->region) || queue_push(&vm->holds, entry, 1, &left) != 1)
+		return false;
+	vm_set_phase(vm, spot->region, PHASE_BACKOFF);
+	spot_arm(&vm->policy->heap, spot, tick_after(now_ns + vm->settings.hold_for_ns),
+		 tick_of(now_ns));
+	activate(vm);
+	return true;
+}
+
 void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns)
 {
 	if (ruled_out(vm)) {
 		vm_set_phase(vm, spot->region, PHASE_SETTLED);
 		spot_disarm(spot);
+	} else if (plan_hold(vm, spot, now_ns)) {
+		vm->policy->retry_ns = 0;
 	} else if (vm->settings.policy == CONFIG_POLICY_ADAPTIVE) {
 		plan_adaptive(vm, spot, start_ns, now_ns);
 	} else {
@@ -135,6 +195,7 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 	case LPAGE_REASON_DIRTY_LOGGING:
 		return (struct backoff){1000 * MS, 600000 * MS};
 	case LPAGE_REASON_HELD:
+		return (struct backoff){10000 * MS, 600000 * MS};
 	case LPAGE_REASON_INHIBITED:
 	case LPAGE_REASON_VM_GONE:
 	case LPAGE_REASON_MIXED:
@@ -184,39 +245,6 @@ void decide_retry(struct policy_vm *vm, struct spot *spot, enum lpage_reason rea
 	if (wait_ns > backoff.last_ns)
 		wait_ns = backoff.last_ns;
 	spot_arm(&vm->policy->heap, spot, tick_after(now_ns + wait_ns), tick_of(now_ns));
-}
-
-/* ---- VMs that have due regions ---- */
-
-static void activate(struct policy_vm *vm)
-{
-	struct policy *policy = vm->policy;
-
-	if (vm->active)
-		return;
-	vm->active = true;
-	/* Served last of those that wait. */
-	if (!policy->active) {
-		policy->active = vm->next_active = vm->prev_active = vm;
-		return;
-	}
-	vm->next_active = policy->active;
-	vm->prev_active = policy->active->prev_active;
-	vm->prev_active->next_active = vm;
-	vm->next_active->prev_active = vm;
-}
-
-void decide_deactivate(struct policy_vm *vm)
-{
-	struct policy *policy = vm->policy;
-
-	if (!vm->active)
-		return;
-	vm->active = false;
-	vm->prev_active->next_active = vm->next_active;
-	vm->next_active->prev_active = vm->prev_active;
-	if (policy->active == vm)
-		policy->active = vm->next_active == vm ? NULL : vm->next_active;
 }
 
 struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
@@ -370,7 +398,31 @@ static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigne
 		    spot.region->stamp == entry.stamp)
 			take_off(vm, &spot, batch, now_ns);
 	}
-	if (!vm->queue.nr)
+	if (!vm->queue.nr && !vm->holds.nr)
+		decide_deactivate(vm);
+}
+
+/* Holds cost next to nothing: no budget applies. */
+static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_t now_ns)
+{
+	struct queue_entry entry;
+
+	*batch = (struct policy_batch){
+		.vm_id = vm->id,
+		.op = POLICY_OP_HOLD,
+		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
+		.hold_ns = vm->settings.hold_for_ns,
+	};
+	while (batch->nr < POLICY_BATCH_MAX && queue_pop(&vm->holds, &entry)) {
+		struct spot spot = table_find(&vm->table, entry.rfn);
+
+		if (!spot.region || spot.region->stamp != entry.stamp ||
+		    spot.region->phase != PHASE_BACKOFF)
+			continue;
+		batch->actions[batch->nr++] = decide_numbers(vm, spot.region, entry.rfn, now_ns);
+		vm->ledger.holds++;
+	}
+	if (!vm->queue.nr && !vm->holds.nr)
 		decide_deactivate(vm);
 }
 
@@ -383,6 +435,11 @@ static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns
 	unsigned int allowed;
 
 	if (decide_gate(vm) != LPAGE_REASON_NONE)
+		return 0;
+	fill_holds(vm, ret, now_ns);
+	if (ret->nr)
+		return 1;
+	if (!vm->active)
 		return 0;
 	allowed = budget_allow(vm, vm->settings.batch, now_ns, &reason, &until_ns);
 	if (!allowed) {

@@ -18,7 +18,8 @@ struct policy_vm {
 	struct table table;
 	uint64_t phases[PHASE_END]; /* tracked regions by phase */
 	struct queue queue;
-	bool active; /* in the ring of VMs whose queue is not empty */
+	struct queue holds; /* regions to be held at 4 KiB */
+	bool active;	    /* in the ring of VMs whose queues are not empty */
 	struct policy_vm *prev_active;
 	struct policy_vm *next_active;
 	struct bucket rate;

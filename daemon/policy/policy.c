@@ -146,6 +146,7 @@ static void vm_free(struct policy_vm *vm)
 	decide_deactivate(vm);
 	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
+	queue_done(&vm->holds);
 	adaptive_free(vm->adaptive);
 	free(vm);
 }
@@ -373,7 +374,7 @@ static void found_same(struct policy_vm *vm, struct spot *spot,
 		   (region->phase == PHASE_LARGE || (was_barred && !barred))) {
 		region->whole = 0;
 		interval_start(vm, spot, now_ns, now_ns);
-	} else if (barred && !was_barred && region->phase != PHASE_LARGE) {
+	} else if (barred && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
 		decide_retry(vm, spot, obs->held ? LPAGE_REASON_HELD : LPAGE_REASON_INHIBITED,
 			     now_ns);
 	}
@@ -584,7 +585,7 @@ size_t policy_memory_bytes(const struct policy *policy)
 
 	for (size_t i = 0; i < policy->nr_vms; i++)
 		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
-			 queue_bytes(&policy->vms[i]->queue) +
+			 queue_bytes(&policy->vms[i]->queue) + queue_bytes(&policy->vms[i]->holds) +
 			 adaptive_bytes(policy->vms[i]->adaptive);
 	return bytes;
 }

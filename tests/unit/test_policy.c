@@ -410,6 +410,39 @@ static void test_costs_are_learnt_within_limits(void **state)
 	policy_free(policy);
 }
 
+/* hold-after: 3/60s. The fourth conversion within that time asks for a hold, once. */
+static void test_hot_regions_are_held(void **state)
+{
+	struct config_settings settings = base;
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+	struct fake_region region;
+	struct policy *policy;
+	uint64_t at;
+
+	(void)state;
+	settings.hold_after = (struct config_count_per){3, 60 * S};
+	settings.hold_for_ns = 30 * S;
+	policy = engine(&settings);
+	region = convert(policy, 3, 10 * S);
+	for (int i = 1; i < 4; i++) {
+		assert_int_equal(policy_next_batch(policy, (10 + i) * S, &batch), 0);
+		to_shared(policy, &region, 1, (10 + i) * S);
+		to_private(policy, &region, 1, (10 + i) * S + MS);
+	}
+	assert_true(policy_next_deadline(policy, 14 * S) <= 14 * S);
+	assert_int_equal(policy_next_batch(policy, 14 * S, &batch), 1);
+	assert_int_equal(batch.op, POLICY_OP_HOLD);
+	assert_int_equal(batch.hold_ns, 30 * S);
+	assert_int_equal(batch.actions[0].rfn, 3);
+	at = run_until_batch(policy, 14 * S, &batch);
+	assert_int_equal(batch.op, POLICY_OP_MERGE);
+	assert_in_range(at, 43 * S, 44 * S);
+	policy_vm_ledger(policy, VM, &ledger);
+	assert_int_equal(ledger.holds, 1);
+	policy_free(policy);
+}
+
 static void test_bad_arguments(void **state)
 {
 	struct policy *policy = engine(&base);
@@ -444,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_best_first),
 		cmocka_unit_test(test_latency_guard),
 		cmocka_unit_test(test_costs_are_learnt_within_limits),
+		cmocka_unit_test(test_hot_regions_are_held),
 		cmocka_unit_test(test_bad_arguments),
 	};
 
