@@ -5,6 +5,8 @@ vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vm/../.." && pwd)
 cache=${TDX_LPAGE_CACHE:-$HOME/.cache/tdx-lpage}
 out=$top/build/vm
+# Of the make that called us: its job server is not ours, and its flags are not those of the makes that we call.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 if [ -t 1 ]; then
 	green=$'\033[32m' red=$'\033[31m' bold=$'\033[1m' off=$'\033[0m'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The one command of the README: the daemon is up, says so truthfully, and a second one leaves it alone.
+# Seen failing: mutations.tests.
 . "$(dirname "$0")/lib.sh"
 
 configure "quiet-time: 2s"

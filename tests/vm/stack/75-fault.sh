@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `mode: fault`: the kernel merges by itself after the guest's own faults, with a daemon that decides nothing; `mode: off`: nobody does.
+# Seen failing: mutations.tests.
 . "$(dirname "$0")/lib.sh"
 
 POLICY=never daemon_with "mode: fault" "min-quiet: 1s"
