@@ -15,7 +15,7 @@
 /* How strongly a context leans on the one that it refines, in intervals. */
 #define PRIOR_INTERVALS 4.0
 /* What is assumed before anything was seen: see prior_hazard(). */
-#define PRIOR_FIRST 0.03
+#define PRIOR_FIRST 0.012
 #define PRIOR_FLOOR 0.03
 #define PRIOR_RISE  0.7
 #define PRIOR_LEAST 0.004
