@@ -7,7 +7,7 @@
 #   daemon/ctl/*.c but main.c                                   libtdx-lpctl.a
 #   daemon/ctl/main.c                                           tdx-lpctl
 #   tests/lib/*.c                                               libtest.a, linked to every test
-#   tests/{unit,property,system}/*.c, tests/bench/*.c           one program each, linked to all libraries
+#   tests/{unit,property,system}/*.c                            one program each, linked to all libraries
 # Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -55,7 +55,6 @@ testlib_SRCS := $(sort $(wildcard tests/lib/*.c))
 unit_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 property_SRCS := $(sort $(wildcard tests/property/*.c))
 system_SRCS := $(sort $(wildcard tests/system/*.c))
-bench_SRCS := $(sort $(wildcard tests/bench/*.c))
 system_SCRIPTS := $(sort $(wildcard tests/system/*.sh))
 PROGRAMS := $(if $(wildcard daemon/main.c),tdx-lpaged) $(if $(wildcard daemon/ctl/main.c),tdx-lpctl)
 
@@ -70,8 +69,9 @@ all: $(PROGRAMS:%=$(BUILD)/normal/%) $(PROGRAMS:%=$(BUILD)/%) man ## Build daemo
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
-		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-zA-Z0-9_-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^##@ / { section = substr($$0, 5); if (!(section in text)) order[++n] = section } \
+		/^[a-zA-Z0-9_-]+:.*## / { text[section] = text[section] sprintf("  %-15s %s\n", $$1, $$2) } \
+		END { for (i = 1; i <= n; i++) printf "\n%s\n%s", order[i], text[order[i]] }' $(MAKEFILE_LIST)
 	@printf '\nKernel targets (make -C kernel help): fetch, apply, export, build, boot, shell, deb\n'
 
 .PHONY: deps
@@ -156,7 +156,6 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
 TEST_LIBS := libtest libtdx-lpctl libtdx-lpage
 $(foreach s,$(unit_SRCS) $(property_SRCS) $(system_SRCS),$(eval $(call program,san,$(s:%.c=%),$(s),$(TEST_LIBS),-lcmocka)))
-$(foreach s,$(bench_SRCS),$(eval $(call program,normal,$(s:%.c=%),$(s),$(TEST_LIBS))))
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/normal/%
 	@ln -sf normal/$* $@
@@ -181,9 +180,9 @@ $(BUILD)/man/%: docs/man/%.scd
 test_program = $(patsubst %.c,$(BUILD)/san/%,$(1))
 # In tests/system a C file is a test when its name says so, else a tool of the scripts.
 SYSTEM_TESTS = $(call test_program,$(filter tests/system/test_%,$(system_SRCS))) $(system_SCRIPTS)
-# T=PATTERN: only the tests whose path matches this make pattern, e.g. T=%policy%.
+# T=WORD: only the tests whose path holds this word, e.g. T=policy.
 T ?=
-only = $(if $(T),$(filter $(T),$(1)),$(1))
+only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
 -include tests/traces/build.mk
@@ -193,12 +192,12 @@ check-deps:
 	@$(call deps,check)
 
 .PHONY: check
-check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) ## Everything that needs no kernel build (T=%pattern%: only some tests)
+check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) ## Everything that needs no kernel build (T=word: only tests with it in their path)
 	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx \
 		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(SYSTEM_TESTS))
 
 .PHONY: check-unit
-check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=%pattern%)
+check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=word)
 	@scripts/run-tests $(call only,$(call test_program,$(unit_SRCS)))
 
 .PHONY: check-vm
@@ -217,9 +216,7 @@ check-patches: ## checkpatch, build and description of every kernel patch
 	@$(MAKE) -C kernel check-patches
 
 .PHONY: bench
-bench: $(patsubst %.c,$(BUILD)/normal/%,$(bench_SRCS)) ## Count the instructions of the hot paths
-	@$(call deps,bench)
-	@scripts/bench $^
+bench: ## Every benchmark
 
 .PHONY: style
 style: ## Sizes of functions and files (a guide, not a gate)

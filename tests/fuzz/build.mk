@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Fuzz targets: tests/fuzz/fuzz_*.c, each with a folder of inputs of the same name.
 #   san variant:  linked with replay.c, run by `make check`
-#   fuzz variant: clang's libFuzzer, run by `make fuzz` (FUZZ_RUNS=, FUZZ_SECONDS=; T=%pattern%)
+#   fuzz variant: clang's libFuzzer, run by `make fuzz` (FUZZ_RUNS=, FUZZ_SECONDS=; T=word)
 
 fuzz_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_NAMES := $(notdir $(fuzz_SRCS:.c=))

@@ -16,7 +16,7 @@ traces: $(BUILD)/normal/tests/traces/generate ## Generate a trace of every kind 
 demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## The daemon on a simulated host, to look at (half a minute)
 	@scripts/demo $(BUILD)/normal
 
-# Scores and speed, before the counted benchmarks; SEEDS= and FIRST_SEED= choose the traces.
+# Scores and speed; SEEDS= and FIRST_SEED= choose the traces.
 $(eval $(call program,normal,tests/traces/scores,tests/traces/scores.c,$(TEST_LIBS)))
 bench: | bench-policy
 
