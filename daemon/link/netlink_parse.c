@@ -11,6 +11,7 @@
 #include "daemon/link/netlink_attrs.h"
 
 #define STATE_LEFT_OUT UINT32_MAX
+#define LAYER_LEFT_OUT UINT32_MAX
 
 static const struct lp_attr_field limits_fields[] = {
 	[KVM_LPAGE_A_POLICY_MODE] =
@@ -329,16 +330,13 @@ static bool results_ok(const struct lp_result *results, size_t nr)
 	return true;
 }
 
-/* A result carries a layer only when one refused; layer 0 (vmm) may have been left out as zero. */
+/* A result carries a layer only when one refused. */
 static void note_layers(struct lp_result *results, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
-		uint32_t reason = results[i].reason;
-
-		results[i].has_layer =
-			reason == KVM_LPAGE_REASON_MODE_OFF || reason == KVM_LPAGE_REASON_HELD ||
-			reason == KVM_LPAGE_REASON_TOO_RECENT ||
-			reason == KVM_LPAGE_REASON_RATE_LIMITED || results[i].reason_layer;
+		results[i].has_layer = results[i].reason_layer != LAYER_LEFT_OUT;
+		if (!results[i].has_layer)
+			results[i].reason_layer = 0;
 		/* Left out: one. */
 		if (!results[i].nr_regions)
 			results[i].nr_regions = 1;
@@ -347,7 +345,7 @@ static void note_layers(struct lp_result *results, size_t nr)
 
 int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, struct lp_done *ret)
 {
-	static const struct lp_result no_result;
+	static const struct lp_result no_result = {.reason_layer = LAYER_LEFT_OUT};
 	static const struct lp_batch no_batch;
 	struct lp_attr_span span;
 	int r;

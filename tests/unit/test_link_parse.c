@@ -85,6 +85,7 @@ static void build_done(struct nlbuild *b)
 	nlb_u32(b, KVM_LPAGE_A_RESULT_REFUSED, 1);
 	nlb_u32(b, KVM_LPAGE_A_RESULT_REASON, KVM_LPAGE_REASON_HELD);
 	nlb_u32(b, KVM_LPAGE_A_RESULT_REASON_RFN, 6);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_REASON_LAYER, KVM_LPAGE_LAYER_VMM);
 	nlb_u32(b, KVM_LPAGE_A_RESULT_NS, 90000);
 	nlb_end(b, nest);
 	nest = nlb_nest(b, KVM_LPAGE_A_REQUEST_RESULT);
