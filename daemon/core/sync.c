@@ -34,10 +34,9 @@ static void want_dump(struct vm_entry *vm, enum dump_need need)
 
 /* ---- what the link tells ---- */
 
-static void observe(struct lp_manager *m, struct vm_entry *vm, const struct lp_region *region,
-		    uint64_t now_ns)
+static struct policy_observation observation(const struct lp_region *region, uint64_t now_ns)
 {
-	struct policy_observation obs = {
+	return (struct policy_observation){
 		.rfn = region->rfn,
 		.to_shared_pages = region->to_shared_pages,
 		.to_private_pages = region->to_private_pages,
@@ -47,8 +46,20 @@ static void observe(struct lp_manager *m, struct vm_entry *vm, const struct lp_r
 		.held = region->hold_vmm_ns > now_ns || region->hold_admin_ns > now_ns,
 		.inhibited = region->inhibited,
 	};
+}
 
-	(void)policy_observe(m->policy, vm->vm.id, &obs, now_ns);
+/* As many at once as fit on the stack. */
+static void observe(struct lp_manager *m, const struct lp_region_chunk *chunk, uint64_t now_ns)
+{
+	struct policy_observation obs[64];
+
+	for (size_t i = 0; i < chunk->nr_regions;) {
+		size_t nr = 0;
+
+		while (nr < sizeof(obs) / sizeof(obs[0]) && i < chunk->nr_regions)
+			obs[nr++] = observation(&chunk->regions[i++], now_ns);
+		(void)policy_observe_all(m->policy, chunk->vm_id, obs, nr, now_ns);
+	}
 }
 
 void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chunk *chunk)
@@ -61,8 +72,8 @@ void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chu
 	for (size_t i = 0; i < chunk->nr_regions; i++) {
 		if (lp_regions_put(&vm->regions, &chunk->regions[i], now_ns, vm->region_round) < 0)
 			vm->stale = true; /* out of memory: what is missing is not known */
-		observe(m, vm, &chunk->regions[i], now_ns);
 	}
+	observe(m, chunk, now_ns);
 }
 
 struct forget {

@@ -52,7 +52,7 @@
  * Contexts: number of intervals and their mean; and refined from that either by their truncated
  * linear mean, or by the length of the last one.
  */
-enum view { VIEW_LINEAR, VIEW_LAST };
+enum view { VIEW_LINEAR, VIEW_LAST, VIEWS };
 
 #define COUNTS	  4
 #define LASTS	  26
@@ -60,17 +60,15 @@ enum view { VIEW_LINEAR, VIEW_LAST };
 #define LAST_BASE (LIN_BASE + COUNTS * MEANS * LINEARS)
 #define CONTEXTS  (LAST_BASE + COUNTS * MEANS * LASTS)
 
-/* A context and what it refines. */
-struct view_index {
-	unsigned int mean;
-	unsigned int fine;
+/* Counts per bin; bin BINS is for what comes after all bins. A power of two, for vector units. */
+#define SLOTS 32
+
+struct context {
+	uint16_t ends[SLOTS];
+	uint16_t lives[SLOTS];
 };
 
-/* Per bin; the last one is for what comes after all bins. */
-struct context {
-	uint16_t ends[BINS + 1];
-	uint16_t lives[BINS + 1];
-};
+_Static_assert(SLOTS > BINS, "a slot for every bin, and what comes after them");
 
 /* Bit per bin: at its lower edge, merging is best. */
 struct memo {
@@ -80,7 +78,7 @@ struct memo {
 
 struct adaptive {
 	struct adaptive *host;
-	float (*prior)[BINS + 1]; /* by count and mean; the host's */
+	float (*prior)[SLOTS]; /* by count and mean; the host's */
 	uint64_t lessons;
 	struct context contexts[CONTEXTS];
 	struct memo memos[CONTEXTS];
@@ -91,6 +89,12 @@ static const uint32_t edges[BINS + 1] = {
 	0,     8,     11,    16,    22,	   32,	  45,	 64,	 90,	 128,  181,
 	256,   362,   512,   724,   1024,  1448,  2048,	 2896,	 4096,	 5792, 8192,
 	11585, 16384, 23170, 32768, 46340, 65536, 92681, 131072, 185363,
+};
+
+/* Their widths. */
+static const double spans[SLOTS] = {
+	8,   3,	  5,   6,    10,   13,	 19,   26,   38,   53,	 75,	106,   150,   212,   300,
+	424, 600, 848, 1200, 1696, 2400, 3393, 4799, 6786, 9598, 13572, 19196, 27145, 38391, 54291,
 };
 
 /* ---- what a region remembers ---- */
@@ -243,58 +247,65 @@ static unsigned int mean_bin(unsigned int mean)
 	return octave < 3 ? 0 : octave - 3 < MEANS ? octave - 3 : MEANS - 1;
 }
 
-/* The contexts of a region as one of the views sees it. */
-static struct view_index view_of(const struct region *region, enum view view)
+/* The contexts of a region. */
+struct contexts {
+	unsigned int mean;
+	unsigned int fine[VIEWS];
+};
+
+static void find_contexts(const struct region *region, struct contexts *ret)
 {
 	unsigned int count = region->past < COUNTS - 1 ? region->past : COUNTS - 1;
 	unsigned int mean = count * MEANS + (count ? mean_bin(region->mean) : 0);
-	struct view_index index = {mean, 0};
+	unsigned int linear = count > 1 ? linear_bin(region->linear) : 0;
 
-	if (view == VIEW_LINEAR)
-		index.fine =
-			LIN_BASE + mean * LINEARS + (count > 1 ? linear_bin(region->linear) : 0);
-	else
-		index.fine = LAST_BASE + mean * LASTS + (count > 1 ? region->last : 0);
-	return index;
+	ret->mean = mean;
+	ret->fine[VIEW_LINEAR] = LIN_BASE + mean * LINEARS + linear;
+	ret->fine[VIEW_LAST] = LAST_BASE + mean * LASTS + (count > 1 ? region->last : 0);
 }
 
-static void fade(struct context *context, unsigned int bin)
+/* Adds a lesson; counts that have grown large are halved. All bins at once, no branches. */
+static void count(struct context *context, const struct context *lesson)
 {
-	if (context->ends[bin] + context->lives[bin] <= CAP)
-		return;
-	context->ends[bin] /= 2;
-	context->lives[bin] /= 2;
+	for (unsigned int bin = 0; bin < SLOTS; bin++) {
+		uint16_t ends = (uint16_t)(context->ends[bin] + lesson->ends[bin]);
+		uint16_t lives = (uint16_t)(context->lives[bin] + lesson->lives[bin]);
+		uint16_t half = (uint16_t)(ends + lives) > CAP;
+
+		context->ends[bin] = half ? ends / 2 : ends;
+		context->lives[bin] = half ? lives / 2 : lives;
+	}
+}
+
+static void teach(struct adaptive *adaptive, const struct contexts *contexts,
+		  const struct context *lesson)
+{
+	count(&adaptive->contexts[contexts->mean], lesson);
+	for (enum view view = 0; view < VIEWS; view++)
+		count(&adaptive->contexts[contexts->fine[view]], lesson);
 }
 
 /* An interval outlived the bins from @from to before @to, and, if @ended, ended in bin @to. */
-static void count_bins(struct context *context, unsigned int from, unsigned int to, bool ended)
+static struct context make_lesson(unsigned int from, unsigned int to, bool ended)
 {
-	for (unsigned int bin = from; bin < to; bin++) {
-		context->lives[bin] += ONE;
-		fade(context, bin);
+	unsigned int end = ended ? to : SLOTS;
+	struct context lesson;
+
+	for (uint16_t bin = 0; bin < SLOTS; bin++) {
+		lesson.lives[bin] = bin >= from && bin < to ? ONE : 0;
+		lesson.ends[bin] = bin == end ? ONE : 0;
 	}
-	if (!ended)
-		return;
-	context->ends[to] += ONE;
-	fade(context, to);
+	return lesson;
 }
 
-static void teach(struct adaptive *adaptive, const struct region *region, unsigned int to,
-		  bool ended)
+static void note(struct adaptive *adaptive, const struct region *region,
+		 const struct contexts *contexts, unsigned int to, bool ended)
 {
-	struct view_index linear = view_of(region, VIEW_LINEAR);
-	struct view_index last = view_of(region, VIEW_LAST);
+	struct context lesson = make_lesson(region->stage, to, ended);
 
-	count_bins(&adaptive->contexts[linear.mean], region->stage, to, ended);
-	count_bins(&adaptive->contexts[linear.fine], region->stage, to, ended);
-	count_bins(&adaptive->contexts[last.fine], region->stage, to, ended);
-}
-
-static void note(struct adaptive *adaptive, struct region *region, unsigned int to, bool ended)
-{
-	teach(adaptive, region, to, ended);
+	teach(adaptive, contexts, &lesson);
 	if (adaptive->host && (adaptive->lessons < HOST_LESSONS || !(region->stamp & 7)))
-		teach(adaptive->host, region, to, ended);
+		teach(adaptive->host, contexts, &lesson);
 	adaptive->lessons += ended;
 }
 
@@ -321,11 +332,13 @@ void adaptive_note_start(struct region *region)
 void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age)
 {
 	unsigned int bin = bin_of(age);
+	struct contexts contexts;
 
 	if (bin <= region->stage)
 		return;
+	find_contexts(region, &contexts);
 	/* Outliving the last edge is a count of its own. */
-	note(adaptive, region, bin == BINS ? BINS + 1 : bin, false);
+	note(adaptive, region, &contexts, bin == BINS ? BINS + 1 : bin, false);
 	region->stage = bin & 31;
 }
 
@@ -343,12 +356,15 @@ uint64_t adaptive_next_note(const struct region *region)
 
 /* ---- decisions ---- */
 
-static double refine(const struct context *context, unsigned int bin, double hazard)
+static void refine(const struct context *context, double hazard[static SLOTS])
 {
-	double ends = context->ends[bin];
-	double all = ends + context->lives[bin];
+	for (unsigned int bin = 0; bin < SLOTS; bin++) {
+		double ends = context->ends[bin];
+		double all = ends + context->lives[bin];
 
-	return (ends + PRIOR_INTERVALS * ONE * hazard) / (all + PRIOR_INTERVALS * ONE);
+		hazard[bin] = (ends + PRIOR_INTERVALS * ONE * hazard[bin]) /
+			      (all + PRIOR_INTERVALS * ONE);
+	}
 }
 
 /*
@@ -372,61 +388,69 @@ static double prior_hazard(unsigned int count, unsigned int mean, unsigned int b
 	       (peaks[count] - PRIOR_FLOOR) * exp2(-beyond / (2 + fades[count] * mean));
 }
 
-/* Of the intervals that reach a bin, the part that ends in it; from bin @from on. */
-static void hazards(const struct adaptive *adaptive, struct view_index index, unsigned int from,
-		    double ret[static BINS + 1])
+/* Of the intervals that reach a bin, the part that ends in it. */
+static void hazards(const struct adaptive *adaptive, const struct contexts *contexts,
+		    enum view view, double ret[static SLOTS])
 {
 	const struct adaptive *host = adaptive->host ? adaptive->host : adaptive;
-	const float *prior = host->prior[index.mean];
+	unsigned int mean = contexts->mean;
+	unsigned int fine = contexts->fine[view];
+	const float *prior = host->prior[mean];
 
-	for (unsigned int bin = from; bin <= BINS; bin++) {
-		double hazard = prior[bin];
+	for (unsigned int bin = 0; bin < SLOTS; bin++)
+		ret[bin] = prior[bin];
+	refine(&host->contexts[mean], ret);
+	refine(&adaptive->contexts[mean], ret);
+	refine(&host->contexts[fine], ret);
+	refine(&adaptive->contexts[fine], ret);
+}
 
-		hazard = refine(&host->contexts[index.mean], bin, hazard);
-		hazard = refine(&adaptive->contexts[index.mean], bin, hazard);
-		hazard = refine(&host->contexts[index.fine], bin, hazard);
-		ret[bin] = refine(&adaptive->contexts[index.fine], bin, hazard);
-	}
+/* Cost of walking through each bin. */
+static void bin_walks(const struct policy_costs *costs, double ret[static SLOTS])
+{
+	for (unsigned int bin = 0; bin < SLOTS; bin++)
+		ret[bin] = spans[bin] * TICK_NS * (double)costs->walk_ns_per_s / 1e9;
 }
 
 /*
  * Backward induction: at each edge, is merging now cheaper than going through the bin and deciding
  * at the next edge? After the last edge a merge always pays.
  */
-static uint32_t solve(const struct adaptive *adaptive, struct view_index index,
-		      const struct policy_costs *costs)
+static uint32_t solve(const struct adaptive *adaptive, const struct contexts *contexts,
+		      enum view view, const struct policy_costs *costs)
 {
-	double hazard[BINS + 1];
+	double hazard[SLOTS];
+	double walks[SLOTS];
 	double lives;
 	double best;
 	uint32_t merge_at = UINT32_C(1) << BINS;
 
-	hazards(adaptive, index, 0, hazard);
+	hazards(adaptive, contexts, view, hazard);
+	bin_walks(costs, walks);
 	lives = 1 - hazard[BINS];
 	best = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
 	for (unsigned int bin = BINS; bin-- > 0;) {
-		double walk = walk_of(edges[bin + 1] - edges[bin], costs);
-		double go_on = hazard[bin] * walk / 2 + (1 - hazard[bin]) * (walk + best);
+		double go_on =
+			hazard[bin] * walks[bin] / 2 + (1 - hazard[bin]) * (walks[bin] + best);
 		double merge;
 
 		lives *= 1 - hazard[bin];
 		merge = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
 		if (merge <= go_on)
 			merge_at |= UINT32_C(1) << bin;
-		best = fmin(merge, go_on);
+		best = merge <= go_on ? merge : go_on;
 	}
 	return merge_at;
 }
 
 /* The age at which a view merges, from bin @from on. */
-static uint64_t view_age(struct adaptive *adaptive, const struct region *region, enum view view,
+static uint64_t view_age(struct adaptive *adaptive, const struct contexts *contexts, enum view view,
 			 unsigned int from, const struct policy_costs *costs)
 {
-	struct view_index index = view_of(region, view);
-	struct memo *memo = &adaptive->memos[index.fine];
+	struct memo *memo = &adaptive->memos[contexts->fine[view]];
 
 	if (memo->uses < REUSE_NEW || memo->uses % REUSE_TIMES == 0)
-		memo->merge_at = solve(adaptive, index, costs);
+		memo->merge_at = solve(adaptive, contexts, view, costs);
 	memo->uses++;
 	return edges[__builtin_ctz(memo->merge_at >> from << from)];
 }
@@ -439,8 +463,11 @@ static enum view trusted(const struct region *region)
 uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
 			    const struct policy_costs *costs)
 {
-	uint64_t age = view_age(adaptive, region, trusted(region), region->stage, costs);
+	struct contexts contexts;
+	uint64_t age;
 
+	find_contexts(region, &contexts);
+	age = view_age(adaptive, &contexts, trusted(region), region->stage, costs);
 	return within_bound(region, age, costs);
 }
 
@@ -453,20 +480,23 @@ static double cost_of(uint64_t merge, uint64_t age, const struct policy_costs *c
 }
 
 /* Which view would have done better? */
-static void learn_trust(struct adaptive *adaptive, struct region *region, uint64_t age,
+static void learn_trust(struct adaptive *adaptive, struct region *region,
+			const struct contexts *contexts, uint64_t age,
 			const struct policy_costs *costs)
 {
 	double step = (double)(costs->merge_ns + costs->split_ns) / TRUST_STEPS;
-	double linear;
-	double last;
+	uint64_t linear;
+	uint64_t last;
+	double gain;
 	double trust;
 
 	/* What ends that soon is the same to both. */
 	if (region->past < 2 || age < edges[1] || !(step > 0))
 		return;
-	linear = cost_of(view_age(adaptive, region, VIEW_LINEAR, 0, costs), age, costs);
-	last = cost_of(view_age(adaptive, region, VIEW_LAST, 0, costs), age, costs);
-	trust = (double)region->trust + round((linear - last) / step);
+	linear = view_age(adaptive, contexts, VIEW_LINEAR, 0, costs);
+	last = view_age(adaptive, contexts, VIEW_LAST, 0, costs);
+	gain = cost_of(linear, age, costs) - cost_of(last, age, costs);
+	trust = (double)region->trust + round(gain / step);
 	region->trust = (unsigned int)fmin(fmax(trust, 0), TRUST_MAX) & TRUST_MAX;
 }
 
@@ -474,11 +504,13 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 		       const struct policy_costs *costs)
 {
 	unsigned int bin = bin_of(age);
+	struct contexts contexts;
 
 	if (bin < region->stage)
 		bin = region->stage;
-	learn_trust(adaptive, region, age, costs);
-	note(adaptive, region, bin, true);
+	find_contexts(region, &contexts);
+	learn_trust(adaptive, region, &contexts, age, costs);
+	note(adaptive, region, &contexts, bin, true);
 	debt_settle(region, age, merged, costs);
 	remember(region, age, costs);
 }
@@ -486,17 +518,18 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 					 const struct region *region)
 {
-	struct view_index index = view_of(region, trusted(region));
-	const struct context *context = &adaptive->contexts[index.fine];
 	struct adaptive_outlook outlook = {0, 0, 0};
-	double hazard[BINS + 1];
+	const struct context *context;
+	enum view view = trusted(region);
+	struct contexts contexts;
+	double hazard[SLOTS];
 	double lives = 1;
 
-	hazards(adaptive, index, region->stage, hazard);
+	find_contexts(region, &contexts);
+	context = &adaptive->contexts[contexts.fine[view]];
+	hazards(adaptive, &contexts, view, hazard);
 	for (unsigned int bin = region->stage; bin < BINS; bin++) {
-		double span = edges[bin + 1] - edges[bin];
-
-		outlook.expected_ticks += lives * span * (1 - hazard[bin] / 2);
+		outlook.expected_ticks += lives * spans[bin] * (1 - hazard[bin] / 2);
 		lives *= 1 - hazard[bin];
 	}
 	/* Who outlives all bins is expected to live that long again. */

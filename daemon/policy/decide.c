@@ -300,8 +300,9 @@ static void enqueue(struct policy_vm *vm, struct spot *spot, uint64_t now)
 	vm_set_phase(vm, spot->region, PHASE_QUEUED);
 	activate(vm);
 	if (result == 2) {
-		struct spot other = table_find(&vm->table, left.rfn);
+		struct spot other;
 
+		table_find(&vm->table, left.rfn, &other);
 		if (other.region && other.region->phase == PHASE_QUEUED &&
 		    other.region->stamp == left.stamp) {
 			vm_set_phase(vm, other.region, PHASE_BACKOFF);
@@ -391,8 +392,9 @@ static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigne
 		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
 	};
 	while (batch->nr < want && queue_pop(&vm->queue, &entry)) {
-		struct spot spot = table_find(&vm->table, entry.rfn);
+		struct spot spot;
 
+		table_find(&vm->table, entry.rfn, &spot);
 		/* It may have been converted since. */
 		if (spot.region && spot.region->phase == PHASE_QUEUED &&
 		    spot.region->stamp == entry.stamp)
@@ -414,8 +416,9 @@ static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_
 		.hold_ns = vm->settings.hold_for_ns,
 	};
 	while (batch->nr < POLICY_BATCH_MAX && queue_pop(&vm->holds, &entry)) {
-		struct spot spot = table_find(&vm->table, entry.rfn);
+		struct spot spot;
 
+		table_find(&vm->table, entry.rfn, &spot);
 		if (!spot.region || spot.region->stamp != entry.stamp ||
 		    spot.region->phase != PHASE_BACKOFF)
 			continue;

@@ -85,8 +85,8 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		   struct policy_explanation *ret)
 {
 	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct spot spot = {0};
 	enum lpage_reason gate;
-	struct spot spot;
 
 	if (!vm)
 		return -ENOENT;
@@ -96,7 +96,8 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		.reason = LPAGE_REASON_ALREADY_LARGE,
 		.due_ns = POLICY_NO_DEADLINE,
 	};
-	spot = rfn <= POLICY_RFN_MAX ? table_find(&vm->table, (uint32_t)rfn) : (struct spot){0};
+	if (rfn <= POLICY_RFN_MAX)
+		table_find(&vm->table, (uint32_t)rfn, &spot);
 	if (!spot.region)
 		return 0;
 	ret->tracked = true;

@@ -11,6 +11,9 @@
 
 #define ACCEPT_FIRST_NS UINT64_C(1000000)
 
+/* Regions; the work on so many takes as long as memory takes to answer. */
+#define FETCH_AHEAD 4
+
 /* ---- VMs ---- */
 
 /* Where the VM is, or would be. */
@@ -387,25 +390,20 @@ static bool is_worth_tracking(const struct policy_observation *obs)
 	       obs->state == KVM_LPAGE_STATE_TABLE || obs->state == KVM_LPAGE_STATE_MIXED;
 }
 
-int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
-		   uint64_t now_ns)
+static int observe(struct policy_vm *vm, const struct policy_observation *obs, uint64_t now_ns)
 {
-	struct policy_vm *vm = vm_use(policy, vm_id);
 	struct spot spot;
 
-	now_ns = policy_clock(policy, now_ns);
-	if (!vm)
-		return -ENOENT;
 	if (obs->rfn > POLICY_RFN_MAX)
 		return -ERANGE;
-	spot = table_find(&vm->table, (uint32_t)obs->rfn);
+	table_find(&vm->table, (uint32_t)obs->rfn, &spot);
 	if (!spot.region) {
 		int err;
 
 		if (!is_worth_tracking(obs))
 			return 0;
-		err = table_get(vm, &vm->table, &policy->heap, (uint32_t)obs->rfn, tick_of(now_ns),
-				&spot);
+		err = table_get(vm, &vm->table, &vm->policy->heap, (uint32_t)obs->rfn,
+				tick_of(now_ns), &spot);
 		if (err)
 			return err;
 		vm->phases[PHASE_NONE]++;
@@ -420,6 +418,32 @@ int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_ob
 	return 0;
 }
 
+int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		       size_t nr, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_use(policy, vm_id);
+	int ret = 0;
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	for (size_t i = 0; i < nr; i++) {
+		int err;
+
+		if (i + FETCH_AHEAD < nr)
+			table_prefetch(&vm->table, (uint32_t)obs[i + FETCH_AHEAD].rfn);
+		err = observe(vm, &obs[i], now_ns);
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
+int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		   uint64_t now_ns)
+{
+	return policy_observe_all(policy, vm_id, obs, 1, now_ns);
+}
+
 int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 {
 	struct policy_vm *vm = vm_find(policy, vm_id);
@@ -427,7 +451,7 @@ int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 
 	if (!vm || rfn > POLICY_RFN_MAX)
 		return -ENOENT;
-	spot = table_find(&vm->table, (uint32_t)rfn);
+	table_find(&vm->table, (uint32_t)rfn, &spot);
 	if (!spot.region)
 		return -ENOENT;
 	vm_set_phase(vm, spot.region, PHASE_NONE);
@@ -488,7 +512,7 @@ int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpa
 	if (!ns)
 		ns = reason == LPAGE_REASON_NONE ? vm->cost.merge_ns : vm->cost.fail_ns;
 	count_outcome(vm, reason, ns);
-	spot = table_find(&vm->table, (uint32_t)rfn);
+	table_find(&vm->table, (uint32_t)rfn, &spot);
 	if (!spot.region)
 		return 0;
 	if (spot.region->phase == PHASE_FLIGHT) {

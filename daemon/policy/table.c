@@ -283,20 +283,40 @@ static int table_add_chunk(struct policy_vm *vm, struct table *table, struct hea
 	return 0;
 }
 
-static struct spot spot_at(struct chunk *chunk, uint32_t index)
+/*
+ * Written member by member to where it stays: a copy in other widths than it was written in would
+ * wait for every store before it, and those go to lines that are not in a cache.
+ */
+static void spot_at(struct chunk *chunk, uint32_t index, struct spot *ret)
 {
 	uint32_t slot = chunk_slot(chunk, index);
 
-	return (struct spot){chunk, slot, &chunk->regions[slot]};
+	ret->chunk = chunk;
+	ret->slot = slot;
+	ret->region = &chunk->regions[slot];
 }
 
-struct spot table_find(const struct table *table, uint32_t rfn)
+void table_find(const struct table *table, uint32_t rfn, struct spot *ret)
 {
 	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
 
-	if (!chunk || !chunk_has(chunk, rfn % CHUNK_REGIONS))
-		return (struct spot){0};
-	return spot_at(chunk, rfn % CHUNK_REGIONS);
+	if (chunk && chunk_has(chunk, rfn % CHUNK_REGIONS))
+		spot_at(chunk, rfn % CHUNK_REGIONS, ret);
+	else
+		*ret = (struct spot){0};
+}
+
+void table_prefetch(const struct table *table, uint32_t rfn)
+{
+	const struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
+	uint32_t slot;
+
+	/* The slot may be past the last one, or of another region: nothing is read. */
+	if (!chunk || !chunk->nr)
+		return;
+	slot = chunk_slot(chunk, rfn % CHUNK_REGIONS);
+	__builtin_prefetch(&chunk->regions[slot], 1);
+	__builtin_prefetch(&chunk->due_ticks[slot], 1);
 }
 
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
@@ -311,7 +331,7 @@ int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint
 		err = chunk_add(table, chunk, rfn % CHUNK_REGIONS);
 	if (err)
 		return err;
-	*ret = spot_at(chunk, rfn % CHUNK_REGIONS);
+	spot_at(chunk, rfn % CHUNK_REGIONS, ret);
 	return 0;
 }
 
@@ -340,7 +360,7 @@ static bool chunk_from(struct chunk *chunk, uint32_t index, struct spot *ret)
 	for (; index < CHUNK_REGIONS; index++) {
 		if (!chunk_has(chunk, index))
 			continue;
-		*ret = spot_at(chunk, index);
+		spot_at(chunk, index, ret);
 		return true;
 	}
 	return false;

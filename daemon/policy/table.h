@@ -90,8 +90,11 @@ struct spot {
 	struct region *region; /* NULL: not tracked */
 };
 
-/* Finds @rfn. */
-struct spot table_find(const struct table *table, uint32_t rfn);
+/* Finds @rfn; ret->region is NULL when it is not tracked. */
+void table_find(const struct table *table, uint32_t rfn, struct spot *ret);
+
+/* Fetches what is known of @rfn into the caches: table_find() comes soon. */
+void table_prefetch(const struct table *table, uint32_t rfn);
 
 /* Finds or makes it. -ENOMEM. */
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,

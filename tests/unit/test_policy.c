@@ -460,6 +460,38 @@ static void test_bad_arguments(void **state)
 	assert_null(policy_free(NULL));
 }
 
+/* Many at once are as one by one; a bad one among them does not hide the others. */
+static void test_observe_all(void **state)
+{
+	struct policy *one = engine(&base);
+	struct policy *all = engine(&base);
+	struct policy_observation obs[40];
+	struct policy_ledger a, b;
+
+	(void)state;
+	for (uint64_t i = 0; i < 40; i++)
+		obs[i] = (struct policy_observation){.rfn = i * i * 100,
+						     .state = POLICY_STATE_UNKNOWN,
+						     .to_shared_pages = 1,
+						     .to_private_pages = i % 2 ? 1 : 0,
+						     .last_to_shared_ns = S,
+						     .last_to_private_ns = i % 2 ? S + MS : 0};
+	obs[7].rfn = POLICY_RFN_MAX + 1;
+	assert_int_equal(policy_observe_all(all, VM, obs, 40, 2 * S), -ERANGE);
+	assert_int_equal(policy_observe_all(all, VM + 1, obs, 40, 2 * S), -ENOENT);
+	assert_int_equal(policy_observe_all(all, VM, obs, 0, 2 * S), 0);
+	for (int i = 0; i < 40; i++)
+		(void)policy_observe(one, VM, &obs[i], 2 * S);
+	policy_total_ledger(one, &a);
+	policy_total_ledger(all, &b);
+	assert_int_equal(b.tracked_regions, 39);
+	assert_int_equal(b.waiting_regions, 19);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(policy_next_deadline(one, 2 * S), policy_next_deadline(all, 2 * S));
+	policy_free(one);
+	policy_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_costs_are_learnt_within_limits),
 		cmocka_unit_test(test_hot_regions_are_held),
 		cmocka_unit_test(test_bad_arguments),
+		cmocka_unit_test(test_observe_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
