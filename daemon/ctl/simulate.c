@@ -6,28 +6,12 @@
 #include <string.h>
 
 #include "daemon/ctl/format.h"
-#include "daemon/ctl/simulate_run.h"
+#include "daemon/ctl/simulate.h"
 #include "daemon/ctl/verbs.h"
 
 #define TICKS_NS UINT64_C(100000000) /* the kernel's default notify-interval */
 
-struct simulation {
-	struct ctl *ctl;
-	struct config *config;
-	const char *trace;
-	bool override_policy;
-	enum config_policy policy;
-	uint64_t observe_ns;
-	FILE *decisions;
-};
-
-struct outcome {
-	enum config_policy policy;
-	uint64_t observe_ns;
-	struct simulate_result result;
-};
-
-static const char *observe_name(uint64_t observe_ns)
+const char *simulate_observe_name(uint64_t observe_ns)
 {
 	return observe_ns ? "100ms" : "exact";
 }
@@ -73,6 +57,9 @@ static int parse_options(struct simulation *sim)
 	sim->observe_ns = observe && strcmp(observe, "100ms") == 0 ? TICKS_NS : 0;
 	if (ctl_option(ctl, "--compare") && strcmp(sim->trace, "-") == 0)
 		return ctl_usage_error(ctl, "--compare reads the trace several times; give a file");
+	sim->report = ctl_option(ctl, "--report");
+	if (sim->report && strcmp(sim->trace, "-") == 0)
+		return ctl_usage_error(ctl, "--report reads the trace several times; give a file");
 	return CTL_OK;
 }
 
@@ -108,7 +95,7 @@ static json_t *result_json(const struct outcome *outcome)
 		{"intervals", result->intervals}, {"events", result->events},
 	};
 	json_t *object = json_pack("{s:s, s:s}", "policy", config_policy_name(outcome->policy),
-				   "observe", observe_name(outcome->observe_ns));
+				   "observe", simulate_observe_name(outcome->observe_ns));
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		json_object_set_new(object, numbers[i].name,
@@ -123,7 +110,7 @@ static void result_row(struct table *table, const struct outcome *outcome)
 	const struct simulate_result *result = &outcome->result;
 
 	table_add(table, "%s", config_policy_name(outcome->policy));
-	table_add(table, "%s", observe_name(outcome->observe_ns));
+	table_add(table, "%s", simulate_observe_name(outcome->observe_ns));
 	if (isnan(result->ratio))
 		table_add(table, "-");
 	else
@@ -156,6 +143,8 @@ static int show_json(const struct simulation *sim, const struct outcome *outcome
 	for (size_t i = 1; i < nr; i++)
 		json_array_append_new(runs, result_json(&outcomes[i]));
 	json_object_set_new(object, "trace", json_string(sim->trace));
+	if (sim->report)
+		json_object_set_new(object, "report", json_string(sim->report));
 	if (nr > 1)
 		json_object_set_new(object, "runs", runs);
 	else
@@ -163,44 +152,120 @@ static int show_json(const struct simulation *sim, const struct outcome *outcome
 	return ctl_print_json(sim->ctl, object);
 }
 
-static int run_outcome(const struct simulation *sim, bool override_policy, FILE *decisions,
-		       struct outcome *outcome)
+int simulate_outcome(const struct simulation *sim, struct outcome *outcome)
 {
-	const struct simulate_options options = {
+	struct simulate_options options = {
 		.config = sim->config,
-		.override_policy = override_policy,
+		.override_policy = !outcome->configured,
 		.policy = outcome->policy,
 		.observe_ns = outcome->observe_ns,
-		.decisions = decisions,
+		.decisions = outcome->decisions,
 	};
+	int r, err;
 
-	return run_once(sim, &options, &outcome->result);
+	if (outcome->run)
+		report_run_attach(outcome->run, &options);
+	r = run_once(sim, &options, &outcome->result);
+	if (r != CTL_OK || !outcome->run)
+		return r;
+	err = report_run_finish(outcome->run);
+	return err ? ctl_failure(sim->ctl, "%s: %s", sim->trace, strerror(-err)) : CTL_OK;
 }
 
-static int simulate(const struct simulation *sim)
+/* Do the rules give VMs different policies? Then the run is none of the plain ones. */
+static bool mixes_policies(const struct simulation *sim)
+{
+	const struct config *config = sim->config;
+
+	for (size_t i = 0; !sim->override_policy && i < config->nr_rules; i++)
+		if (config->rules[i].settings.policy != config->defaults.policy)
+			return true;
+	return false;
+}
+
+/* The run that was asked for, then those beside it. Returns how many. */
+static size_t plan(const struct simulation *sim, struct outcome *ret)
 {
 	static const enum config_policy policies[] = {CONFIG_POLICY_ADAPTIVE,
 						      CONFIG_POLICY_THRESHOLD, CONFIG_POLICY_EAGER,
 						      CONFIG_POLICY_NEVER};
-	struct outcome outcomes[1 + 2 * sizeof(policies) / sizeof(policies[0])] = {
-		{.policy = policy_of(sim), .observe_ns = sim->observe_ns},
-	};
-	size_t nr = 1;
-	int r = run_outcome(sim, sim->override_policy, sim->decisions, &outcomes[0]);
+	bool compare = ctl_option(sim->ctl, "--compare");
+	size_t nr = 0;
 
-	if (ctl_option(sim->ctl, "--compare"))
-		nr = sizeof(outcomes) / sizeof(outcomes[0]);
-	for (size_t i = 1; i < nr && r == CTL_OK; i++) {
-		outcomes[i].policy = policies[(i - 1) / 2];
-		outcomes[i].observe_ns = i % 2 ? 0 : TICKS_NS;
-		r = run_outcome(sim, true, NULL, &outcomes[i]);
+	ret[nr++] = (struct outcome){
+		.configured = mixes_policies(sim),
+		.policy = policy_of(sim),
+		.observe_ns = sim->observe_ns,
+		.decisions = sim->decisions,
+	};
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		const uint64_t ways[] = {0, TICKS_NS};
+
+		for (size_t k = 0; k < 2; k++)
+			if (compare || (sim->report && ways[k] == sim->observe_ns))
+				ret[nr++] = (struct outcome){.policy = policies[i],
+							     .observe_ns = ways[k]};
 	}
+	return nr;
+}
+
+/* Was @outcome what was asked for? Then it need not run again. */
+static bool is_asked(const struct outcome *asked, const struct outcome *outcome)
+{
+	return !asked->configured && asked->policy == outcome->policy &&
+	       asked->observe_ns == outcome->observe_ns;
+}
+
+static int run_all(const struct simulation *sim, const struct report_facts *facts,
+		   struct outcome *outcomes, size_t nr)
+{
+	int r = CTL_OK;
+
+	for (size_t i = 0; i < nr && r == CTL_OK; i++) {
+		struct outcome *outcome = &outcomes[i];
+		int err = 0;
+
+		if (i && is_asked(&outcomes[0], outcome)) {
+			*outcome = outcomes[0];
+			continue;
+		}
+		if (sim->report)
+			err = report_run_new(facts, &outcome->run);
+		if (err)
+			return ctl_failure(sim->ctl, "%s", strerror(-err));
+		if (i == 0 && outcome->run)
+			outcome->run->keep_regions = true;
+		r = simulate_outcome(sim, outcome);
+	}
+	return r;
+}
+
+static void free_runs(struct outcome *outcomes, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (i == 0 || outcomes[i].run != outcomes[0].run)
+			report_run_free(outcomes[i].run);
+}
+
+static int simulate(const struct simulation *sim)
+{
+	struct outcome outcomes[SIMULATE_RUNS_MAX];
+	size_t nr = plan(sim, outcomes), shown = ctl_option(sim->ctl, "--compare") ? nr : 1;
+	struct report_facts facts = {0};
+	int r = sim->report ? simulate_report_facts(sim, &facts) : CTL_OK;
+
+	if (r == CTL_OK)
+		r = run_all(sim, &facts, outcomes, nr);
+	if (r == CTL_OK && sim->report)
+		r = simulate_report(sim, &facts, outcomes, nr);
+	free_runs(outcomes, nr);
+	report_facts_done(&facts);
 	if (r != CTL_OK)
 		return r;
 	if (sim->ctl->json)
-		return show_json(sim, outcomes, nr);
+		return show_json(sim, outcomes, shown);
 	/* Among those compared is the one that was asked for. */
-	show_table(sim, outcomes + (nr > 1), nr - (nr > 1));
+	show_table(sim, outcomes + (shown > 1), shown - (shown > 1));
 	return CTL_OK;
 }
 
@@ -212,13 +277,14 @@ int verb_simulate(struct ctl *ctl)
 
 	if (r == CTL_OK)
 		r = load_config(&sim);
-	if (r != CTL_OK)
-		return r;
-	if (decisions)
+	if (r == CTL_OK)
+		r = simulate_report_check(&sim);
+	if (r == CTL_OK && decisions) {
 		sim.decisions = fopen(decisions, "we");
-	if (decisions && !sim.decisions)
-		r = ctl_failure(ctl, "%s: %s", decisions, strerror(errno));
-	else
+		if (!sim.decisions)
+			r = ctl_failure(ctl, "%s: %s", decisions, strerror(errno));
+	}
+	if (r == CTL_OK)
 		r = simulate(&sim);
 	if (sim.decisions && fclose(sim.decisions) && r == CTL_OK)
 		r = ctl_failure(ctl, "%s: %s", decisions, strerror(errno));

@@ -54,6 +54,14 @@ static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
 	run->options->on_interval(run->options->ctx, vm, rfn, region, end_ns, cost_ns, opt_ns);
 }
 
+static void on_state(void *ctx, const struct model_vm *vm, uint64_t rfn, uint32_t before,
+		     uint32_t after, uint64_t t_ns)
+{
+	struct run *run = ctx;
+
+	run->options->on_state(run->options->ctx, vm, rfn, before, after, t_ns);
+}
+
 /* Callback of the model: shows the change, or keeps it for the next tick. */
 static void on_changed(void *ctx, struct model_vm *vm, uint64_t rfn, struct model_region *region)
 {
@@ -139,6 +147,8 @@ static void try_merge(struct run *run, const struct policy_batch *batch, uint64_
 		log_action(run, 'R', batch, rfn);
 	}
 	log_action(run, 'M', batch, rfn);
+	if (run->options->on_try)
+		run->options->on_try(run->options->ctx, batch->vm_id, rfn, reason, run->now_ns);
 	policy_outcome(run->policy, batch->vm_id, rfn, reason, ns, run->now_ns);
 }
 
@@ -246,6 +256,8 @@ static int run_records(struct run *run, struct trace_reader *reader, struct simu
 		if (record.t_ns > run->now_ns)
 			advance(run, record.t_ns);
 		ret->events++;
+		if (run->options->on_record)
+			run->options->on_record(run->options->ctx, &record);
 		err = model_apply(&run->model, &record);
 		if (!err)
 			err = tell_policy(run, &record);
@@ -292,6 +304,7 @@ int simulate_run(const struct simulate_options *options, struct trace_reader *re
 	run.model.ctx = &run;
 	run.model.changed = on_changed;
 	run.model.interval = options->on_interval ? on_interval : NULL;
+	run.model.state = options->on_state ? on_state : NULL;
 	run.policy = policy_new(&options->config->global, 0);
 	if (!run.policy)
 		return -ENOMEM;

@@ -27,6 +27,15 @@ struct simulate_options {
 	/* Called as time passes, at most once per sample_ns of the trace; may be NULL. */
 	void (*on_sample)(void *ctx, uint64_t now_ns, const struct policy_ledger *ledger);
 	uint64_t sample_ns;
+	/*
+	 * What really happens, in the order of time; each may be NULL: a record of the trace before
+	 * it takes effect, a region whose state (KVM_LPAGE_STATE_*) changed, a try and its outcome.
+	 */
+	void (*on_record)(void *ctx, const struct trace_record *record);
+	void (*on_state)(void *ctx, const struct model_vm *vm, uint64_t rfn, uint32_t before,
+			 uint32_t after, uint64_t t_ns);
+	void (*on_try)(void *ctx, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
+		       uint64_t now_ns);
 	void *ctx;
 };
 

@@ -238,7 +238,11 @@ const struct ctl_verb ctl_verbs[] = {
 			"virtual time, and compares what it costs with the best possible. The costs "
 			"of merge, split, refusal and page walks come from the trace, all else from "
 			"the configuration. A malformed trace is one line FILE:LINE: on standard "
-			"error and exit status 2.",
+			"error and exit status 2. --report runs every policy and writes one page of "
+			"HTML, without scripts and without anything from elsewhere: coverage over "
+			"time, cost by part, how long intervals last, and the regions that cost "
+			"most beyond their optimum. The file is replaced as a whole or not at all; "
+			"it names the VMs of the trace.",
 		.run = verb_simulate,
 		.options = {{"--trace", "FILE", "the trace (lptrace 1); - for standard input",
 			     CTL_COMPLETE_FILE},
@@ -255,7 +259,10 @@ const struct ctl_verb ctl_verbs[] = {
 			     "does; exact when left out",
 			     0},
 			    {"--decisions", "FILE", "write a log of the tries", CTL_COMPLETE_FILE},
-			    {"--compare", NULL, "run every policy, both ways of observing", 0}},
+			    {"--compare", NULL, "run every policy, both ways of observing", 0},
+			    {"--report", "FILE",
+			     "write a page with charts of every policy, for a browser",
+			     CTL_COMPLETE_FILE}},
 	},
 	{
 		.name = "help",

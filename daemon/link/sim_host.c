@@ -219,15 +219,6 @@ int sim_host_rewind(struct sim_host *host)
 
 /* ---- descriptions ---- */
 
-static uint32_t state_of(const struct model_region *region)
-{
-	if (region->nr_shared)
-		return KVM_LPAGE_STATE_MIXED;
-	if (region->nr_pending)
-		return region->dropped ? KVM_LPAGE_STATE_UNMAPPED : KVM_LPAGE_STATE_TABLE;
-	return region->interval && !region->merged ? KVM_LPAGE_STATE_TABLE : KVM_LPAGE_STATE_LARGE;
-}
-
 static void count_regions(const struct sim_host *host, const struct model_vm *model_vm,
 			  struct lp_vm *ret)
 {
@@ -242,7 +233,7 @@ static void count_regions(const struct sim_host *host, const struct model_vm *mo
 
 	ret->large = model_vm->regions - model_vm->touched_regions;
 	for (; (region = model_region_next(model_vm, &rfn)); rfn++) {
-		++*counts[state_of(region)];
+		++*counts[model_region_state(region)];
 		ret->held += region->hold_ns > host->now_ns;
 		ret->to_shared_pages += region->to_shared_pages;
 		ret->to_private_pages += region->to_private_pages;
@@ -294,7 +285,7 @@ static struct lp_region describe_region(uint64_t rfn, const struct model_region 
 {
 	return (struct lp_region){
 		.rfn = rfn,
-		.state = state_of(region),
+		.state = model_region_state(region),
 		.present_pages = MODEL_REGION_PAGES - region->nr_shared - region->nr_pending,
 		.to_shared_pages = region->to_shared_pages,
 		.to_private_pages = region->to_private_pages,
@@ -318,7 +309,7 @@ static bool wanted(const struct lp_region_query *query, uint64_t rfn,
 		return false;
 	if (!region->generation || region->generation <= query->since)
 		return false;
-	return !query->states || (query->states & 1U << state_of(region));
+	return !query->states || (query->states & 1U << model_region_state(region));
 }
 
 size_t sim_host_regions(const struct sim_host *host, const struct lp_region_query *query,

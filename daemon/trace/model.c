@@ -2,6 +2,7 @@
 #include "daemon/trace/model.h"
 
 #include <errno.h>
+#include <linux/kvm_lpage.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,15 @@ struct model_region *model_region_next(const struct model_vm *vm, uint64_t *rfn)
 			++*rfn;
 	}
 	return NULL;
+}
+
+uint32_t model_region_state(const struct model_region *region)
+{
+	if (region->nr_shared)
+		return KVM_LPAGE_STATE_MIXED;
+	if (region->nr_pending)
+		return region->dropped ? KVM_LPAGE_STATE_UNMAPPED : KVM_LPAGE_STATE_TABLE;
+	return region->interval && !region->merged ? KVM_LPAGE_STATE_TABLE : KVM_LPAGE_STATE_LARGE;
 }
 
 static void vm_free_regions(struct model_vm *vm)
@@ -243,6 +253,7 @@ static void interval_finish(struct model *model, struct model_vm *vm, uint64_t r
 
 	interval_walk(region, t_ns);
 	region->interval = false;
+	region->partial = partial;
 	cost = interval_score(&model->costs, &model->score, region, partial, &opt);
 	if (model->interval)
 		model->interval(model->ctx, vm, rfn, region, t_ns, (uint64_t)(cost / NS_PER_S),
@@ -323,6 +334,30 @@ static void region_accept(struct model *model, struct model_region *region, unsi
 	interval_begin(model, region, t_ns);
 }
 
+static void note_state(struct model *model, const struct model_vm *vm, uint64_t rfn,
+		       const struct model_region *region, uint32_t before, uint64_t t_ns)
+{
+	uint32_t after = model_region_state(region);
+
+	if (model->state && after != before)
+		model->state(model->ctx, vm, rfn, before, after, t_ns);
+}
+
+static void apply_to_region(struct model *model, struct model_vm *vm, uint64_t rfn,
+			    struct model_region *region, enum trace_op op, unsigned int first,
+			    unsigned int nr, uint64_t t_ns)
+{
+	uint32_t before = model_region_state(region);
+
+	if (op == TRACE_TO_SHARED)
+		region_to_shared(model, vm, rfn, region, first, nr, t_ns);
+	else if (op == TRACE_TO_PRIVATE)
+		region_to_private(model, vm, rfn, region, first, nr, t_ns);
+	else
+		region_accept(model, region, first, nr, t_ns);
+	note_state(model, vm, rfn, region, before, t_ns);
+}
+
 static int apply_conversion(struct model *model, struct model_vm *vm,
 			    const struct trace_record *record)
 {
@@ -345,12 +380,7 @@ static int apply_conversion(struct model *model, struct model_vm *vm,
 			region = model_region_get(vm, rfn);
 		if (!region)
 			return -ENOMEM;
-		if (record->op == TRACE_TO_SHARED)
-			region_to_shared(model, vm, rfn, region, first, nr, record->t_ns);
-		else if (record->op == TRACE_TO_PRIVATE)
-			region_to_private(model, vm, rfn, region, first, nr, record->t_ns);
-		else
-			region_accept(model, region, first, nr, record->t_ns);
+		apply_to_region(model, vm, rfn, region, record->op, first, nr, record->t_ns);
 	}
 	return 0;
 }
@@ -427,18 +457,23 @@ static enum lpage_reason try_region(struct model_region *region, uint64_t t_ns)
 enum lpage_reason model_try(struct model *model, uint32_t vm_id, uint64_t rfn, uint64_t t_ns)
 {
 	struct model_vm *vm = model_vm_find(model, vm_id);
+	struct model_region *region = NULL;
 	enum lpage_reason reason;
 
-	if (!vm || vm->gone || model->ended)
+	if (!vm || vm->gone || model->ended) {
 		reason = LPAGE_REASON_VM_GONE;
-	else if (rfn >= vm->regions)
+	} else if (rfn >= vm->regions) {
 		reason = LPAGE_REASON_BAD_RANGE;
-	else
-		reason = try_region(model_region_find(vm, rfn), t_ns);
-	if (reason == LPAGE_REASON_NONE)
-		model->score.merges++;
-	else
+	} else {
+		region = model_region_find(vm, rfn);
+		reason = try_region(region, t_ns);
+	}
+	if (reason != LPAGE_REASON_NONE) {
 		model->score.refusals++;
+		return reason;
+	}
+	model->score.merges++;
+	note_state(model, vm, rfn, region, KVM_LPAGE_STATE_TABLE, t_ns);
 	return reason;
 }
 

@@ -38,8 +38,9 @@ struct model_region {
 	bool small;   /* has a page table, or would have one once it is private */
 	bool dropped; /* converted as a whole: large once all is accepted */
 	bool interval;
-	bool merged; /* the interval holds a merge */
-	bool noted;  /* for the caller: is on its list of changed regions */
+	bool merged;  /* the interval holds a merge */
+	bool partial; /* the last interval was ended by a conversion of some pages */
+	bool noted;   /* for the caller: is on its list of changed regions */
 	uint32_t to_shared_pages;
 	uint32_t to_private_pages;
 	uint32_t to_shared_events;
@@ -92,6 +93,12 @@ struct model {
 	bool ended;
 	/* Called for each region whose counters changed; may be NULL. */
 	void (*changed)(void *ctx, struct model_vm *vm, uint64_t rfn, struct model_region *region);
+	/*
+	 * Called for each region whose state (KVM_LPAGE_STATE_*) changed; may be NULL. The end of a
+	 * VM changes none.
+	 */
+	void (*state)(void *ctx, const struct model_vm *vm, uint64_t rfn, uint32_t before,
+		      uint32_t after, uint64_t t_ns);
 	/* Called for each interval that ends; may be NULL. */
 	void (*interval)(void *ctx, const struct model_vm *vm, uint64_t rfn,
 			 const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
@@ -119,6 +126,9 @@ struct model_region *model_region_get(struct model_vm *vm, uint64_t rfn);
 
 /* The next touched region from *rfn on, which is moved to it; NULL: none. */
 struct model_region *model_region_next(const struct model_vm *vm, uint64_t *rfn);
+
+/* KVM_LPAGE_STATE_*, as the kernel would report it. */
+uint32_t model_region_state(const struct model_region *region);
 
 /* What the score would be if the trace ended at @t_ns. */
 struct model_score model_score_at(const struct model *model, uint64_t t_ns);
