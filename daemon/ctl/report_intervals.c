@@ -7,10 +7,11 @@
 #include "daemon/ctl/report_svg.h"
 #include "daemon/ctl/report_text.h"
 
-#define WIDTH	 560
-#define HEIGHT	 330
-#define SHORTEST 20  /* class of 1 µs: what is shorter is shown there */
-#define BASE	 0.7 /* foot of the bars, so that a single interval can be seen */
+#define WIDTH	      560
+#define HEIGHT	      330
+#define SHORTEST      20  /* class of 1 µs: what is shorter is shown there */
+#define LEAST_CLASSES 14  /* on the axis, two powers of 10 */
+#define BASE	      0.7 /* foot of the bars, so that a single interval can be seen */
 
 /* A class with all that is shorter than the first one shown. */
 static uint64_t count_in(const uint64_t *counts, size_t class)
@@ -39,7 +40,12 @@ static void find_range(const struct report_page *page, double least_ns, double m
 		if (used || marked)
 			last = i;
 	}
-	*ret_first = first < last ? first : last;
+	first = first < last ? first : last;
+	while (last - first < LEAST_CLASSES) {
+		first -= first > SHORTEST;
+		last += last + 1 < REPORT_LENGTHS;
+	}
+	*ret_first = first;
 	*ret_last = last;
 }
 
@@ -106,7 +112,7 @@ static void draw_break_even(const struct svg_plot *plot, const struct svg_scale 
 
 static uint64_t most_in(const struct report_run *run)
 {
-	uint64_t most = 1;
+	uint64_t most = 10; /* two ticks at least */
 
 	for (size_t i = SHORTEST; i < REPORT_LENGTHS; i++) {
 		most = count_in(run->converted, i) > most ? count_in(run->converted, i) : most;

@@ -89,19 +89,25 @@ static uint64_t vm_end_ns(const struct report_run *run, uint32_t vm_id)
 
 static size_t column_of(const struct report_run *run, uint64_t t_ns)
 {
-	uint64_t i = t_ns / part_of(run->facts->end_ns, REPORT_COLUMNS);
+	unsigned __int128 part = (unsigned __int128)t_ns * REPORT_COLUMNS;
 
-	return i < REPORT_COLUMNS ? i : REPORT_COLUMNS - 1;
+	return t_ns < run->facts->end_ns ? (size_t)(part / run->facts->end_ns) : REPORT_COLUMNS - 1;
+}
+
+/* The first ns of a column. */
+static uint64_t column_start(const struct report_run *run, size_t column)
+{
+	unsigned __int128 part = (unsigned __int128)run->facts->end_ns * column;
+
+	return (uint64_t)((part + REPORT_COLUMNS - 1) / REPORT_COLUMNS);
 }
 
 static void timeline_to(const struct report_run *run, struct report_timeline *timeline,
 			uint64_t t_ns, uint32_t state)
 {
-	uint64_t step = part_of(run->facts->end_ns, REPORT_COLUMNS);
-
 	while (timeline->from_ns < t_ns) {
 		size_t column = column_of(run, timeline->from_ns);
-		uint64_t next = (timeline->from_ns / step + 1) * step;
+		uint64_t next = column_start(run, column + 1);
 		uint64_t ns = (next < t_ns ? next : t_ns) - timeline->from_ns;
 
 		if (timeline->state != GONE)
