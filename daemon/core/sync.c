@@ -44,7 +44,6 @@ static struct policy_observation observation(const struct lp_region *region, uin
 		.last_to_private_ns = region->last_to_private_ns,
 		.state = (int)region->state,
 		.held = region->hold_vmm_ns > now_ns || region->hold_admin_ns > now_ns,
-		.inhibited = region->inhibited,
 	};
 }
 

@@ -189,6 +189,7 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 		return (struct backoff){50 * MS, 10000 * MS};
 	case LPAGE_REASON_TOO_RECENT:
 		return (struct backoff){vm->settings.min_quiet_ns + 10 * MS, 3600000 * MS};
+	case LPAGE_REASON_INHIBITED:
 	case LPAGE_REASON_NOT_MAPPED:
 	case LPAGE_REASON_NO_MEMORY:
 	case LPAGE_REASON_NOT_RUNNING:
@@ -196,7 +197,6 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 		return (struct backoff){1000 * MS, 600000 * MS};
 	case LPAGE_REASON_HELD:
 		return (struct backoff){10000 * MS, 600000 * MS};
-	case LPAGE_REASON_INHIBITED:
 	case LPAGE_REASON_VM_GONE:
 	case LPAGE_REASON_MIXED:
 	case LPAGE_REASON_NOT_PRIVATE:

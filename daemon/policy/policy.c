@@ -362,10 +362,6 @@ static void found_same(struct policy_vm *vm, struct spot *spot,
 		       const struct policy_observation *obs, uint64_t now_ns)
 {
 	struct region *region = spot->region;
-	bool barred = obs->held || obs->inhibited;
-	bool was_barred =
-		region->phase == PHASE_SETTLED &&
-		(region->reason == LPAGE_REASON_HELD || region->reason == LPAGE_REASON_INHIBITED);
 
 	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
 		/* Merged by somebody else, or by us and the answer was lost. */
@@ -373,13 +369,11 @@ static void found_same(struct policy_vm *vm, struct spot *spot,
 		decide_watch(vm, spot, now_ns);
 	} else if (region->phase == PHASE_FLIGHT) {
 		return;
-	} else if (obs->state == KVM_LPAGE_STATE_TABLE &&
-		   (region->phase == PHASE_LARGE || (was_barred && !barred))) {
+	} else if (obs->state == KVM_LPAGE_STATE_TABLE && region->phase == PHASE_LARGE) {
 		region->whole = 0;
 		interval_start(vm, spot, now_ns, now_ns);
-	} else if (barred && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
-		decide_retry(vm, spot, obs->held ? LPAGE_REASON_HELD : LPAGE_REASON_INHIBITED,
-			     now_ns);
+	} else if (obs->held && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
+		decide_retry(vm, spot, LPAGE_REASON_HELD, now_ns);
 	}
 }
 

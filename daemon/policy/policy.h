@@ -41,7 +41,6 @@ struct policy_observation {
 	uint64_t last_to_private_ns;
 	int state; /* KVM_LPAGE_STATE_*, or POLICY_STATE_UNKNOWN */
 	bool held; /* a hold is in force, whoever set it */
-	bool inhibited;
 };
 
 /* The state is not observable (a trace): the policy follows it from the counters. */

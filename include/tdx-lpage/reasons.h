@@ -32,8 +32,8 @@
 	X(DIRTY_LOGGING, "dirty-logging", "the slot tracks dirty pages",                           \
 	  "wait for the end of the migration")                                                     \
 	X(HELD, "held", "a hold is in force", "release the hold, or wait for its deadline")        \
-	X(INHIBITED, "inhibited", "the guest asked for 4 KiB pages here",                          \
-	  "the guest has to accept the region at 2 MiB")                                           \
+	X(INHIBITED, "inhibited", "the guest asked for 4 KiB pages here, and has not taken all",   \
+	  "the guest has to accept every page")                                                    \
 	X(TOO_RECENT, "too-recent", "less than the kernel's minimum quiet time has passed",        \
 	  "wait, or lower min-quiet")                                                              \
 	X(RATE_LIMITED, "rate-limited", "the kernel's token bucket is empty",                      \

@@ -216,6 +216,24 @@ static void test_refusals_back_off(void **state)
 	policy_free(policy);
 }
 
+/* Only a merge ends it, and there is no event when the guest has taken the last page. */
+static void test_inhibited_region_is_tried_again(void **state)
+{
+	struct policy *policy = engine(&base);
+	struct policy_batch batch;
+	struct policy_explanation why;
+	uint64_t at;
+
+	(void)state;
+	convert(policy, 3, 10 * S);
+	at = run_until_batch(policy, 10 * S, &batch);
+	policy_outcome(policy, VM, 3, LPAGE_REASON_INHIBITED, 12000, at);
+	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
+	assert_int_equal(why.reason, LPAGE_REASON_BACKOFF);
+	assert_true(run_until_batch(policy, at, &batch) > at);
+	policy_free(policy);
+}
+
 static void test_lost_answer_is_asked_again(void **state)
 {
 	struct policy *policy = engine(&base);
@@ -502,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_whole_region_needs_no_merge),
 		cmocka_unit_test(test_never_and_mode_off),
 		cmocka_unit_test(test_refusals_back_off),
+		cmocka_unit_test(test_inhibited_region_is_tried_again),
 		cmocka_unit_test(test_lost_answer_is_asked_again),
 		cmocka_unit_test(test_rate_limits_and_order),
 		cmocka_unit_test(test_pause_and_dry_run),
