@@ -19,6 +19,7 @@
 #define CONTROL_RANGES_MAX    64		 /* in one call */
 #define CONTROL_REGIONS_MAX   (1 << 22)		 /* in one call's ranges: 8 TiB */
 #define CONTROL_RFN_MAX	      (INT64_C(1) << 31) /* 52 bits of address */
+#define CONTROL_NAMES_MAX     64		 /* in one call */
 #define CONTROL_HOLD_MIN_US   INT64_C(1000000)
 #define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
 
@@ -28,6 +29,7 @@ enum param_type {
 	PARAM_INT,
 	PARAM_RANGES, /* list of objects start_rfn, nr_regions */
 	PARAM_STATES, /* list of states */
+	PARAM_NAMES,  /* list of strings; min and max: bytes of each */
 };
 
 struct param {
@@ -49,6 +51,8 @@ struct method {
 	const char *doc;
 	void (*call)(struct control_call *call);
 	void (*cancel)(struct control_call *call);
+	/* The client has read nearly all of what it was sent; may be NULL. */
+	void (*drained)(struct control_call *call);
 	struct param params[8]; /* up to the first without a name */
 };
 
@@ -59,6 +63,7 @@ struct control_call {
 	json_t *params; /* checked against method->params; NULL members are left out */
 	bool more;
 	bool oneway;
+	bool write;  /* came by the control socket */
 	void *state; /* the method's own */
 };
 
@@ -70,6 +75,9 @@ void control_reply(struct control_call *call, json_t *params);
 
 /* An answer with more to come. Takes the reference. -ENOBUFS: the client reads too slowly. */
 int control_reply_more(struct control_call *call, json_t *params);
+
+/* Bytes that were sent to the client and that it has not read. */
+size_t control_pending(const struct control_call *call);
 
 /* Ends @call with an error; @name without an interface is one of ours. Takes the reference. */
 void control_error(struct control_call *call, const char *name, json_t *params);

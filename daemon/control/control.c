@@ -111,6 +111,13 @@ static int client_send(void *ctx, const char *frame, size_t len)
 	return 0;
 }
 
+static size_t client_pending(void *ctx)
+{
+	struct client *client = ctx;
+
+	return evbuffer_get_length(bufferevent_get_output(client->bev));
+}
+
 static void client_input(struct client *client)
 {
 	int r = 0;
@@ -121,6 +128,13 @@ static void client_input(struct client *client)
 		drop(client, "a frame is longer than 1 MiB");
 	else if (r < 0)
 		drop(client, "a frame is no Varlink call");
+}
+
+static void client_drained(struct client *client)
+{
+	if (!client->dropped)
+		control_session_drained(client->session);
+	client_input(client);
 }
 
 static void client_resume(void *ctx)
@@ -152,10 +166,10 @@ static void on_written(struct bufferevent *bev, void *ctx)
 {
 	struct client *client = ctx;
 
+	/* It may have asked for more than was taken at once. */
+	client_drained(client);
 	if (client->ended && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 		client_free(client);
-	else
-		client_input(client);
 }
 
 static void on_end(struct bufferevent *bev, short what, void *ctx)
@@ -179,6 +193,7 @@ static struct client *client_new(struct door *door, evutil_socket_t fd)
 		.write = door->write,
 		.send = client_send,
 		.resume = client_resume,
+		.pending = client_pending,
 		.ctx = client,
 	};
 

@@ -169,6 +169,11 @@ static json_t *u64_json(enum field_kind kind, uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
+static json_t *opt_ns_json(int64_t ns)
+{
+	return ns == INT64_MIN ? json_null() : json_integer(ns);
+}
+
 static json_t *field_json(const struct field *field, const void *p)
 {
 	switch (field->kind) {
@@ -177,6 +182,8 @@ static json_t *field_json(const struct field *field, const void *p)
 	case FIELD_US:
 	case FIELD_OPT_US:
 		return u64_json(field->kind, *(const uint64_t *)p);
+	case FIELD_OPT_NS:
+		return opt_ns_json(*(const int64_t *)p);
 	case FIELD_PERCENT:
 		return percent_json(*(const uint64_t *)p);
 	case FIELD_BOOL:
@@ -228,6 +235,7 @@ static const char *field_type(const struct field *field)
 		return "int";
 	case FIELD_OPT_U64:
 	case FIELD_OPT_US:
+	case FIELD_OPT_NS:
 		return "?int";
 	case FIELD_BOOL:
 		return "bool";

@@ -22,6 +22,7 @@ enum field_kind {
 	FIELD_STRING,	/* const char *, null when NULL or empty */
 	FIELD_US,	/* uint64_t ns */
 	FIELD_OPT_US,	/* uint64_t ns, null for UINT64_MAX */
+	FIELD_OPT_NS,	/* int64_t ns, null for INT64_MIN; for what needs each of them */
 	FIELD_PERCENT,	/* uint64_t millionths, null for UINT64_MAX */
 	FIELD_REASON,	/* uint32_t and the like: enum lpage_reason */
 	FIELD_STATE,

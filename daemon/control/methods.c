@@ -95,6 +95,19 @@ const struct method control_methods[] = {
 		.params = {PARAM_VM(false)},
 	},
 	{
+		.name = "Record",
+		.doc = "Sends what the kernel tells of VMs and their regions, for a recording. Observations "
+		       "that a client does not take in time are left out and counted. Without vms, all "
+		       "VMs; a name may be that of a VM yet to come. raw, only on the control socket, "
+		       "adds names.",
+		.returns = "record: Record",
+		.streams = true,
+		.call = method_record,
+		.cancel = method_unrecord,
+		.drained = method_record_drained,
+		.params = {{"vms", PARAM_NAMES, false, 1, 63}, {"raw", PARAM_BOOL, false, 0, 0}},
+	},
+	{
 		.name = "Reload",
 		.doc = "Reads the configuration again, all or nothing, and answers when it is in force.",
 		.returns = "path: string, missing: bool, rules: int",

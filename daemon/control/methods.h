@@ -42,6 +42,11 @@ void method_explain_vm(struct control_call *call);
 void method_watch(struct control_call *call);
 void method_unwatch(struct control_call *call);
 
+/* record.c */
+void method_record(struct control_call *call);
+void method_unrecord(struct control_call *call);
+void method_record_drained(struct control_call *call);
+
 /* write.c */
 void method_reload(struct control_call *call);
 void method_pause(struct control_call *call);

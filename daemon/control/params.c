@@ -30,6 +30,10 @@ static void allowed_text(const struct param *param, char *ret, size_t size)
 	case PARAM_STATES:
 		snprintf(ret, size, "a list of unmapped, large, table, mixed");
 		break;
+	case PARAM_NAMES:
+		snprintf(ret, size, "a list of 1 to %d strings of %" PRId64 " to %" PRId64 " bytes",
+			 CONTROL_NAMES_MAX, param->min, param->max);
+		break;
 	}
 }
 
@@ -77,6 +81,21 @@ static bool states_are_good(const json_t *list)
 	return true;
 }
 
+static bool names_are_good(const struct param *param, const json_t *list)
+{
+	size_t i;
+	json_t *name;
+
+	if (json_array_size(list) < 1 || json_array_size(list) > CONTROL_NAMES_MAX)
+		return false;
+	json_array_foreach(list, i, name) {
+		if (!json_is_string(name) || json_string_length(name) < (size_t)param->min ||
+		    json_string_length(name) > (size_t)param->max)
+			return false;
+	}
+	return true;
+}
+
 static bool is_good(const struct param *param, const json_t *value)
 {
 	switch (param->type) {
@@ -91,6 +110,8 @@ static bool is_good(const struct param *param, const json_t *value)
 		return ranges_are_good(value);
 	case PARAM_STATES:
 		return states_are_good(value);
+	case PARAM_NAMES:
+		return names_are_good(param, value);
 	}
 	return false;
 }

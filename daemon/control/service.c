@@ -46,6 +46,7 @@ static const char *param_type_text(enum param_type type)
 	case PARAM_RANGES:
 		return "[]Range";
 	case PARAM_STATES:
+	case PARAM_NAMES:
 		return "[]string";
 	}
 	return "object";
@@ -75,6 +76,15 @@ void control_print_interface(FILE *f)
 	      "# kind: family, vm, vm_gone, op_done, op_failed, dry_run, policy, pause, loss, reload.\n"
 	      "type Event (kind: string, time_us: int, vm: ?int, text: string, op: ?string, "
 	      "error: ?string, ranges: []Range, results: []Result, batches: ?Batches)\n",
+	      f);
+	fputs("\n# kind: begin (speed: ns of these times per ns of the client's; costs), vm (new, or "
+	      "anew), gone,\n# regions (as they are now), synced (all that was known has been told), "
+	      "lost (so many were not\n# sent, all is told again), loss (the kernel's own events were "
+	      "lost). Times are ns from begin on,\n# negative before it.\n"
+	      "type Record (kind: string, time_ns: int, speed: ?int, costs: ?Costs, vm: ?int, name: "
+	      "?string, memory_bytes: ?int, walk_ns_per_s: ?int, notify_interval_us: ?int, known_regions: ?int, regions: "
+	      "?[]Observation, lost: ?int)\n\n"
+	      "type Costs (merge_ns: int, split_ns: int, fail_ns: int)\n",
 	      f);
 	for (const struct fields *const *fields = control_all_fields; *fields; fields++) {
 		fputc('\n', f);

@@ -80,6 +80,21 @@ int control_reply_more(struct control_call *call, json_t *params)
 			  json_pack("{s:o, s:b}", "parameters", params, "continues", 1));
 }
 
+size_t control_pending(const struct control_call *call)
+{
+	const struct control_session_options *options = &call->session->options;
+
+	return options->pending ? options->pending(options->ctx) : 0;
+}
+
+void control_session_drained(struct control_session *session)
+{
+	struct control_call *call = &session->call;
+
+	if (session->is_open && call->method && call->method->drained)
+		call->method->drained(call);
+}
+
 void control_error(struct control_call *call, const char *name, json_t *params)
 {
 	struct control_session *session = call->session;
@@ -143,6 +158,7 @@ static void begin(struct control_session *session, const json_t *frame)
 		.params = json_is_object(params) ? json_incref(params) : json_object(),
 		.more = get_flag(frame, "more"),
 		.oneway = get_flag(frame, "oneway"),
+		.write = session->options.write,
 	};
 	session->is_open = true;
 	control_dispatch(&session->call, json_string_value(json_object_get(frame, "method")),

@@ -22,6 +22,8 @@ struct control_session_options {
 	int (*send)(void *ctx, const char *frame, size_t len);
 	/* A call that was open has ended: control_session_input() may go on. */
 	void (*resume)(void *ctx);
+	/* Bytes on the way to the client; may be NULL: none. */
+	size_t (*pending)(void *ctx);
 	void *ctx;
 };
 
@@ -30,6 +32,9 @@ struct control_session *control_session_new(const struct control_session_options
 
 /* Cancels the open call. NULL-safe; returns NULL. */
 struct control_session *control_session_free(struct control_session *session);
+
+/* The client has read nearly all: tells the open call, which may go on sending. */
+void control_session_drained(struct control_session *session);
 
 /*
  * Takes complete frames from @input until there is none or a call stays open. Returns 0, -EMSGSIZE

@@ -178,6 +178,23 @@ static const struct field region_rows[] = {
 };
 const struct fields control_region_fields = FIELDS("Region", region_rows);
 
+#define OBSERVATION(name, kind, member) ROW(name, kind, struct observation_view, member)
+static const struct field observation_rows[] = {
+	OBSERVATION("rfn", U64, region.rfn),
+	OBSERVATION("state", STATE, region.state),
+	OBSERVATION("shared", BOOL, region.shared),
+	OBSERVATION("to_shared_pages", U32, region.to_shared_pages),
+	OBSERVATION("to_private_pages", U32, region.to_private_pages),
+	OBSERVATION("to_shared_events", U32, region.to_shared_events),
+	OBSERVATION("to_private_events", U32, region.to_private_events),
+	OBSERVATION("to_shared_ns", OPT_NS, to_shared_ns),
+	OBSERVATION("to_private_ns", OPT_NS, to_private_ns),
+	OBSERVATION("last_op", OP, region.last_op),
+	OBSERVATION("last_reason", REASON, region.last_reason),
+	OBSERVATION("last_op_ns", OPT_NS, op_ns),
+};
+const struct fields control_observation_fields = FIELDS("Observation", observation_rows);
+
 #define EXPLAIN(name, kind, member) ROW(name, kind, struct explain_view, member)
 static const struct field explain_rows[] = {
 	EXPLAIN("vm", U32, vm_id),	     EXPLAIN("gpa", U64, gpa),
@@ -217,12 +234,19 @@ static const struct field batches_rows[] = {
 const struct fields control_batches_fields = FIELDS("Batches", batches_rows);
 
 const struct fields *const control_all_fields[] = {
-	&tally_fields,		 &link_fields,
-	&host_regions_fields,	 &control_host_fields,
-	&control_vm_fields,	 &control_vm_detail_fields,
-	&control_region_fields,	 &control_explain_fields,
-	&control_gate_fields,	 &control_result_fields,
-	&control_batches_fields, NULL,
+	&tally_fields,
+	&link_fields,
+	&host_regions_fields,
+	&control_host_fields,
+	&control_vm_fields,
+	&control_vm_detail_fields,
+	&control_region_fields,
+	&control_observation_fields,
+	&control_explain_fields,
+	&control_gate_fields,
+	&control_result_fields,
+	&control_batches_fields,
+	NULL,
 };
 
 int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *ret)

@@ -33,6 +33,14 @@ struct region_view {
 	uint64_t age_ns;
 };
 
+/* A region as `record` is told of it. Times are from the begin of the recording. */
+struct observation_view {
+	struct lp_region region;
+	int64_t to_shared_ns; /* INT64_MIN: never */
+	int64_t to_private_ns;
+	int64_t op_ns;
+};
+
 /* An answer of the core's explain, with the table's words on it. */
 struct explain_view {
 	uint32_t vm_id;
@@ -71,14 +79,15 @@ struct result_view {
 	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
 };
 
-extern const struct fields control_host_fields;	     /* struct host_view */
-extern const struct fields control_vm_fields;	     /* struct vm_view */
-extern const struct fields control_vm_detail_fields; /* the same, and more of it */
-extern const struct fields control_region_fields;    /* struct region_view */
-extern const struct fields control_explain_fields;   /* struct explain_view */
-extern const struct fields control_gate_fields;	     /* struct gate_view */
-extern const struct fields control_result_fields;    /* struct lp_result */
-extern const struct fields control_batches_fields;   /* struct batches_view */
+extern const struct fields control_host_fields;	       /* struct host_view */
+extern const struct fields control_vm_fields;	       /* struct vm_view */
+extern const struct fields control_vm_detail_fields;   /* the same, and more of it */
+extern const struct fields control_region_fields;      /* struct region_view */
+extern const struct fields control_observation_fields; /* struct observation_view */
+extern const struct fields control_explain_fields;     /* struct explain_view */
+extern const struct fields control_gate_fields;	       /* struct gate_view */
+extern const struct fields control_result_fields;      /* struct lp_result */
+extern const struct fields control_batches_fields;     /* struct batches_view */
 
 /* Every table, those that others need first; ends with NULL. */
 extern const struct fields *const control_all_fields[];

@@ -117,6 +117,14 @@ struct watcher {
 
 TAILQ_HEAD(watcher_list, watcher);
 
+struct recorder {
+	TAILQ_ENTRY(recorder) entry;
+	lp_record_cb cb;
+	void *ctx;
+};
+
+TAILQ_HEAD(recorder_list, recorder);
+
 /* Merges of the last seconds. */
 struct rate {
 	uint64_t second[RATE_SLOTS];
@@ -141,6 +149,7 @@ struct lp_manager {
 	size_t nr_flights;
 	struct waiter_list waiters;
 	struct watcher_list watchers;
+	struct recorder_list recorders;
 	/* The family. */
 	bool family;
 	bool answered; /* it is known whether there is one */
@@ -247,6 +256,14 @@ int report_watch(struct lp_core *core, lp_watch_cb cb, void *ctx);
 void report_unwatch(struct lp_core *core, lp_watch_cb cb, void *ctx);
 void report_drop_watchers(struct lp_manager *m);
 void tally_add(struct lp_tally *to, const struct lp_tally *from);
+
+/* record.c: those who record what the link tells. */
+void record_vm(struct lp_manager *m, uint32_t vm_id, enum lp_record_kind kind);
+void record_regions(struct lp_manager *m, const struct lp_region_chunk *chunk);
+void record_loss(struct lp_manager *m);
+int record_start(struct lp_core *core, lp_record_cb cb, void *ctx);
+void record_stop(struct lp_core *core, lp_record_cb cb, void *ctx);
+void record_drop_all(struct lp_manager *m);
 
 /* view.c: what others see. */
 void view_status(const struct lp_core *core, struct lp_status *ret);

@@ -207,6 +207,8 @@ static const struct lp_core_ops core_ops = {
 	.explain = view_explain,
 	.watch = report_watch,
 	.unwatch = report_unwatch,
+	.record = record_start,
+	.unrecord = record_stop,
 };
 
 /* ---- life ---- */
@@ -259,6 +261,7 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	TAILQ_INIT(&m->flights);
 	TAILQ_INIT(&m->waiters);
 	TAILQ_INIT(&m->watchers);
+	TAILQ_INIT(&m->recorders);
 	r = set_up(m);
 	if (r < 0) {
 		lp_manager_free(m);
@@ -302,6 +305,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 	actions_cancel(m, 0, -ECANCELED, "the daemon ends");
 	sync_check_waiters(m, -ECANCELED);
 	report_drop_watchers(m);
+	record_drop_all(m);
 	free_vms(m);
 	policy_free(m->policy);
 	config_free(m->config);

@@ -72,6 +72,8 @@ struct lp_vm_snapshot {
 	struct lp_identity identity;
 	const char *rule;   /* name of the rule in force, "" for the defaults; valid until reload */
 	const char *policy; /* name of the policy in force */
+	uint64_t walk_cost_ns_per_s; /* of the rule in force */
+	uint64_t notify_interval_ns; /* the same */
 	enum lpage_reason gate; /* what keeps the whole VM from being merged, NONE for nothing */
 	bool paused;		/* this VM itself, whatever the host's */
 	bool dry_run;		/* in force for it */
@@ -107,6 +109,7 @@ struct lp_status {
 	const char *version;
 	const char *link; /* "netlink", "sim" */
 	uint64_t now_ns;  /* the link's clock, to which the regions' times compare */
+	uint32_t speed;	  /* ns of the link's clock per ns of ours; 1 for a kernel */
 	bool degraded;
 	char degraded_why[160]; /* "" unless degraded */
 	bool paused;
@@ -155,6 +158,23 @@ struct lp_watch_event {
 	int error;
 };
 
+/* What `record` is told, as the link tells it. */
+enum lp_record_kind {
+	LP_RECORD_VM, /* new, or described anew */
+	LP_RECORD_VM_GONE,
+	LP_RECORD_REGIONS, /* a part of a dump */
+	LP_RECORD_LOSS,	   /* the link lost events; a dump of everything follows */
+};
+
+struct lp_record_event {
+	enum lp_record_kind kind;
+	uint64_t now_ns; /* the link's clock */
+	uint32_t vm_id;
+	const struct lp_region *regions; /* valid during the callback */
+	size_t nr_regions;
+};
+
+typedef void (*lp_record_cb)(void *ctx, const struct lp_record_event *event);
 typedef void (*lp_watch_cb)(void *ctx, const struct lp_watch_event *event);
 /* @done is NULL when @error (negative errno) is set; @text is then one line for people. */
 typedef void (*lp_op_cb)(void *ctx, const struct lp_done *done, int error, const char *text);
@@ -208,6 +228,10 @@ struct lp_core_ops {
 
 	int (*watch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
 	void (*unwatch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
+
+	/* Everything that the link tells of VMs and regions, from now on. Passive. -ENOMEM. */
+	int (*record)(struct lp_core *core, lp_record_cb cb, void *ctx);
+	void (*unrecord)(struct lp_core *core, lp_record_cb cb, void *ctx);
 };
 
 /* First member of every core. */

@@ -73,6 +73,7 @@ void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chu
 			vm->stale = true; /* out of memory: what is missing is not known */
 	}
 	observe(m, chunk, now_ns);
+	record_regions(m, chunk);
 }
 
 struct forget {
@@ -226,6 +227,7 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 		       "events may be lost (%s), everything is read again", loss_texts[kind]);
 		report_text(m, LP_WATCH_LOSS, 0, "events may be lost: %s", loss_texts[kind]);
 	}
+	record_loss(m);
 	for (size_t i = 0; i < m->nr_vms; i++) {
 		m->vms[i]->stale = true;
 		vms_set_gate(m, m->vms[i]);

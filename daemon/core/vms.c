@@ -308,6 +308,8 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	if (is_new)
 		tell_new(m, vm);
 	vms_apply_rule(m, vm);
+	if (is_new || full)
+		record_vm(m, init->id, LP_RECORD_VM);
 	report_status_soon(m);
 	manager_wake(m);
 }
@@ -320,6 +322,7 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
 	report_text(m, LP_WATCH_VM_GONE, vm->vm.id, "VM %u %s: %s", vm->vm.id, vm->identity.name,
 		    why);
+	record_vm(m, vm->vm.id, LP_RECORD_VM_GONE);
 	manager_log_vm(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s", why);
 	lp_regions_done(&vm->regions);
 	free(vm);

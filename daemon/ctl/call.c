@@ -10,11 +10,16 @@
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 
+static bool wants_control(const struct ctl *ctl)
+{
+	return ctl->verb->write || ctl->write;
+}
+
 static int unreachable(struct ctl *ctl, const char *path, int error)
 {
 	fprintf(ctl->err, "tdx-lpctl: cannot reach tdx-lpaged at %s: %s\n", path, strerror(-error));
 	if (error == -EACCES)
-		fprintf(ctl->err, ctl->verb->write ?
+		fprintf(ctl->err, wants_control(ctl) ?
 					  "This needs root, or the group of that socket.\n" :
 					  "Read access is for root and the group tdx-lpage.\n");
 	else if (error == -ENOENT || error == -ECONNREFUSED)
@@ -38,10 +43,10 @@ int ctl_connect(struct ctl *ctl)
 
 	if (ctl->client)
 		return CTL_OK;
-	r = try_connect(ctl, ctl->verb->write ? CONTROL_SOCKET : CONTROL_READ_SOCKET, path,
+	r = try_connect(ctl, wants_control(ctl) ? CONTROL_SOCKET : CONTROL_READ_SOCKET, path,
 			sizeof(path));
 	/* Who may control may read. */
-	if (r < 0 && !ctl->socket && !ctl->verb->write) {
+	if (r < 0 && !ctl->socket && !wants_control(ctl)) {
 		char other[4096];
 
 		if (try_connect(ctl, CONTROL_SOCKET, other, sizeof(other)) == 0)

@@ -109,15 +109,14 @@ static int wait_readable(int fd, int timeout_ms, int64_t deadline_ms)
 
 	for (;;) {
 		int64_t left = timeout_ms < 0 ? -1 : deadline_ms - now_ms();
-		int r;
+		int r = poll(&pfd, 1, timeout_ms >= 0 && left < 0 ? 0 : (int)left);
 
-		if (timeout_ms >= 0 && left <= 0)
-			return -ETIMEDOUT;
-		r = poll(&pfd, 1, (int)left);
 		if (r > 0)
 			return 0;
 		if (r < 0 && errno != EINTR)
 			return -errno;
+		if (timeout_ms >= 0 && left <= 0)
+			return -ETIMEDOUT;
 	}
 }
 
@@ -182,4 +181,18 @@ int ctl_client_receive(struct ctl_client *client, int timeout_ms, json_t **ret)
 	json_decref(*ret);
 	*ret = NULL;
 	return -EBADMSG;
+}
+
+int ctl_client_wait(struct ctl_client *client, int other_fd, int timeout_ms)
+{
+	struct pollfd fds[2] = {{.fd = client->fd, .events = POLLIN},
+				{.fd = other_fd, .events = POLLIN}};
+	bool buffered = client->len && memchr(client->buf, 0, client->len);
+	int r = poll(fds, 2, buffered ? 0 : timeout_ms);
+
+	if (r < 0)
+		return errno == EINTR ? CTL_CLIENT_TIMEOUT : -errno;
+	if (fds[1].revents)
+		return CTL_CLIENT_OTHER;
+	return buffered || fds[0].revents ? CTL_CLIENT_READABLE : CTL_CLIENT_TIMEOUT;
 }

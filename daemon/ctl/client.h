@@ -23,4 +23,12 @@ int ctl_client_send(struct ctl_client *client, const char *method, json_t *param
  */
 int ctl_client_receive(struct ctl_client *client, int timeout_ms, json_t **ret);
 
+enum ctl_client_event { CTL_CLIENT_TIMEOUT, CTL_CLIENT_READABLE, CTL_CLIENT_OTHER };
+
+/*
+ * Waits until something can be received, or read from @other_fd, which comes first. Returns one of
+ * the above or a negative errno.
+ */
+int ctl_client_wait(struct ctl_client *client, int other_fd, int timeout_ms);
+
 #endif

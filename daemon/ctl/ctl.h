@@ -15,6 +15,7 @@
 #define CTL_SCHEMA	1 /* of the JSON output; grows when a field goes or changes its meaning */
 #define CTL_OPTIONS_MAX 8
 #define CTL_ARGS_MAX	66
+#define CTL_LIST_MAX	4200 /* 64 names with their commas */
 
 enum ctl_exit {
 	CTL_OK = 0,
@@ -41,6 +42,7 @@ struct ctl_option {
 	const char *value;
 	const char *help;
 	enum ctl_complete complete;
+	bool list; /* may be given several times; values are joined with commas */
 };
 
 struct ctl_verb {
@@ -82,6 +84,8 @@ struct ctl {
 	const char *values[CTL_OPTIONS_MAX]; /* of verb->options; "" for one without a value */
 	struct ctl_client *client;	     /* once connected */
 	int timeout_ms;			     /* of each call */
+	bool write;			     /* needs the control socket after all */
+	char list[CTL_LIST_MAX];	     /* the values of an option that is a list */
 };
 
 /* Runs a command line. @argv[0] is the program's name. Returns an exit code. */

@@ -108,6 +108,19 @@ static int take_global(struct ctl *ctl, int argc, char **argv, int *i)
 	return CTL_OK;
 }
 
+/* Joins the values of an option that is a list. Returns NULL after a complaint. */
+static const char *add_to_list(struct ctl *ctl, const char *name, const char *value)
+{
+	size_t len = strlen(ctl->list);
+
+	if (len + strlen(value) + 2 > sizeof(ctl->list)) {
+		ctl_usage_error(ctl, "%s: that is too much", name);
+		return NULL;
+	}
+	snprintf(ctl->list + len, sizeof(ctl->list) - len, "%s%s", len ? "," : "", value);
+	return ctl->list;
+}
+
 /* The same for an option of the verb. */
 static int take_option(struct ctl *ctl, int argc, char **argv, int *i)
 {
@@ -119,9 +132,11 @@ static int take_option(struct ctl *ctl, int argc, char **argv, int *i)
 			continue;
 		if (!option->value && value)
 			return ctl_usage_error(ctl, "%s takes no value", option->name);
-		ctl->values[n] =
-			option->value ? take_value(ctl, argc, argv, i, option->name, value) : "";
-		return ctl->values[n] ? CTL_OK : CTL_USAGE;
+		value = option->value ? take_value(ctl, argc, argv, i, option->name, value) : "";
+		if (value && option->list)
+			value = add_to_list(ctl, option->name, value);
+		ctl->values[n] = value;
+		return value ? CTL_OK : CTL_USAGE;
 	}
 	return -1;
 }

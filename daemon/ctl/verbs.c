@@ -198,6 +198,33 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = {{"--limit", "N", "end after so many events", 0}},
 	},
 	{
+		.name = "record",
+		.args = "FILE",
+		.help = "record conversions to a trace for simulate",
+		.about =
+			"Writes what the daemon learns from the kernel as a trace (lptrace 1), until "
+			"interrupted. FILE is made with mode 0600. VMs are called vm-1, vm-2 and so "
+			"on, and regions are numbered as they appear; numbers of VMs, their memory, "
+			"counts and times are as they were. What the kernel does not show is "
+			"reconstructed and marked with comments.",
+		.min_args = 1,
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_FILE},
+		.run = verb_record,
+		.options = {{"--vm", "VM",
+			     "only this VM, by id or name, also one yet to come; a list with "
+			     "commas is good",
+			     CTL_COMPLETE_VM, true},
+			    {"--duration", "TIME", "end after this time, 1s to 168h", 0, false},
+			    {"--max-size", "SIZE",
+			     "end when the file is this long, such as 10M; 100M when left out", 0,
+			     false},
+			    {"--raw", NULL,
+			     "keep names, ids and region numbers; needs the control socket", 0,
+			     false},
+			    {"--force", NULL, "write over a file that is there", 0, false}},
+	},
+	{
 		.name = "top",
 		.args = "",
 		.help = "the status, kept up to date on the screen",

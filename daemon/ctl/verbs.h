@@ -38,6 +38,9 @@ int verb_config_check(struct ctl *ctl);
 int verb_watch(struct ctl *ctl);
 int verb_wait(struct ctl *ctl);
 
+/* record.c */
+int verb_record(struct ctl *ctl);
+
 /* doctor.c */
 int verb_doctor(struct ctl *ctl);
 

@@ -101,6 +101,15 @@ int trace_write_header(FILE *f, const struct trace_costs *costs);
 /* Writes one record; a TRACE_VM at time 0 before any other record becomes a header line. */
 int trace_write_record(FILE *f, const struct trace_record *record, bool header);
 
+/*
+ * Writes a TRACE_VM whose number of regions can be raised later: it is padded with zeros. *ret_at is
+ * where it stands in @f, which has to be seekable.
+ */
+int trace_write_vm(FILE *f, const struct trace_record *record, bool header, long *ret_at);
+
+/* Raises the number of regions of a VM that trace_write_vm() wrote. Flushes @f. */
+int trace_raise_regions(FILE *f, long at, uint64_t regions);
+
 /* Is @name one that a trace can hold? */
 bool trace_name_ok(const char *name, size_t len);
 

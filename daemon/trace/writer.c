@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "daemon/trace/trace.h"
 
@@ -49,4 +50,30 @@ int trace_write_record(FILE *f, const struct trace_record *record, bool header)
 					 record->t_ns, letters[record->op], record->vm_id,
 					 record->gfn, record->npages));
 	}
+}
+
+int trace_write_vm(FILE *f, const struct trace_record *record, bool header, long *ret_at)
+{
+	if (header)
+		fprintf(f, "vm %" PRIu32, record->vm_id);
+	else
+		fprintf(f, "%" PRIu64 " N %" PRIu32, record->t_ns, record->vm_id);
+	fprintf(f, " name=%s walk_ns_per_s=%" PRIu64 " regions=", record->name,
+		record->walk_ns_per_s);
+	*ret_at = ftell(f);
+	if (*ret_at < 0)
+		return -errno;
+	return result(f, fprintf(f, "%010" PRIu64 "\n", record->regions));
+}
+
+int trace_raise_regions(FILE *f, long at, uint64_t regions)
+{
+	char digits[16];
+	int len = snprintf(digits, sizeof(digits), "%010" PRIu64, regions);
+
+	if (fflush(f) == EOF)
+		return -errno;
+	if (pwrite(fileno(f), digits, (size_t)len, at) != len)
+		return -(errno ? errno : EIO);
+	return 0;
 }

@@ -235,6 +235,27 @@ static void fake_unwatch(struct lp_core *core, lp_watch_cb cb, void *ctx)
 		fake->watch_cb = NULL;
 }
 
+static int fake_record(struct lp_core *core, lp_record_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "record");
+	if (fake->result < 0)
+		return fake->result;
+	fake->record_cb = cb;
+	fake->record_ctx = ctx;
+	return 0;
+}
+
+static void fake_unrecord(struct lp_core *core, lp_record_cb cb, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "unrecord");
+	if (fake->record_cb == cb && fake->record_ctx == ctx)
+		fake->record_cb = NULL;
+}
+
 static const struct lp_core_ops fake_ops = {
 	.status = fake_status,
 	.vm_ids = fake_vm_ids,
@@ -251,6 +272,8 @@ static const struct lp_core_ops fake_ops = {
 	.explain = fake_explain,
 	.watch = fake_watch,
 	.unwatch = fake_unwatch,
+	.record = fake_record,
+	.unrecord = fake_unrecord,
 };
 
 void fake_core_answer(struct fake_core *fake, int error)
@@ -290,12 +313,19 @@ void fake_core_event(struct fake_core *fake, const struct lp_watch_event *event)
 		fake->watch_cb(fake->watch_ctx, event);
 }
 
+void fake_core_record(struct fake_core *fake, const struct lp_record_event *event)
+{
+	if (fake->record_cb)
+		fake->record_cb(fake->record_ctx, event);
+}
+
 static void init_status(struct lp_status *status)
 {
 	*status = (struct lp_status){
 		.version = "0.1.0",
 		.link = "sim",
 		.now_ns = 1000 * SECOND,
+		.speed = 1,
 		.config_file = "/etc/tdx-lpage.yaml",
 		.config_age_ns = 61 * SECOND,
 		.uptime_ns = 3700 * SECOND,

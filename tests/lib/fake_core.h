@@ -39,6 +39,8 @@ struct fake_core {
 	void *refresh_ctx;
 	lp_watch_cb watch_cb;
 	void *watch_ctx;
+	lp_record_cb record_cb;
+	void *record_ctx;
 };
 
 /* Two VMs, "web-1" (1) and "db" (7), and some regions; every name, number and age differs. */
@@ -50,5 +52,8 @@ void fake_core_answer(struct fake_core *fake, int error);
 
 /* Sends an event to whoever watches. */
 void fake_core_event(struct fake_core *fake, const struct lp_watch_event *event);
+
+/* Tells whoever records. */
+void fake_core_record(struct fake_core *fake, const struct lp_record_event *event);
 
 #endif

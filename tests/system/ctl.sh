@@ -115,7 +115,7 @@ check "dry-run off" says 0 '' dry-run off
 check "both are off" json '(.host.paused or .host.dry_run) | not' status
 
 . "$src/etc/bash-completion/tdx-lpctl"
-check "completion of verbs" completes 'region release resume reload' re
+check "completion of verbs" completes 'region release resume reload record' re
 check "completion of second words" completes 'list show' vm ''
 check "completion of options" completes '--for' hold x --f
 check "completion of formats" completes 'table json' -o ''

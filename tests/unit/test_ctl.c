@@ -627,7 +627,7 @@ static void checking_files_needs_no_daemon(void **state)
 static void completion_follows_the_table(void **state)
 {
 	static const char *const rows[][2] = {
-		{"complete re", "region\nrelease\nresume\nreload\n"},
+		{"complete re", "region\nrelease\nresume\nreload\nrecord\n"},
 		{"complete vm ''", "list\nshow\n"},
 		{"complete config c", "check\n"},
 		{"complete vm show ''", "web-1\ndb\n"},

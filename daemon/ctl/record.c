@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* record: from the daemon to a trace. */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm_lpage.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/config/text.h"
+#include "daemon/control/fields.h"
+#include "daemon/ctl/call.h"
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/format.h"
+#include "daemon/ctl/numbers.h"
+#include "daemon/ctl/range.h"
+#include "daemon/ctl/record_file.h"
+#include "daemon/ctl/verbs.h"
+#include "tdx-lpage/reasons.h"
+
+#define MAX_BYTES (UINT64_C(100) << 20)
+#define PASS_MS	  1000 /* without news, what waits is written this often */
+#define NS_PER_US UINT64_C(1000)
+#define US_PER_S  UINT64_C(1000000)
+#define LOOKS_MAX 4096
+
+enum end { GOES_ON, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
+
+static const char *const end_names[] = {
+	[GOES_ON] = "",	    [BY_SIGNAL] = "signal", [BY_TIME] = "duration",
+	[BY_SIZE] = "size", [BY_DAEMON] = "daemon", [BY_ERROR] = "error",
+};
+
+struct record {
+	struct ctl *ctl;
+	const char *path;
+	bool raw;
+	uint64_t max_bytes;
+	uint64_t duration_us; /* UINT64_MAX: none */
+	int signals;	      /* a signalfd */
+	struct record_file file;
+	struct rebuild *rebuild; /* once the stream has begun */
+	uint64_t began_us;	 /* our clock */
+	uint64_t speed;
+	uint64_t told_ns; /* the stream's time */
+	bool waits;	  /* said that no VM is there yet */
+	enum end end;
+	int error; /* of the file, negative errno */
+	int exit;  /* of a complaint that was made */
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* The stream's time, as far as it is known. */
+static uint64_t stream_now(const struct record *rec)
+{
+	uint64_t ns = (now_us() - rec->began_us) * NS_PER_US * rec->speed;
+
+	return ns > rec->told_ns ? ns : rec->told_ns;
+}
+
+/* Notes what writing came to. */
+static void took(struct record *rec, int result)
+{
+	if (result == 0 || rec->end)
+		return;
+	rec->end = result == RECORD_FILE_FULL ? BY_SIZE : BY_ERROR;
+	rec->error = result < 0 ? result : 0;
+}
+
+/* ---- what the stream says ---- */
+
+static int64_t get_stamp(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_integer(value) ? json_integer_value(value) : REBUILD_NEVER;
+}
+
+static uint64_t get_count(const json_t *object, const char *name)
+{
+	json_int_t value = get_int(object, name);
+
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+static uint32_t get_op(const json_t *object)
+{
+	return strcmp(get_text(object, "last_op"), control_op_name(KVM_LPAGE_OP_MERGE)) ?
+		       KVM_LPAGE_OP_NONE :
+		       KVM_LPAGE_OP_MERGE;
+}
+
+/* Of the reasons only two matter. */
+static uint32_t get_reason(const json_t *object)
+{
+	static const uint32_t reasons[] = {KVM_LPAGE_REASON_NOT_ACCEPTED,
+					   KVM_LPAGE_REASON_NOT_MAPPED};
+	const char *text = get_text(object, "last_reason");
+	char name[TEXT_NAME_MAX];
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (strcmp(text, text_snake(lpage_reason_name(reasons[i]), name)) == 0)
+			return reasons[i];
+	}
+	return KVM_LPAGE_REASON_NONE;
+}
+
+static void read_look(const json_t *object, struct rebuild_look *ret)
+{
+	int state = control_state_from_name(get_text(object, "state"));
+
+	*ret = (struct rebuild_look){
+		.rfn = get_count(object, "rfn"),
+		.state = state < 0 ? KVM_LPAGE_STATE_UNMAPPED : (uint32_t)state,
+		.shared = get_bool(object, "shared"),
+		.to_shared_pages = (uint32_t)get_count(object, "to_shared_pages"),
+		.to_private_pages = (uint32_t)get_count(object, "to_private_pages"),
+		.to_shared_events = (uint32_t)get_count(object, "to_shared_events"),
+		.to_private_events = (uint32_t)get_count(object, "to_private_events"),
+		.to_shared_ns = get_stamp(object, "to_shared_ns"),
+		.to_private_ns = get_stamp(object, "to_private_ns"),
+		.last_op = get_op(object),
+		.last_reason = get_reason(object),
+		.last_op_ns = get_stamp(object, "last_op_ns"),
+	};
+}
+
+static void on_begin(struct record *rec, const json_t *record)
+{
+	const json_t *costs = json_object_get(record, "costs");
+	const struct trace_costs numbers = {get_count(costs, "merge_ns"),
+					    get_count(costs, "split_ns"),
+					    get_count(costs, "fail_ns")};
+	const struct rebuild_options options = {
+		.raw = rec->raw,
+		.speed = get_count(record, "speed"),
+		.write = record_file_write,
+		.widen = record_file_widen,
+		.ctx = &rec->file,
+	};
+
+	if (rec->rebuild)
+		return;
+	rec->began_us = now_us();
+	rec->speed = options.speed ? options.speed : 1;
+	rec->rebuild = rebuild_new(&options);
+	took(rec, rec->rebuild ? record_file_header(&rec->file, &numbers, rec->raw) : -ENOMEM);
+}
+
+static void on_vm(struct record *rec, const json_t *record)
+{
+	const struct rebuild_vm vm = {
+		.id = (uint32_t)get_count(record, "vm"),
+		.name = json_string_value(json_object_get(record, "name")),
+		.memory_bytes = get_count(record, "memory_bytes"),
+		.walk_ns_per_s = get_count(record, "walk_ns_per_s"),
+		.notify_interval_ns = get_count(record, "notify_interval_us") * NS_PER_US,
+		.is_new = get_count(record, "known_regions") == 0,
+	};
+
+	took(rec, rebuild_vm(rec->rebuild, rec->told_ns, &vm));
+}
+
+static void on_gone(struct record *rec, const json_t *record)
+{
+	took(rec, rebuild_vm_gone(rec->rebuild, rec->told_ns, (uint32_t)get_count(record, "vm")));
+}
+
+static void on_regions(struct record *rec, const json_t *record)
+{
+	uint32_t vm = (uint32_t)get_count(record, "vm");
+	struct rebuild_look look;
+	const json_t *region;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "regions"), i, region) {
+		read_look(region, &look);
+		took(rec, rebuild_look(rec->rebuild, rec->told_ns, vm, &look, 1));
+	}
+}
+
+static void on_synced(struct record *rec, const json_t *record)
+{
+	(void)record;
+	rebuild_synced(rec->rebuild);
+	if (rebuild_stats(rec->rebuild)->vms || rec->waits)
+		return;
+	rec->waits = true;
+	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for one to come\n");
+}
+
+static void on_lost(struct record *rec, const json_t *record)
+{
+	took(rec, rebuild_gap(rec->rebuild, rec->told_ns, REBUILD_LOST, get_count(record, "lost")));
+}
+
+static void on_loss(struct record *rec, const json_t *record)
+{
+	(void)record;
+	took(rec, rebuild_gap(rec->rebuild, rec->told_ns, REBUILD_LOSS, 0));
+}
+
+static void on_record(struct record *rec, const json_t *record)
+{
+	static const struct {
+		const char *kind;
+		void (*take)(struct record *rec, const json_t *record);
+	} kinds[] = {
+		{"begin", on_begin},	 {"vm", on_vm},		{"gone", on_gone},
+		{"regions", on_regions}, {"synced", on_synced}, {"lost", on_lost},
+		{"loss", on_loss},
+	};
+	const char *kind = get_text(record, "kind");
+	uint64_t t_ns = get_count(record, "time_ns");
+
+	if (t_ns > rec->told_ns)
+		rec->told_ns = t_ns;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		/* A newer daemon may tell more. */
+		if (strcmp(kinds[i].kind, kind) == 0 && (i == 0 || rec->rebuild))
+			kinds[i].take(rec, record);
+	}
+}
+
+static void take_reply(struct record *rec)
+{
+	json_t *reply;
+	int r = ctl_client_receive(rec->ctl->client, 0, &reply);
+
+	if (r == -ETIMEDOUT)
+		return;
+	if (r < 0) {
+		rec->end = BY_DAEMON;
+		rec->error = r;
+		return;
+	}
+	if (json_object_get(reply, "error")) {
+		rec->exit = ctl_complain(rec->ctl, reply);
+		rec->end = BY_ERROR;
+	} else {
+		on_record(rec, json_object_get(json_object_get(reply, "parameters"), "record"));
+	}
+	json_decref(reply);
+}
+
+/* ---- the run ---- */
+
+static void show_progress(const struct record *rec, bool last)
+{
+	FILE *err = rec->ctl->err;
+	char bytes[FORMAT_MAX];
+
+	if (!rec->rebuild || !isatty(fileno(err)))
+		return;
+	fprintf(err, "\r%" PRIu64 " s, %" PRIu64 " VMs, %" PRIu64 " records, %s \033[K%s",
+		(now_us() - rec->began_us) / US_PER_S, rebuild_stats(rec->rebuild)->vms,
+		rebuild_stats(rec->rebuild)->records, format_bytes(rec->file.bytes, bytes),
+		last ? "\n" : "");
+	fflush(err);
+}
+
+static int wait_ms(const struct record *rec)
+{
+	uint64_t spent_us = now_us() - rec->began_us, left_us;
+
+	if (rec->duration_us == UINT64_MAX)
+		return PASS_MS;
+	left_us = rec->duration_us > spent_us ? rec->duration_us - spent_us : 0;
+	return left_us / 1000 < PASS_MS ? (int)(left_us / 1000) + 1 : PASS_MS;
+}
+
+static void run_once(struct record *rec)
+{
+	int r = ctl_client_wait(rec->ctl->client, rec->signals, wait_ms(rec));
+	struct signalfd_siginfo info;
+
+	if (r == CTL_CLIENT_OTHER && read(rec->signals, &info, sizeof(info)) > 0)
+		rec->end = BY_SIGNAL;
+	else if (r == CTL_CLIENT_READABLE)
+		take_reply(rec);
+	else if (r < 0)
+		rec->end = BY_DAEMON;
+	if (!rec->end && now_us() - rec->began_us >= rec->duration_us)
+		rec->end = BY_TIME;
+}
+
+static void run(struct record *rec)
+{
+	uint64_t shown_us = now_us();
+
+	rec->began_us = shown_us;
+	while (!rec->end) {
+		run_once(rec);
+		if (now_us() - shown_us < PASS_MS * UINT64_C(1000))
+			continue;
+		shown_us = now_us();
+		if (rec->rebuild && !rec->end)
+			took(rec, rebuild_passed(rec->rebuild, stream_now(rec)));
+		show_progress(rec, false);
+	}
+	show_progress(rec, true);
+}
+
+/* Writes what waits, and the end. Returns 0 or a negative errno. */
+static int finish(struct record *rec)
+{
+	uint64_t end_ns = stream_now(rec);
+	int err = 0;
+
+	if (!rec->rebuild)
+		return 0;
+	if (rec->end != BY_SIZE)
+		err = rebuild_end(rec->rebuild, end_ns);
+	if (err == RECORD_FILE_FULL)
+		rec->end = BY_SIZE;
+	if (rec->end == BY_SIZE)
+		end_ns = rebuild_reached_ns(rec->rebuild);
+	if (err >= 0)
+		err = record_file_end(&rec->file, end_ns, rebuild_stats(rec->rebuild));
+	rec->told_ns = end_ns;
+	return err;
+}
+
+/* ---- the report ---- */
+
+static json_t *summary_json(const struct record *rec)
+{
+	const struct rebuild_stats *stats = rebuild_stats(rec->rebuild);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{"duration_us", rec->told_ns / NS_PER_US},
+		{"bytes", rec->file.bytes},
+		{"vms", stats->vms},
+		{"records", stats->records},
+		{"accepts_assumed", stats->accepts_assumed},
+		{"accepts_tried", stats->accepts_tried},
+		{"accepts_contradicted", stats->accepts_contradicted},
+		{"initial_regions", stats->initial},
+		{"hidden", stats->hidden},
+		{"left_out", stats->left_out},
+		{"late", stats->late},
+		{"lost", stats->lost},
+	};
+	json_t *object = json_pack("{s:s, s:s, s:b}", "file", rec->path, "ended",
+				   end_names[rec->end], "raw", rec->raw);
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(object, numbers[i].name,
+				    json_integer((json_int_t)numbers[i].value));
+	return object;
+}
+
+static void print_summary(const struct record *rec)
+{
+	const struct rebuild_stats *stats = rebuild_stats(rec->rebuild);
+	json_t *us = json_integer((json_int_t)(rec->told_ns / NS_PER_US));
+	char duration[FORMAT_MAX], bytes[FORMAT_MAX];
+	FILE *out = rec->ctl->out;
+
+	fprintf(out, "%s: %s of %" PRIu64 " VM%s, %" PRIu64 " records, %s%s\n", rec->path,
+		format_us(us, duration), stats->vms, stats->vms == 1 ? "" : "s", stats->records,
+		format_bytes(rec->file.bytes, bytes),
+		rec->end == BY_SIZE ? "; cut, that is as long as it may be" : "");
+	fprintf(out,
+		"%" PRIu64 " regions were at 4 KiB or shared before; %" PRIu64
+		" conversions were hidden between two looks\n",
+		stats->initial, stats->hidden + stats->left_out);
+	fprintf(out,
+		"accepted by the guest: %" PRIu64 " assumed, %" PRIu64 " known from tries, %" PRIu64
+		" refused later\n",
+		stats->accepts_assumed, stats->accepts_tried, stats->accepts_contradicted);
+	if (stats->lost || stats->late)
+		fprintf(out, "%" PRIu64 " observations were lost, %" PRIu64 " came late\n",
+			stats->lost, stats->late);
+	json_decref(us);
+}
+
+static int report(struct record *rec)
+{
+	int r = CTL_OK;
+
+	if (rec->end == BY_ERROR && rec->error)
+		return ctl_failure(rec->ctl, "%s: %s; it has no end and cannot be read", rec->path,
+				   strerror(-rec->error));
+	if (rec->end == BY_ERROR)
+		return rec->exit;
+	if (rec->rebuild && rec->ctl->json)
+		r = ctl_print_json(rec->ctl, summary_json(rec));
+	else if (rec->rebuild)
+		print_summary(rec);
+	if (rec->end == BY_DAEMON && rec->rebuild)
+		fprintf(rec->ctl->err, "tdx-lpctl: tdx-lpaged went away; the recording is whole up "
+				       "to then\n");
+	return rec->end == BY_DAEMON ? ctl_lost(rec->ctl, rec->error) : r;
+}
+
+/* ---- setting up ---- */
+
+static int parse_options(struct record *rec)
+{
+	const char *size = ctl_option(rec->ctl, "--max-size");
+
+	rec->path = rec->ctl->args[0];
+	rec->raw = ctl_option(rec->ctl, "--raw") != NULL;
+	rec->ctl->write = rec->raw;
+	rec->max_bytes = MAX_BYTES;
+	rec->duration_us = UINT64_MAX;
+	if (size &&
+	    (range_parse_gpa(size, &rec->max_bytes) < 0 || rec->max_bytes < RECORD_FILE_MIN_BYTES))
+		return ctl_usage_error(rec->ctl,
+				       "--max-size %s: wants a size such as 100M (allowed: 4K to "
+				       "4095T)",
+				       size);
+	return ctl_duration(rec->ctl, "--duration", "1s", "168h", &rec->duration_us);
+}
+
+/* The VMs that --vm lists, with commas or given several times. NULL: all. */
+static json_t *vms_param(struct ctl *ctl)
+{
+	const char *text = ctl_option(ctl, "--vm");
+	json_t *list = text ? json_array() : NULL;
+
+	while (text && *text) {
+		size_t len = strcspn(text, ",");
+
+		if (len)
+			json_array_append_new(list, json_stringn(text, len));
+		text += len + (text[len] == ',');
+	}
+	return list;
+}
+
+static int begin_stream(struct record *rec)
+{
+	json_t *vms = vms_param(rec->ctl), *params;
+	int r = ctl_connect(rec->ctl), err = 0;
+
+	params = json_pack("{s:b, s:o*}", "raw", rec->raw, "vms", vms);
+	if (r == CTL_OK)
+		err = ctl_client_send(rec->ctl->client, "Record", params, true);
+	json_decref(params);
+	return err < 0 ? ctl_lost(rec->ctl, err) : r;
+}
+
+static int make_file(struct record *rec)
+{
+	int err = record_file_open(&rec->file, rec->path, ctl_option(rec->ctl, "--force") != NULL,
+				   rec->max_bytes);
+
+	if (err == -EEXIST)
+		return ctl_failure(rec->ctl, "%s is there already; --force writes over it",
+				   rec->path);
+	if (err == -ENOTSUP)
+		return ctl_failure(rec->ctl, "%s is not a regular file", rec->path);
+	return err ? ctl_failure(rec->ctl, "%s: %s", rec->path, strerror(-err)) : CTL_OK;
+}
+
+static int record(struct record *rec)
+{
+	int r = begin_stream(rec), err;
+
+	if (r == CTL_OK)
+		r = make_file(rec);
+	if (r != CTL_OK)
+		return r;
+	run(rec);
+	err = finish(rec);
+	if (err == 0)
+		err = record_file_close(&rec->file);
+	else
+		(void)record_file_close(&rec->file);
+	if (err < 0 && rec->end != BY_ERROR) {
+		rec->end = BY_ERROR;
+		rec->error = err;
+	}
+	/* Nothing was recorded: what was made for it goes. */
+	if (!rec->rebuild)
+		unlink(rec->path);
+	return report(rec);
+}
+
+int verb_record(struct ctl *ctl)
+{
+	struct record rec = {.ctl = ctl, .signals = -1, .speed = 1};
+	sigset_t signals, before;
+	int r = parse_options(&rec);
+
+	if (r != CTL_OK)
+		return r;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	rec.signals = signalfd(-1, &signals, SFD_CLOEXEC);
+	r = rec.signals < 0 ? ctl_failure(ctl, "%s", strerror(errno)) : record(&rec);
+	if (rec.signals >= 0)
+		close(rec.signals);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	rebuild_free(rec.rebuild);
+	return r;
+}

@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tdx-lpctl record against the real daemon on a simulated host: how a recording ends, what is in it, and that simulate
+# comes to the same on it as on the host's own trace. Prints TAP.
+set -u
+# A /run of our own: a daemon of the host is none of ours.
+if [ -z "${RECORD_TEST-}" ]; then
+	[ "$(id -u)" -eq 0 ] || { echo "1..0 # skip a /run of its own needs root"; exit 77; }
+	RECORD_TEST=1 exec unshare -m sh -c 'mount --make-rprivate / && mount -t tmpfs run /run && exec "$0"' "$0"
+fi
+daemon=$TDX_LPAGED ctl=$TDX_LPCTL generate=$TDX_LPAGE_BUILD/tests/traces/generate
+dir=$(mktemp -d) pid=
+export TDX_LPAGE_RUNTIME_DIR=$dir/run
+mkdir "$dir/run"
+cd "$dir" || exit 1
+n=0
+
+cleanup() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	wait
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+# WHAT COMMAND...: one test.
+check() {
+	local what=$1
+	shift
+	n=$((n + 1))
+	if "$@" >said 2>&1; then
+		echo "ok $n - $what"
+	else
+		echo "not ok $n - $what"
+		sed 's/^/# /' said
+		tail -n 5 log | sed 's/^/# log: /'
+	fi
+}
+
+# CODE TEXT ARGUMENT...: does the command line end so, with that text in what it writes?
+says() {
+	local code=$1 text=$2 got
+	shift 2
+	"$ctl" "$@" >out 2>&1
+	got=$?
+	cat out
+	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
+	grep -Eq -- "$text" out || { echo "wanted: $text"; return 1; }
+}
+
+# TRACE SPEED: starts the daemon on it.
+start() {
+	"$daemon" --config c.yaml --runtime-dir run --link="sim:$dir/$1,speed=$2" 2>log &
+	pid=$!
+	until "$ctl" status >/dev/null 2>&1; do
+		kill -0 $pid 2>/dev/null || return 1
+		sleep 0.05 # between two looks at the condition
+	done
+}
+
+stop() {
+	local status
+	kill "$pid"
+	wait "$pid"
+	status=$?
+	pid=
+	return $status
+}
+
+# JQ-CONDITION: holds it for what record wrote to json?
+told() { cat json; jq -e "$1" json; }
+
+# FILE: can simulate read it, and is there something in it?
+readable() { "$ctl" simulate --trace "$1" -o json >sim && cat sim && jq -e '.intervals > 0 and .ratio >= 1' sim; }
+
+# Begins to record in the background, and waits until there is a conversion in the file.
+begin() {
+	"$ctl" -o json record "$@" >json 2>err &
+	recorder=$!
+	until grep -q ' S ' "${!#}" 2>/dev/null; do
+		kill -0 $recorder 2>/dev/null || { cat err json; return 1; }
+		sleep 0.05 # between two looks at the condition
+	done
+}
+
+# CODE: ends it so?
+ends() {
+	local status
+	wait "$recorder"
+	status=$?
+	cat err
+	[ $status -eq "$1" ] || { echo "exit status $status, wanted $1"; return 1; }
+}
+
+near() { jq -n --argjson a "$1" --argjson b "$2" -e '(($a.ratio / $b.ratio - 1) | fabs) < 0.1'; }
+
+echo 'version: 1' >c.yaml
+check 'no daemon, no file' bash -c "! '$ctl' record none 2>err && grep -q 'Is it running' err && [ ! -e none ]"
+
+# A short host, whole: 64 regions, 40 of them convert once or more.
+"$generate" periodic 3 0.05 | sed 's/ name=[^ ]*/ name=secret-db/' >host.lptrace
+end_s=$(($(sed -n 's/^end //p' host.lptrace) / 1000000000))
+check 'the daemon comes up' start host.lptrace 50
+check 'a recording begins' begin --vm secret-db --duration $((end_s / 50 + 1))s whole.rec
+check 'it ends by itself' ends 0
+check 'and says so' told '.ended == "duration" and .vms == 1 and .records > 100 and .lost == 0 and .file == "whole.rec"'
+check 'for its owner alone' test "$(stat -c %a whole.rec)" = 600
+check 'anonymous' bash -c '! grep -q secret whole.rec && grep -q "^vm 1 name=vm-1 " whole.rec'
+check 'simulate reads it' readable whole.rec
+cp sim whole.json
+"$ctl" simulate --trace host.lptrace -o json --observe 100ms >host.json
+check 'and comes to nearly the same as on the host' near "$(cat whole.json)" "$(cat host.json)"
+check 'it is not written over' says 1 'whole.rec is there already; --force' record --duration 1s whole.rec
+check 'nor changed' cmp -s <(jq -S . whole.json) <("$ctl" simulate --trace whole.rec -o json | jq -S .)
+check 'unless by force' says 0 'whole.rec: .* of 1 VM' record --force --duration 1s whole.rec
+check 'a directory is no file' says 1 'run: .*' record --force --duration 1s run
+check 'no such id' says 1 'no VM has the id or name "99"' record --vm 99 --duration 1s none
+check 'and no file' test ! -e none
+check 'a name may come later' says 0 'no such VM yet' record --vm later --vm other --duration 1s later.rec
+check 'a size that is too small' says 2 'max-size 1K: wants a size.*allowed: 4K' record --max-size 1K none
+check 'raw is not for the read socket' says 1 'that socket is for reading only' --socket run/read record --raw --duration 1s none
+check 'raw keeps the name' says 0 'raw.rec: ' record --raw --duration 1s raw.rec
+check 'and the id' bash -c 'grep -q "name=secret-db" raw.rec && grep -q "^# VM 1 is the host.s VM 2$" raw.rec'
+check 'the daemon ends' stop
+
+# Hot regions: an endless stream.
+"$generate" thrash 4 0.2 >hot.lptrace
+check 'the daemon comes up again' start hot.lptrace 5
+for signal in INT TERM; do
+	check "a recording, to be ended by SIG$signal" begin $signal.rec
+	kill -$signal "$recorder"
+	check 'it ends well' ends 0
+	check 'and says so' told '.ended == "signal"'
+	check 'simulate reads it' readable $signal.rec
+done
+check 'a recording of limited size' begin --max-size 20K small.rec
+check 'ends well' ends 0
+check 'and says so' told '.ended == "size" and .bytes <= 20480'
+check 'it is no longer than that' test "$(stat -c %s small.rec)" -le 20480
+check 'simulate reads it' readable small.rec
+check 'for people' says 0 'cut, that is as long as it may be' record --max-size 8K small2.rec
+check 'a recording whose daemon goes' begin gone.rec
+check 'the daemon goes' stop
+check 'it ends with exit status 3' ends 3
+check 'and says so' told '.ended == "daemon"'
+check 'simulate reads it' readable gone.rec
+echo "1..$n"

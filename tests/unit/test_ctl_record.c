@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What record makes out of looks at regions, and the file that it writes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/kvm_lpage.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/ctl/record_file.h"
+
+#define MS INT64_C(1000000)
+#define S  (1000 * MS)
+
+struct world {
+	struct rebuild *rebuild;
+	struct rebuild_look look; /* of the next tell() */
+	FILE *f;
+	char *text; /* one line per record, times in ms */
+	size_t size;
+	uint64_t widened;
+};
+
+static int take(void *ctx, const struct rebuild_out *out)
+{
+	static const char ops[] = {'S', 'P', 'A', 'W', 'N', 'X', 'E'};
+	static const char *const marks[] = {"",	       " was-table", " was-shared", " became-table",
+					    " hidden", " tried",     " vm",	    " lost",
+					    " loss"};
+	const struct trace_record *r = &out->record;
+	struct world *w = ctx;
+
+	fprintf(w->f, "%" PRIu64, r->t_ns / (uint64_t)MS);
+	if (out->only_mark) {
+		fprintf(w->f, "%s %" PRIu64 "\n", marks[out->mark], out->number);
+		return 0;
+	}
+	fprintf(w->f, " %c", ops[r->op]);
+	if (r->op == TRACE_VM)
+		fprintf(w->f, " %u %s %" PRIu64 " %" PRIu64, r->vm_id, r->name, r->regions,
+			r->walk_ns_per_s);
+	else if (r->op == TRACE_VM_GONE)
+		fprintf(w->f, " %u", r->vm_id);
+	else if (r->op != TRACE_END)
+		fprintf(w->f, " %u %" PRIu64 " %" PRIu64, r->vm_id, r->gfn, r->npages);
+	fprintf(w->f, "%s\n", marks[out->mark]);
+	return 0;
+}
+
+static int widen(void *ctx, uint32_t trace_vm, uint64_t regions)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(trace_vm, 1);
+	w->widened = regions;
+	return 0;
+}
+
+static void vm(struct world *w, int64_t now_ns, uint32_t id, bool is_new)
+{
+	const struct rebuild_vm init = {
+		.id = id,
+		.name = "web-1",
+		.memory_bytes = 16 << 20,
+		.walk_ns_per_s = 12000,
+		.notify_interval_ns = 100 * MS,
+		.is_new = is_new,
+	};
+
+	assert_int_equal(rebuild_vm(w->rebuild, (uint64_t)now_ns, &init), 0);
+}
+
+static void begin(struct world *w, bool raw)
+{
+	const struct rebuild_options options = {
+		.raw = raw, .write = take, .widen = widen, .ctx = w};
+
+	memset(w, 0, sizeof(*w));
+	w->f = open_memstream(&w->text, &w->size);
+	w->rebuild = rebuild_new(&options);
+	w->look = (struct rebuild_look){.rfn = 70,
+					.to_shared_ns = REBUILD_NEVER,
+					.to_private_ns = REBUILD_NEVER,
+					.last_op_ns = REBUILD_NEVER};
+}
+
+/* With VM 9, of which nothing was known. */
+static void begin_vm(struct world *w)
+{
+	begin(w, false);
+	vm(w, 0, 9, true);
+	rebuild_synced(w->rebuild);
+}
+
+static void tell(struct world *w, int64_t now_ns)
+{
+	assert_int_equal(rebuild_look(w->rebuild, (uint64_t)now_ns, 9, &w->look, 1), 0);
+}
+
+/* @events conversions of one page each, the last one at @ns. */
+static void to_shared(struct world *w, uint32_t events, int64_t ns)
+{
+	w->look.state = KVM_LPAGE_STATE_MIXED;
+	w->look.to_shared_events += events;
+	w->look.to_shared_pages += events;
+	w->look.to_shared_ns = ns;
+}
+
+static void to_private(struct world *w, uint32_t events, int64_t ns)
+{
+	w->look.state = KVM_LPAGE_STATE_TABLE;
+	w->look.to_private_events += events;
+	w->look.to_private_pages += events;
+	w->look.to_private_ns = ns;
+}
+
+static void tried(struct world *w, uint32_t reason, int64_t ns)
+{
+	w->look.last_op = KVM_LPAGE_OP_MERGE;
+	w->look.last_reason = reason;
+	w->look.last_op_ns = ns;
+	if (!reason)
+		w->look.state = KVM_LPAGE_STATE_LARGE;
+}
+
+static const struct rebuild_stats *stats(const struct world *w)
+{
+	return rebuild_stats(w->rebuild);
+}
+
+static void end(struct world *w, int64_t now_ns, const char *want)
+{
+	assert_int_equal(rebuild_end(w->rebuild, (uint64_t)now_ns), 0);
+	fflush(w->f);
+	if (strcmp(w->text, want) != 0)
+		print_error("want:\n%sgot:\n%s", want, w->text);
+	assert_string_equal(w->text, want);
+	fclose(w->f);
+	free(w->text);
+	rebuild_free(w->rebuild);
+}
+
+static void one_conversion_is_exact(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 300 * MS);
+	tell(&w, 400 * MS);
+	to_private(&w, 1, 450 * MS);
+	tell(&w, 500 * MS);
+	/* Both within one look. */
+	to_shared(&w, 1, 1010 * MS);
+	to_private(&w, 1, 1020 * MS);
+	tell(&w, 1100 * MS);
+	assert_int_equal(stats(&w)->hidden, 0);
+	assert_int_equal(stats(&w)->accepts_assumed, 2);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n"
+	    "300 S 1 0 1\n450 P 1 0 1\n450 A 1 0 512\n"
+	    "1010 S 1 0 1\n1020 P 1 0 1\n1020 A 1 0 512\n5000 E\n");
+}
+
+/* The shared pages go up and down; A covers what came back before. */
+static void pages_come_back_in_parts(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 300 * MS);
+	w.look.to_shared_pages = 10;
+	tell(&w, 400 * MS);
+	to_private(&w, 1, 450 * MS);
+	w.look.to_private_pages = 4;
+	w.look.state = KVM_LPAGE_STATE_MIXED;
+	tell(&w, 500 * MS);
+	to_private(&w, 1, 600 * MS);
+	w.look.to_private_pages = 10;
+	tell(&w, 700 * MS);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n300 S 1 0 10\n450 P 1 6 4\n600 P 1 0 6\n600 A 1 0 512\n5000 E\n");
+}
+
+static void a_whole_region_is_converted_as_such(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 300 * MS);
+	w.look.to_shared_pages = 512;
+	w.look.shared = true;
+	tell(&w, 400 * MS);
+	to_private(&w, 1, 500 * MS);
+	w.look.to_private_pages = 512;
+	w.look.shared = false;
+	w.look.state = KVM_LPAGE_STATE_LARGE;
+	tell(&w, 600 * MS);
+	/* The kernel mapped it at 4 KiB: no conversion says so. */
+	w.look.state = KVM_LPAGE_STATE_TABLE;
+	tell(&w, 3600 * MS);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n300 S 1 0 512\n500 P 1 0 512\n500 A 1 0 512\n"
+	    "3600 S 1 0 1 became-table\n3600 P 1 0 1\n3600 A 1 0 512\n5000 E\n");
+}
+
+/* Four cycles within one look: three are spread over the time since the notice before. */
+static void hidden_ones_are_spread(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 4, 980 * MS);
+	to_private(&w, 4, 990 * MS);
+	tell(&w, 1000 * MS);
+	assert_int_equal(stats(&w)->hidden, 6);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n"
+	    "882 S 1 0 1 hidden\n892 P 1 0 1\n892 A 1 0 512\n"
+	    "915 S 1 0 1\n925 P 1 0 1\n925 A 1 0 512\n"
+	    "947 S 1 0 1\n957 P 1 0 1\n957 A 1 0 512\n"
+	    "980 S 1 0 1\n990 P 1 0 1\n990 A 1 0 512\n5000 E\n");
+}
+
+static void too_many_hidden_ones_are_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	/* Over the end of the counters. */
+	w.look.to_shared_events = w.look.to_private_events = UINT32_MAX - 10;
+	w.look.to_shared_pages = w.look.to_private_pages = UINT32_MAX - 10;
+	to_shared(&w, 0, 10 * MS);
+	to_private(&w, 0, 20 * MS);
+	tell(&w, 30 * MS);
+	to_shared(&w, 1000, 80 * MS);
+	to_private(&w, 1000, 90 * MS);
+	tell(&w, 100 * MS);
+	/* Each look is cut at so many cycles, of which one has the stamps. */
+	assert_int_equal(stats(&w)->hidden, 2 * 2 * (REBUILD_CYCLES_MAX - 1));
+	assert_int_equal(stats(&w)->left_out,
+			 2 * (UINT64_C(1000) - REBUILD_CYCLES_MAX) +
+				 2 * (UINT64_C(0xfffffff5) - REBUILD_CYCLES_MAX));
+	assert_int_equal(rebuild_end(w.rebuild, 200 * MS), 0);
+	fclose(w.f);
+	free(w.text);
+	rebuild_free(w.rebuild);
+}
+
+static void a_refusal_moves_the_accept(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 150 * MS);
+	tell(&w, 200 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_MAPPED, 500 * MS);
+	tell(&w, 600 * MS);
+	tried(&w, KVM_LPAGE_REASON_NONE, 900 * MS);
+	tell(&w, 1000 * MS);
+	assert_int_equal(stats(&w)->accepts_assumed, 0);
+	assert_int_equal(stats(&w)->accepts_tried, 1);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n700 A 1 0 512 tried\n5000 E\n");
+}
+
+/* Other refusals say nothing of it, and neither does one from before the last conversion. */
+static void other_refusals_do_not(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tried(&w, KVM_LPAGE_REASON_BUSY, 150 * MS);
+	tell(&w, 200 * MS);
+	to_shared(&w, 1, 600 * MS);
+	to_private(&w, 1, 610 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 605 * MS);
+	tell(&w, 700 * MS);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n"
+	    "600 S 1 0 1\n610 P 1 0 1\n610 A 1 0 512\n5000 E\n");
+}
+
+static void never_accepted_is_never_accepted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 150 * MS);
+	tell(&w, 200 * MS);
+	to_shared(&w, 1, 600 * MS);
+	tell(&w, 700 * MS);
+	end(&w, 5 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n600 S 1 0 1\n5000 E\n");
+}
+
+static void a_late_refusal_is_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tell(&w, 200 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
+	assert_int_equal(rebuild_passed(w.rebuild, 8 * S), 0);
+	tell(&w, 8 * S);
+	assert_int_equal(stats(&w)->accepts_contradicted, 1);
+	end(&w, 9 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n9000 E\n");
+}
+
+/* One region of each state, all from before. */
+static void what_was_before_is_made_up(void **state)
+{
+	static const uint32_t states[] = {KVM_LPAGE_STATE_LARGE, KVM_LPAGE_STATE_TABLE,
+					  KVM_LPAGE_STATE_MIXED, KVM_LPAGE_STATE_UNMAPPED};
+	struct world w;
+
+	(void)state;
+	begin(&w, false);
+	vm(&w, 3 * MS, 9, false);
+	for (uint64_t i = 0; i < 4; i++) {
+		w.look = (struct rebuild_look){
+			.rfn = 1000 + i,
+			.state = states[i],
+			.to_shared_events = 7,
+			.to_shared_pages = 20,
+			.to_private_events = 7,
+			.to_private_pages = states[i] == KVM_LPAGE_STATE_MIXED ? 15 : 20,
+			.to_shared_ns = -5 * S,
+			.to_private_ns = -4 * S,
+			.last_op_ns = REBUILD_NEVER,
+		};
+		tell(&w, 5 * MS);
+	}
+	rebuild_synced(w.rebuild);
+	assert_int_equal(stats(&w)->initial, 2);
+	/* The shared one comes back. */
+	w.look.rfn = 1002;
+	w.look.state = KVM_LPAGE_STATE_TABLE;
+	w.look.to_private_events++;
+	w.look.to_private_pages = 20;
+	w.look.to_private_ns = 700 * MS;
+	tell(&w, 800 * MS);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n"
+	    "0 S 1 512 1 was-table\n0 P 1 512 1\n0 A 1 512 512\n"
+	    "0 S 1 1024 5 was-shared\n700 P 1 1024 5\n700 A 1 1024 512\n5000 E\n");
+}
+
+/* Converted while all that was known was being told: its past is not the recording's. */
+static void the_past_is_not_counted(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, false);
+	vm(&w, 0, 9, false);
+	w.look.to_shared_events = w.look.to_shared_pages = 500;
+	w.look.to_private_events = w.look.to_private_pages = 499;
+	to_shared(&w, 0, 2 * MS);
+	to_private(&w, 1, 3 * MS);
+	tell(&w, 5 * MS);
+	rebuild_synced(w.rebuild);
+	assert_int_equal(stats(&w)->hidden, 0);
+	end(&w, 5 * S, "0 N 1 vm-1 8 12000\n2 S 1 0 1\n3 P 1 0 1\n3 A 1 0 512\n5000 E\n");
+}
+
+static void regions_are_put_in_order(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 500 * MS);
+	tell(&w, 600 * MS);
+	w.look = (struct rebuild_look){.rfn = 3, .to_private_ns = REBUILD_NEVER};
+	to_shared(&w, 1, 400 * MS);
+	tell(&w, 610 * MS);
+	/* This one comes when 5 s have been written: moved, and counted. */
+	w.look.rfn = 4;
+	w.look.to_shared_ns = 4 * S;
+	assert_int_equal(rebuild_gap(w.rebuild, 5 * S, REBUILD_LOST, 3), 0);
+	assert_int_equal(rebuild_passed(w.rebuild, 9 * S), 0);
+	tell(&w, 9 * S);
+	assert_int_equal(stats(&w)->late, 1);
+	assert_int_equal(stats(&w)->lost, 3);
+	end(&w, 10 * S,
+	    "0 N 1 vm-1 8 12000\n400 S 1 512 1\n500 S 1 0 1\n5000 lost 3\n5000 S 1 1024 1\n"
+	    "10000 E\n");
+}
+
+static void vms_come_and_go(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tell(&w, 200 * MS);
+	assert_int_equal(rebuild_vm_gone(w.rebuild, 300 * MS, 9), 0);
+	assert_int_equal(rebuild_vm_gone(w.rebuild, 300 * MS, 9), 0);
+	/* What is told of it now is told of none. */
+	tell(&w, 310 * MS);
+	/* The link was away: the same one again. An id of the trace is not used twice. */
+	vm(&w, 400 * MS, 9, false);
+	tell(&w, 410 * MS);
+	rebuild_synced(w.rebuild);
+	assert_int_equal(stats(&w)->vms, 2);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n300 X 1\n"
+	    "400 N 2 vm-2 8 12000\n400 S 2 0 1 was-table\n400 P 2 0 1\n400 A 2 0 512\n5000 E\n");
+}
+
+static void raw_keeps_names_and_numbers(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, true);
+	vm(&w, 0, 9, true);
+	rebuild_synced(w.rebuild);
+	to_shared(&w, 1, 100 * MS);
+	tell(&w, 200 * MS);
+	/* Written by now, with as many regions as were known of. */
+	assert_int_equal(rebuild_passed(w.rebuild, 5 * S), 0);
+	w.look.rfn = 99;
+	w.look.to_shared_ns = 4900 * MS;
+	tell(&w, 5 * S);
+	assert_int_equal(w.widened, 100);
+	end(&w, 6 * S, "0 N 1 web-1 71 12000 vm\n100 S 1 35840 1\n4900 S 1 50688 1\n6000 E\n");
+}
+
+/* ---- the file ---- */
+
+static const struct trace_costs costs = {30000, 45000, 12000};
+
+static void make_dir(char *dir, char *path, size_t size)
+{
+	strcpy(dir, "/tmp/test_record.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, size, "%s/t", dir);
+}
+
+static void the_file_is_its_owners_and_new(void **state)
+{
+	char dir[32], path[64], other[64];
+	struct record_file file;
+	struct stat st;
+	mode_t mask = umask(0);
+
+	(void)state;
+	make_dir(dir, path, sizeof(path));
+	snprintf(other, sizeof(other), "%s/link", dir);
+	assert_int_equal(record_file_open(&file, path, false, 1 << 20), 0);
+	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(record_file_open(&file, path, false, 1 << 20), -EEXIST);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(record_file_open(&file, path, true, 1 << 20), 0);
+	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* Nothing else is written to, by force or not. */
+	assert_int_equal(symlink(path, other), 0);
+	assert_int_equal(record_file_open(&file, other, true, 1 << 20), -ELOOP);
+	assert_int_equal(record_file_open(&file, "/dev/null", true, 1 << 20), -ENOTSUP);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	umask(mask);
+}
+
+/* Reads it to its end; returns how many conversions it has. */
+static unsigned int read_file(const char *path, uint64_t *ret_regions, uint64_t *ret_end_ns)
+{
+	struct trace_reader *reader;
+	struct trace_record record;
+	unsigned int nr = 0;
+	int more = 0;
+
+	assert_int_equal(trace_open(path, &reader), 0);
+	while ((more = trace_next(reader, &record)) > 0) {
+		nr += record.op <= TRACE_ACCEPT;
+		if (record.op == TRACE_VM)
+			*ret_regions = record.regions;
+		if (record.op == TRACE_END)
+			*ret_end_ns = record.t_ns;
+	}
+	if (more < 0)
+		print_error("%s\n", trace_error(reader));
+	assert_int_equal(more, 0);
+	trace_close(reader);
+	return nr;
+}
+
+static void a_full_file_ends_well(void **state)
+{
+	struct rebuild_out out = {.record = {.op = TRACE_VM,
+					     .vm_id = 1,
+					     .name = "vm-1",
+					     .regions = 2,
+					     .walk_ns_per_s = 12000}};
+	const struct rebuild_stats none = {0};
+	uint64_t regions = 0, end_ns = 0;
+	unsigned int nr = 0;
+	struct record_file file;
+	char dir[32], path[64];
+	struct stat st;
+	int r = 0;
+
+	(void)state;
+	make_dir(dir, path, sizeof(path));
+	assert_int_equal(record_file_open(&file, path, false, 8192), 0);
+	assert_int_equal(record_file_header(&file, &costs, false), 0);
+	assert_int_equal(record_file_write(&file, &out), 0);
+	out.mark = REBUILD_HIDDEN;
+	for (; r == 0; nr++) {
+		out.record = (struct trace_record){
+			.t_ns = nr, .op = TRACE_TO_SHARED, .vm_id = 1, .gfn = 5, .npages = 1};
+		r = record_file_write(&file, &out);
+		if (nr == 3)
+			assert_int_equal(record_file_widen(&file, 1, 4000), 0);
+	}
+	assert_int_equal(r, RECORD_FILE_FULL);
+	assert_int_equal(record_file_end(&file, nr, &none), 0);
+	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 7000 && st.st_size <= 8192);
+	assert_int_equal(read_file(path, &regions, &end_ns), nr - 1);
+	assert_int_equal(regions, 4000);
+	assert_int_equal(end_ns, nr);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+	const struct rebuild_stats none = {0};
+	struct record_file file = {.max_bytes = 1 << 20, .f = fopen("/dev/full", "w")};
+
+	(void)state;
+	assert_non_null(file.f);
+	(void)record_file_header(&file, &costs, false);
+	(void)record_file_end(&file, 5, &none);
+	assert_int_equal(record_file_close(&file), -ENOSPC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_conversion_is_exact),
+		cmocka_unit_test(pages_come_back_in_parts),
+		cmocka_unit_test(a_whole_region_is_converted_as_such),
+		cmocka_unit_test(hidden_ones_are_spread),
+		cmocka_unit_test(too_many_hidden_ones_are_counted),
+		cmocka_unit_test(a_refusal_moves_the_accept),
+		cmocka_unit_test(other_refusals_do_not),
+		cmocka_unit_test(never_accepted_is_never_accepted),
+		cmocka_unit_test(a_late_refusal_is_counted),
+		cmocka_unit_test(what_was_before_is_made_up),
+		cmocka_unit_test(the_past_is_not_counted),
+		cmocka_unit_test(regions_are_put_in_order),
+		cmocka_unit_test(vms_come_and_go),
+		cmocka_unit_test(raw_keeps_names_and_numbers),
+		cmocka_unit_test(the_file_is_its_owners_and_new),
+		cmocka_unit_test(a_full_file_ends_well),
+		cmocka_unit_test(a_full_disk_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
