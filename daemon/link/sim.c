@@ -55,6 +55,7 @@ struct sim {
 	unsigned int busy_percent;
 	unsigned int interrupt_percent;
 	unsigned int lose_percent;
+	bool untold_loss;
 	uint64_t stall_us;
 	uint64_t vanish_ns; /* host time; 0: never */
 	struct lp_link_stats stats;
@@ -90,15 +91,24 @@ static bool chance(struct sim *sim, unsigned int percent)
 
 /* ---- events ---- */
 
-/* Is an event lost? The listener hears of every second loss only. */
+/* Is an event lost? */
 static bool lost(struct sim *sim)
 {
 	if (!chance(sim, sim->lose_percent))
 		return false;
 	sim->stats.lost[LP_LOSS_OVERRUN]++;
-	if (chance(sim, 50) && sim->link.events->loss)
-		sim->link.events->loss(sim->link.ctx, LP_LOSS_OVERRUN);
+	sim->untold_loss = true;
 	return true;
+}
+
+/* As a socket does: not how many, and not which. */
+static void tell_loss(struct sim *sim)
+{
+	if (!sim->untold_loss || !sim->present)
+		return;
+	sim->untold_loss = false;
+	if (sim->link.events->loss)
+		sim->link.events->loss(sim->link.ctx, LP_LOSS_OVERRUN);
 }
 
 static void on_vm_new(void *ctx, struct sim_vm *vm)
@@ -450,6 +460,7 @@ static void step(struct sim *sim, uint64_t now_ns)
 	}
 	tell_changes(sim);
 	answer_requests(sim);
+	tell_loss(sim);
 	finish(sim);
 }
 
@@ -479,6 +490,16 @@ void lp_sim_advance(struct lp_link *link, uint64_t now_ns)
 	if (now_ns > sim->virtual_ns)
 		sim->virtual_ns = now_ns;
 	step(sim, sim->virtual_ns);
+}
+
+uint64_t lp_sim_next_ns(const struct lp_link *link)
+{
+	return next_ns((const struct sim *)link);
+}
+
+const struct sim_host *lp_sim_host(const struct lp_link *link)
+{
+	return &((const struct sim *)link)->host;
 }
 
 bool lp_sim_ended(const struct lp_link *link)

@@ -10,6 +10,8 @@
 
 #include "daemon/link/link.h"
 
+struct sim_host;
+
 #define SIM_EPOCH_NS UINT64_C(1000000000)
 
 /*
@@ -21,7 +23,7 @@
  *	score=FILE	at the end of the trace: cost, optimum and counts as JSON
  *	busy=P		refuses P percent of the tries as busy
  *	interrupt=P	leaves the rest of P percent of the operations undone as interrupted
- *	lose=P		loses P percent of the events, and says so half of the time
+ *	lose=P		loses P percent of the events; a row of losses is told of once
  *	stall=TIME_US	every batch stalls its VM that long
  *	vanish=T	the family is absent from second T of the trace on, for 5 seconds
  *	seed=N		of the chances above
@@ -33,7 +35,13 @@ int lp_sim_new(struct event_base *base, const char *spec, struct lp_link **ret, 
 /* Lets a virtual host's time pass until @now_ns (ops->now_ns), applying the trace on the way. */
 void lp_sim_advance(struct lp_link *link, uint64_t now_ns);
 
+/* When a virtual host has something to do next: 0 at once, UINT64_MAX never. */
+uint64_t lp_sim_next_ns(const struct lp_link *link);
+
 /* Has the trace come to its end? Never with loop. */
 bool lp_sim_ended(const struct lp_link *link);
+
+/* The host itself, to compare with what a daemon knows of it. */
+const struct sim_host *lp_sim_host(const struct lp_link *link);
 
 #endif
