@@ -86,13 +86,13 @@ struct config_global {
 
 /* defaults: and rules: what holds for a VM. Fields: CONFIG_SETTING_KEYS. */
 struct config_settings {
-#define X(field, key, type, min, max, def, doc) config_##type##_value field;
+#define X(field, key, type, min, max, def, tune, doc) config_##type##_value field;
 	CONFIG_SETTING_KEYS(X)
 #undef X
 };
 
 enum config_setting_key {
-#define X(field, key, type, min, max, def, doc) CONFIG_SETTING_##field,
+#define X(field, key, type, min, max, def, tune, doc) CONFIG_SETTING_##field,
 	CONFIG_SETTING_KEYS(X)
 #undef X
 		CONFIG_SETTING_END,

@@ -3,7 +3,9 @@
  * The one table of configuration keys. It makes the structs of config.h, and drives parsing, range
  * checks, printing, /etc/tdx-lpage.yaml and tdx-lpage.yaml(5).
  *
- * X(field, "key", TYPE, min, max, "default", "doc")
+ * X(field, "key", TYPE, min, max, "default", "doc"); for settings X(field, "key", TYPE, min, max,
+ * "default", "values that `tdx-lpctl tune` tries, with blanks", "doc"), NULL where it tries none: what
+ * a simulation cannot show, costs that are measured, and what is a matter of safety.
  *
  * Fields hold ns, ns per second, events per second or millionths, as their names say. min and max
  * are written as in the file. The types are those of enum config_type.
@@ -30,43 +32,45 @@
 	  "How often one line per VM sums up what was done.")
 
 #define CONFIG_SETTING_KEYS(X)                                                                     \
-	X(mode, "mode", MODE, NULL, NULL, "managed",                                               \
+	X(mode, "mode", MODE, NULL, NULL, "managed", NULL,                                         \
 	  "Who may merge: off, nobody; managed, this daemon and the VMM; fault, also the kernel "  \
 	  "by itself after page faults. The VMM can only make it stricter.")                       \
-	X(policy, "policy", POLICY, NULL, NULL, "adaptive",                                        \
+	X(policy, "policy", POLICY, NULL, NULL, "adaptive", "adaptive threshold eager",            \
 	  "When to merge: adaptive learns from the past conversions of each region; threshold "    \
 	  "waits for quiet-time; eager merges at once; never merges nothing.")                     \
-	X(dry_run, "dry-run", BOOL, NULL, NULL, "false",                                           \
+	X(dry_run, "dry-run", BOOL, NULL, NULL, "false", NULL,                                     \
 	  "Decide and log, but ask the kernel for nothing.")                                       \
-	X(min_quiet_ns, "min-quiet", DURATION, "0s", "1h", "0s",                                   \
+	X(min_quiet_ns, "min-quiet", DURATION, "0s", "1h", "0s", "0s 20ms 100ms 500ms 2s 10s",     \
 	  "Never merge a region sooner than this after its last conversion; the kernel enforces "  \
 	  "it.")                                                                                   \
 	X(quiet_time_ns, "quiet-time", DURATION, "0s", "24h", "5s",                                \
+	  "10ms 100ms 500ms 1s 2s 5s 10s 20s 60s",                                                 \
 	  "Policy threshold merges a region this long after its last conversion.")                 \
-	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "1000/s",                      \
+	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "1000/s", NULL,                \
 	  "Most merges tried per second and VM.")                                                  \
-	X(batch, "batch", COUNT, "1", "64", "32",                                                  \
+	X(batch, "batch", COUNT, "1", "64", "32", NULL,                                            \
 	  "Most regions merged under one TLB tracking cycle. Nothing waits to fill a batch.")      \
-	X(max_stall_ns, "max-stall", DURATION, "50us", "1s", "2ms",                                \
+	X(max_stall_ns, "max-stall", DURATION, "50us", "1s", "2ms", NULL,                          \
 	  "Longest time that a vCPU may wait for a batch. Bounds the batch, and stops a VM's "     \
 	  "merges for a while when it is exceeded.")                                               \
-	X(notify_interval_ns, "notify-interval", DURATION, "10ms", "60s", "100ms",                 \
+	X(notify_interval_ns, "notify-interval", DURATION, "10ms", "60s", "100ms", NULL,           \
 	  "Least time between two notices from the kernel that a VM's regions changed.")           \
-	X(walk_cost_ns_per_s, "walk-cost", COST, "0us/s", "100ms/s", "12us/s",                     \
+	X(walk_cost_ns_per_s, "walk-cost", COST, "0us/s", "100ms/s", "12us/s", NULL,               \
 	  "What a region costs its guest per second while it is mapped at 4 KiB, in time lost "    \
 	  "to page walks. An estimate: it cannot be measured on TDX.")                             \
-	X(merge_cost_ns, "merge-cost", DURATION, "100ns", "100ms", "30us",                         \
+	X(merge_cost_ns, "merge-cost", DURATION, "100ns", "100ms", "30us", NULL,                   \
 	  "What one merge costs.")                                                                 \
-	X(split_cost_ns, "split-cost", DURATION, "100ns", "100ms", "45us",                         \
+	X(split_cost_ns, "split-cost", DURATION, "100ns", "100ms", "45us", NULL,                   \
 	  "What one split costs when a conversion hits a region that was merged.")                 \
-	X(fail_cost_ns, "fail-cost", DURATION, "100ns", "100ms", "12us",                           \
+	X(fail_cost_ns, "fail-cost", DURATION, "100ns", "100ms", "12us", NULL,                     \
 	  "What one refused try costs.")                                                           \
-	X(learn_costs, "learn-costs", BOOL, NULL, NULL, "true",                                    \
+	X(learn_costs, "learn-costs", BOOL, NULL, NULL, "true", NULL,                              \
 	  "Replace the costs by what the kernel measures, within a quarter to four times the "     \
 	  "values given here.")                                                                    \
 	X(hold_after, "hold-after", COUNT_PER, "1/1s", "1000/1h", "false",                         \
+	  "false 3/2s 3/10s 5/30s",                                                                \
 	  "Hold a region at 4 KiB after this many conversions within this time, such as 3/60s.")   \
-	X(hold_for_ns, "hold-for", DURATION, "1s", "1h", "60s",                                    \
+	X(hold_for_ns, "hold-for", DURATION, "1s", "1h", "60s", "10s 60s 300s",                    \
 	  "A hold ends after this time without a conversion.")
 
 /*

@@ -60,7 +60,7 @@ static const struct mapping global_mapping = {find_global, read_global, global_n
 /* ---- defaults ---- */
 
 static const char *const setting_names[] = {
-#define X(field, key, type, min, max, def, doc) key,
+#define X(field, key, type, min, max, def, tune, doc) key,
 	CONFIG_SETTING_KEYS(X) NULL
 #undef X
 };
@@ -152,7 +152,7 @@ static const struct mapping match_mapping = {find_match, read_match, match_names
 enum { RULE_NAME, RULE_MATCH, RULE_SETTINGS };
 
 static const char *const rule_names[] = {"name", "match",
-#define X(field, key, type, min, max, def, doc) key,
+#define X(field, key, type, min, max, def, tune, doc) key,
 					 CONFIG_SETTING_KEYS(X) NULL
 #undef X
 };
@@ -327,7 +327,7 @@ static void complete_rules(struct config *config)
 		uint64_t set = config->rules[i].set;
 
 		*settings = config->defaults;
-#define X(field, key, type, min, max, def, doc)                                                    \
+#define X(field, key, type, min, max, def, tune, doc)                                              \
 	if (set & UINT64_C(1) << CONFIG_SETTING_##field)                                           \
 		settings->field = given.field;
 		CONFIG_SETTING_KEYS(X)

@@ -69,11 +69,12 @@ const struct config_name config_vm_type_names[] = {
 };
 
 #define X(field, key, type, min, max, def, doc)                                                    \
-	{key, CONFIG_TYPE_##type, offsetof(struct config_global, field), min, max, def, doc},
+	{key, CONFIG_TYPE_##type, offsetof(struct config_global, field), min, max, def, NULL, doc},
 static const struct config_key global_rows[] = {CONFIG_GLOBAL_KEYS(X)};
 #undef X
-#define X(field, key, type, min, max, def, doc)                                                    \
-	{key, CONFIG_TYPE_##type, offsetof(struct config_settings, field), min, max, def, doc},
+#define X(field, key, type, min, max, def, tune, doc)                                              \
+	{key, CONFIG_TYPE_##type, offsetof(struct config_settings, field), min, max, def, tune,    \
+	 doc},
 static const struct config_key setting_rows[] = {CONFIG_SETTING_KEYS(X)};
 #undef X
 #define X(field, key, type, doc)                                                                   \

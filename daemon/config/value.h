@@ -19,6 +19,7 @@ struct config_key {
 	const char *min; /* as written in the file; NULL where the type has no order */
 	const char *max;
 	const char *def;
+	const char *tune; /* values worth trying, with blanks; NULL: none are */
 	const char *doc;
 };
 

@@ -292,6 +292,28 @@ const struct ctl_verb ctl_verbs[] = {
 			     CTL_COMPLETE_FILE}},
 	},
 	{
+		.name = "tune",
+		.args = "",
+		.help = "look for settings that would have cost less on a trace",
+		.about =
+			"Needs no daemon. Runs the policy over the trace again and again, with the "
+			"values that tdx-lpage.yaml(5) calls tunable, and writes the best as a "
+			"configuration with comments. It is fitted to every other VM, or to the "
+			"first part of the trace when there are less than four, and checked on the "
+			"rest; what gains nothing there is not proposed. Estimates: the costs of "
+			"merges, splits and page walks are those of the trace.",
+		.run = verb_tune,
+		.options = {{"--trace", "FILE", "the trace (lptrace 1)", CTL_COMPLETE_FILE, false},
+			    {"--config", "FILE",
+			     "what to begin from; the built-in defaults when left out",
+			     CTL_COMPLETE_FILE, false},
+			    {"--objective", "cost",
+			     "what shall be small: the cost, as simulate has it", 0, false},
+			    {"--budget", "N|TIME",
+			     "so many runs at most, or so long, such as 60s; 400 runs when left out",
+			     0, false}},
+	},
+	{
 		.name = "help",
 		.args = "[VERB]",
 		.help = "this, or more about a verb",

@@ -47,6 +47,9 @@ int verb_doctor(struct ctl *ctl);
 /* simulate.c */
 int verb_simulate(struct ctl *ctl);
 
+/* tune.c */
+int verb_tune(struct ctl *ctl);
+
 /* help.c */
 int verb_help(struct ctl *ctl);
 int verb_complete(struct ctl *ctl);

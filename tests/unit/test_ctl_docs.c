@@ -84,7 +84,13 @@ static void put_keys(FILE *f, const struct config_keys *keys)
 		}
 		fputs(" Default: ", f);
 		put_plain(f, key->def);
-		fputs(".\n\n", f);
+		fputs(".", f);
+		if (key->tune) {
+			fputs(" Tunable: ", f);
+			put_plain(f, key->tune);
+			fputs(".", f);
+		}
+		fputs("\n\n", f);
 	}
 }
 
