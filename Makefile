@@ -200,6 +200,11 @@ check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRC
 check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=word)
 	@scripts/run-tests $(call only,$(call test_program,$(unit_SRCS)))
 
+.PHONY: check-report
+check-report: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ## The page of simulate --report, drawn by a browser (to build/report)
+	@$(call deps,build report)
+	@scripts/run-tests -l $(BUILD)/test-logs tests/report/draw.py
+
 .PHONY: check-vm
 check-vm: ## Build the patched kernels, run them in QEMU
 	@$(call deps,build kernel vm)

@@ -177,7 +177,7 @@ static void draw_labels(const struct svg_plot *plot, struct curve *curves, size_
 			svg_text(plot->f, plot->right + 28, curve->label + 4, "label", "%s",
 				 curve->name);
 		else
-			svg_text(plot->f, plot->right + 28, curve->label + 4, "label", "%s %.1f%%",
+			svg_text(plot->f, plot->right + 28, curve->label + 4, "label", "%s %.4g%%",
 				 curve->name, curve->mean);
 	}
 }

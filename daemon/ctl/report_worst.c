@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <linux/kvm_lpage.h>
 #include <math.h>
+#include <string.h>
 
 #include "daemon/ctl/report_page.h"
 #include "daemon/ctl/report_svg.h"
@@ -18,6 +19,8 @@
 #define STRIP_TOP	7
 #define STRIP		16
 #define HEIGHT		48
+
+#define LONG_NAME 16
 
 /* The runs of columns in which something is marked. */
 static void draw_marks(FILE *f, const uint32_t *marks, int top, const char *class)
@@ -187,7 +190,9 @@ static void print_region(FILE *f, const struct report_page *page, size_t i, uint
 	const struct report_vm *vm = report_facts_vm(page->facts, region->vm_id);
 	const char *name = vm ? vm->name : "";
 
-	fputs("<tr>\n<th scope=\"row\" class=\"vm\">", f);
+	/* A long name takes some lines instead of most of the table. */
+	fprintf(f, "<tr>\n<th scope=\"row\" class=\"vm%s\">",
+		strlen(name) > LONG_NAME ? " long" : "");
 	report_text(f, name);
 	fprintf(f, " <span class=\"dim\">(%" PRIu32 ")</span></th>\n", region->vm_id);
 	fprintf(f,
