@@ -156,10 +156,10 @@ void report_draw_intervals(FILE *f, const struct report_page *page)
 	at = svg_legend(f, 0, 14, "b-converted", "ended by a conversion");
 	svg_legend(f, at, 14, "b-cut", "until the VM or the trace ended");
 	draw_ticks(&plot, &x, &y);
+	draw_bars(&plot, run, &x, &y, first, last);
 	/* Those of extreme costs are nowhere near. */
 	if (marked && least_ns >= x.from && most_ns <= x.to)
 		draw_break_even(&plot, &x, least_ns, most_ns);
-	draw_bars(&plot, run, &x, &y, first, last);
 	svg_axes(&plot, "length of the interval", "intervals");
 	svg_end(f);
 }

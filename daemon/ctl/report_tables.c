@@ -138,7 +138,7 @@ void report_print_figures(FILE *f, const struct report_page *page)
 	figure(f, "Cost", report_ns((double)result->cost_ns, 4, text));
 	figure(f, "Optimum", report_ns((double)result->opt_ns, 4, text));
 	snprintf(text, sizeof(text), isnan(coverage) ? "–" : "%.4g%%", coverage);
-	figure(f, "Coverage", text);
+	figure(f, "Mean coverage", text);
 	figure(f, "Merges", report_count(result->merges, text));
 	fputs("</dl>\n", f);
 }
