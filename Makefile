@@ -8,6 +8,7 @@
 #   daemon/ctl/main.c                                           tdx-lpctl
 #   tests/lib/*.c                                               libtest.a, linked to every test
 #   tests/{unit,property,system}/*.c                            one program each, linked to all libraries
+#   tests/bench/*.c                                             bench, one program, linked to all libraries
 # Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -185,7 +186,7 @@ T ?=
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
--include tests/traces/build.mk
+-include tests/traces/build.mk tests/bench/build.mk
 
 .PHONY: check-deps
 check-deps:

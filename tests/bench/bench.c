@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/bench/bench.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+double bench_cpu_s(void)
+{
+	return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+}
+
+uint64_t bench_now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t bench_random(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return *state >> 33;
+}
+
+size_t bench_resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	size_t pages = 0;
+
+	if (!f || fscanf(f, "%*s %zu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void bench_progress(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	if (!isatty(STDERR_FILENO))
+		fputc('\n', stderr);
+	fflush(stderr);
+}
+
+/* ---- percentiles ---- */
+
+int samples_add(struct samples *samples, uint64_t value)
+{
+	if (samples->nr == samples->room) {
+		size_t room = samples->room ? 2 * samples->room : 1024;
+		uint64_t *values = realloc(samples->values, room * sizeof(*values));
+
+		if (!values)
+			return -ENOMEM;
+		samples->values = values;
+		samples->room = room;
+	}
+	samples->values[samples->nr++] = value;
+	return 0;
+}
+
+void samples_done(struct samples *samples)
+{
+	free(samples->values);
+	*samples = (struct samples){0};
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+uint64_t samples_percentile(struct samples *samples, double percent)
+{
+	if (!samples->nr)
+		return 0;
+	qsort(samples->values, samples->nr, sizeof(*samples->values), compare);
+	return samples->values[(size_t)((double)(samples->nr - 1) * percent / 100)];
+}
+
+void samples_report(struct samples *samples, json_t *ret, const char *key, const char *unit)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} ranks[] = {{"p50", 50}, {"p99", 99}, {"max", 100}};
+	char name[96];
+
+	for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
+		uint64_t value = samples_percentile(samples, ranks[i].percent);
+
+		snprintf(name, sizeof(name), "%s_%s_%s", key, ranks[i].name, unit);
+		json_object_set_new(ret, name, json_integer((json_int_t)value));
+	}
+}
