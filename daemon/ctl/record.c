@@ -193,7 +193,7 @@ static void on_synced(struct record *rec, const json_t *record)
 {
 	(void)record;
 	rebuild_synced(rec->rebuild);
-	if (rebuild_stats(rec->rebuild)->vms || rec->waits)
+	if (!ctl_option(rec->ctl, "--vm") || rebuild_stats(rec->rebuild)->vms || rec->waits)
 		return;
 	rec->waits = true;
 	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for one to come\n");

@@ -87,6 +87,14 @@ static double holds(const struct config_settings *s)
 	return s->hold_for_ns <= 10000 * MS ? 500 : 990;
 }
 
+/* A longer minimum helps, until there are holds. */
+static double overtaken(const struct config_settings *s)
+{
+	if (s->hold_after.count)
+		return 500;
+	return s->min_quiet_ns ? 900 : 1000;
+}
+
 static void the_words_are_values(void **state)
 {
 	unsigned int tunable = 0, words = 0;
@@ -151,6 +159,17 @@ static void nothing_to_gain_changes_nothing(void **state)
 	for (size_t i = 0; i < config_setting_keys.nr; i++)
 		assert_true(tune_same(&result.best, &base, &config_setting_keys.keys[i]));
 	assert_true(result.best_cost == result.base_cost);
+}
+
+static void what_no_longer_matters_goes_back(void **state)
+{
+	struct land land = {.cost = overtaken};
+	struct tune_result result = search(&land, 1000, 1);
+
+	(void)state;
+	assert_true(result.best.hold_after.count > 0);
+	assert_int_equal(result.best.min_quiet_ns, 0);
+	assert_true(result.best_cost == 500);
 }
 
 static void budgets_are_kept(void **state)
@@ -303,6 +322,7 @@ int main(void)
 		cmocka_unit_test(it_finds_what_is_not_listed),
 		cmocka_unit_test(keys_that_belong_together),
 		cmocka_unit_test(nothing_to_gain_changes_nothing),
+		cmocka_unit_test(what_no_longer_matters_goes_back),
 		cmocka_unit_test(budgets_are_kept),
 		cmocka_unit_test(bad_points_are_dropped_early),
 		cmocka_unit_test(a_run_that_fails_ends_it),
