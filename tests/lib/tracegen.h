@@ -27,9 +27,20 @@
 	X(PATTERN, "pattern",                                                                      \
 	  "each region repeats a few lengths, each beyond a plausible threshold")
 
+/* The second family: four guests of few, plain behaviours; tests/lib/traceplain.c. */
+#define TRACEGEN_PLAIN_KINDS(X)                                                                    \
+	X(PLAIN_BOOT, "plain-boot", "conversions while the guests boot, then quiet")               \
+	X(PLAIN_WEB, "plain-web", "one-off conversions all along, hot rings, bursty buffers")      \
+	X(PLAIN_DATABASE, "plain-database", "Poisson around break-even, heavy tails, a hot log")   \
+	X(PLAIN_BURSTS, "plain-bursts", "bursts of conversions ms apart, then idle")               \
+	X(PLAIN_PHASES, "plain-phases", "busy and idle phases of the whole guest")                 \
+	X(PLAIN_THRASH, "plain-thrash", "converted again at once, all the time")                   \
+	X(PLAIN_FLEET, "plain-fleet", "a dozen guests of these kinds, some started later")         \
+	X(PLAIN_ADVERSARY, "plain-adversary", "each region is converted just after a threshold")
+
 enum tracegen_kind {
 #define X(id, name, doc) TRACEGEN_##id,
-	TRACEGEN_KINDS(X)
+	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X)
 #undef X
 		TRACEGEN_KINDS_END,
 };

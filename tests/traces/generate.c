@@ -10,7 +10,7 @@ static int usage(FILE *f)
 {
 	fprintf(f, "usage: generate KIND SEED [SCALE]\n\nKINDs:\n");
 	for (int kind = 0; kind < TRACEGEN_KINDS_END; kind++)
-		fprintf(f, "  %-10s %s\n", tracegen_name((enum tracegen_kind)kind),
+		fprintf(f, "  %-15s %s\n", tracegen_name((enum tracegen_kind)kind),
 			tracegen_doc((enum tracegen_kind)kind));
 	return f == stdout ? 0 : 2;
 }
