@@ -24,7 +24,7 @@
  */
 #define NOISE 0.02
 
-enum verdict { AS_GOOD, OVERFITTED, BETTER };
+enum verdict { AS_GOOD, UNCHECKED, OVERFITTED, BETTER };
 
 struct tune {
 	struct ctl *ctl;
@@ -152,6 +152,8 @@ static int tune_it(struct tune *tune)
 	tune->held_gain = gain_of(tune->held_base, tune->held_cost);
 	if (tune->fit_gain < NOISE)
 		tune->verdict = AS_GOOD;
+	else if (tune->held_base <= 0)
+		tune->verdict = UNCHECKED;
 	else
 		tune->verdict = tune->held_gain < NOISE ? OVERFITTED : BETTER;
 	return err;
@@ -246,18 +248,24 @@ static int write_fragment(struct tune *tune, FILE *f, json_t *keys)
 			"# the %s are as good: the best that was found costs %.1f %% less, and less "
 			"than %.0f %% is noise\n",
 			base_name(tune), 100 * tune->fit_gain, 100 * NOISE);
+	else if (tune->verdict == UNCHECKED)
+		fprintf(f,
+			"# %.1f %% less than the %s on what was fitted, but in the rest there is "
+			"nothing to check it on: record for longer\n",
+			100 * tune->fit_gain, base_name(tune));
 	else
 		fprintf(f,
-			"# the %s are as good: %.1f %% less on what was fitted, but %+.1f %% on the "
+			"# the %s are as good: %.1f %% less on what was fitted, but %.1f %% %s on the "
 			"check; that is overfitting\n",
-			base_name(tune), 100 * tune->fit_gain, -100 * tune->held_gain);
+			base_name(tune), 100 * tune->fit_gain, 100 * fabs(tune->held_gain),
+			tune->held_gain < 0 ? "more" : "less");
 	fputs("version: 1\n", f);
 	return 0;
 }
 
 static json_t *report_json(const struct tune *tune, const char *yaml, json_t *keys)
 {
-	static const char *const verdicts[] = {"as_good", "overfitted", "better"};
+	static const char *const verdicts[] = {"as_good", "unchecked", "overfitted", "better"};
 	const struct tune_result *result = &tune->result;
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:f, s:I, s:I, s:f, s:O, s:s}",

@@ -10,14 +10,15 @@
 #define VMS_MIN	    4	  /* for a split by VMs */
 #define RECORDS_MIN 20000 /* for levels */
 
+enum which_vms { ALL_VMS, EVEN_VMS, ODD_VMS };
+
 /* What a first reading finds out. */
 struct census {
 	uint64_t records;
 	uint64_t end_ns;
+	uint32_t *vms; /* those that convert, in the order of their first conversions */
 	unsigned int nr_vms;
 };
-
-enum which_vms { ALL_VMS, EVEN_VMS, ODD_VMS };
 
 static int complain(const char *path, const struct trace_reader *reader, int err, char *error,
 		    size_t size)
@@ -29,44 +30,55 @@ static int complain(const char *path, const struct trace_reader *reader, int err
 	return err;
 }
 
-static int count(const char *path, struct census *ret, char *error, size_t size)
+static unsigned int rank(const struct census *census, uint32_t vm_id)
+{
+	unsigned int i = 0;
+
+	while (i < census->nr_vms && census->vms[i] != vm_id)
+		i++;
+	return i;
+}
+
+static int take(struct census *census, const struct trace_record *record)
+{
+	uint32_t *vms;
+
+	census->records++;
+	census->end_ns = record->t_ns;
+	if (record->op != TRACE_TO_SHARED || rank(census, record->vm_id) < census->nr_vms)
+		return 0;
+	vms = reallocarray(census->vms, census->nr_vms + 1, sizeof(*vms));
+	if (!vms)
+		return -ENOMEM;
+	census->vms = vms;
+	census->vms[census->nr_vms++] = record->vm_id;
+	return 0;
+}
+
+static int count(const char *path, struct census *census, char *error, size_t size)
 {
 	struct trace_reader *reader;
 	struct trace_record record;
 	int more = trace_open(path, &reader);
 
-	if (!more) {
-		while ((more = trace_next(reader, &record)) > 0) {
-			ret->records++;
-			ret->nr_vms += record.op == TRACE_VM;
-			ret->end_ns = record.t_ns;
-		}
-	}
+	while (more >= 0 && (more = trace_next(reader, &record)) > 0)
+		more = take(census, &record);
 	if (more < 0)
 		complain(path, reader, more, error, size);
 	trace_close(reader);
 	return more;
 }
 
-/* Is the VM among those that are wanted? VMs are numbered as they come. */
-struct chosen {
-	enum which_vms which;
-	uint32_t *ids;
-	unsigned int nr;
-};
-
-static bool is_chosen(const struct chosen *chosen, uint32_t vm_id)
+/* Is the VM among those that are wanted? One that converts nothing is in neither half. */
+static bool is_chosen(const struct census *census, enum which_vms which, uint32_t vm_id)
 {
-	if (chosen->which == ALL_VMS)
-		return true;
-	for (unsigned int i = 0; i < chosen->nr; i++) {
-		if (chosen->ids[i] == vm_id)
-			return i % 2 == (chosen->which == ODD_VMS);
-	}
-	return false;
+	unsigned int i = rank(census, vm_id);
+
+	return which == ALL_VMS || (i < census->nr_vms && i % 2 == (which == ODD_VMS));
 }
 
-static int copy(FILE *f, struct trace_reader *reader, struct chosen *chosen, uint64_t end_ns)
+static int copy(FILE *f, struct trace_reader *reader, const struct census *census,
+		enum which_vms which, uint64_t end_ns)
 {
 	struct trace_record record;
 	bool header = true;
@@ -75,11 +87,9 @@ static int copy(FILE *f, struct trace_reader *reader, struct chosen *chosen, uin
 	while (!more && (more = trace_next(reader, &record)) > 0) {
 		if (record.t_ns >= end_ns)
 			record = (struct trace_record){.t_ns = end_ns, .op = TRACE_END};
-		if (record.op == TRACE_VM)
-			chosen->ids[chosen->nr++] = record.vm_id;
 		header &= record.op == TRACE_VM && !record.t_ns;
 		more = 0;
-		if (record.op == TRACE_END || is_chosen(chosen, record.vm_id))
+		if (record.op == TRACE_END || is_chosen(census, which, record.vm_id))
 			more = trace_write_record(f, &record, header);
 		if (record.op == TRACE_END)
 			break;
@@ -90,18 +100,15 @@ static int copy(FILE *f, struct trace_reader *reader, struct chosen *chosen, uin
 static int cut(const char *path, const struct census *census, enum which_vms which, uint64_t end_ns,
 	       struct tune_part *ret)
 {
-	struct chosen chosen = {.which = which,
-				.ids = calloc(census->nr_vms + 1, sizeof(uint32_t))};
 	struct trace_reader *reader = NULL;
 	FILE *f = open_memstream(&ret->text, &ret->len);
-	int err = f && chosen.ids ? trace_open(path, &reader) : -ENOMEM;
+	int err = f ? trace_open(path, &reader) : -ENOMEM;
 
 	if (!err)
-		err = copy(f, reader, &chosen, end_ns);
+		err = copy(f, reader, census, which, end_ns);
 	if (f && fclose(f) == EOF && !err)
 		err = -ENOMEM;
 	trace_close(reader);
-	free(chosen.ids);
 	return err;
 }
 
@@ -130,8 +137,10 @@ int tune_split_read(struct tune_split *split, const char *path, char *error, siz
 		return -EINVAL;
 	}
 	err = count(path, &census, error, size);
-	if (err)
+	if (err) {
+		free(census.vms);
 		return err;
+	}
 	split->by_vms = census.nr_vms >= VMS_MIN;
 	split->nr_held_vms = census.nr_vms / 2;
 	split->nr_fit_vms = census.nr_vms - split->nr_held_vms;
@@ -139,6 +148,7 @@ int tune_split_read(struct tune_split *split, const char *path, char *error, siz
 	split->fit_end_ns = split->by_vms ? census.end_ns : census.end_ns / 5 * 3;
 	split->nr_levels = census.records >= RECORDS_MIN ? TUNE_LEVELS_MAX : 1;
 	err = cut_all(split, path, &census);
+	free(census.vms);
 	if (err)
 		snprintf(error, size, "tdx-lpctl: %s: %s", path, strerror(-err));
 	return err;

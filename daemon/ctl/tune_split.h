@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A trace in two: what settings are fitted to, and what they are checked on. With four VMs or more,
- * every other VM; else the first three fifths of the time, and what comes after.
+ * A trace in two: what settings are fitted to, and what they are checked on. With four VMs that convert,
+ * or more, every other one of them; else the first three fifths of the time, and what comes after.
  */
 #ifndef TDX_LPAGE_CTL_TUNE_SPLIT_H
 #define TDX_LPAGE_CTL_TUNE_SPLIT_H

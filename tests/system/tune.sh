@@ -103,6 +103,12 @@ check 'and not proposed' bash -c '[ "$(grep -v "^#" fragment.yaml)" = "version: 
 trace once once once once >alike.lptrace
 check 'one that they all have is' json '.verdict == "better" and .split == "vms"' --trace alike.lptrace --config slow.yaml
 
+{ trace once | sed '$d'; echo 'end 300000000000'; } >early.lptrace
+echo 'version: 1
+defaults: {policy: threshold, quiet-time: 10s}' >ten.yaml
+check 'nothing happens in the part that it is checked on' json '.verdict == "unchecked" and .keys == []' --trace early.lptrace --config ten.yaml
+check 'that is told' grep -q 'record for longer' fragment.yaml
+
 check 'a budget of runs' json '.runs == 7 and .cut' --trace web.lptrace --config slow.yaml --budget 7
 check 'a budget of time' json '.runs > 0 and (.cut | not)' --trace web.lptrace --budget 1h
 check 'neither' says 2 '--budget 0: wants a number of runs or a time' tune --trace web.lptrace --budget 0

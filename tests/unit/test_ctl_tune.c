@@ -283,16 +283,16 @@ static void many_vms_are_split_by_vm(void **state)
 					    VM("7") "1 S 1 0 1\n2 S 7 0 1\n"
 						    "3 N 9 name=b regions=1 walk_ns_per_s=1\n"
 						    "4 N 8 name=c regions=1 walk_ns_per_s=1\n"
-						    "5 S 8 0 1\n6 S 9 0 1\n7 X 8\nend 100\n",
+						    "5 S 9 0 1\n6 S 8 0 1\n7 X 8\nend 100\n",
 				    error, sizeof(error)),
 			 0);
 	assert_true(split.by_vms);
 	assert_int_equal(split.nr_fit_vms, 2);
 	assert_int_equal(split.nr_held_vms, 2);
 	expect_part(&split.levels[0], VM("1") "1 S 1 0 1\n3 N 9 name=b regions=1 walk_ns_per_s=1\n"
-					      "6 S 9 0 1\nend 100\n");
+					      "5 S 9 0 1\nend 100\n");
 	expect_part(&split.held, VM("7") "2 S 7 0 1\n4 N 8 name=c regions=1 walk_ns_per_s=1\n"
-					 "5 S 8 0 1\n7 X 8\nend 100\n");
+					 "6 S 8 0 1\n7 X 8\nend 100\n");
 	tune_split_done(&split);
 }
 
