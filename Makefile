@@ -186,7 +186,7 @@ T ?=
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
--include tests/traces/build.mk tests/bench/build.mk
+-include tests/traces/build.mk tests/bench/build.mk tests/tdx-hw/build.mk
 
 .PHONY: check-deps
 check-deps:
