@@ -10,6 +10,10 @@
 #define NEVER	    UINT32_MAX
 #define RENEW_EVERY (STAMP_MAX_AGE / 2)
 
+/* Deadlines are looked at so many at once: the compiler makes vectors of it. */
+#define BLOCK 8
+
+/* Multiples of a block. */
 static const uint16_t rooms[] = {8, 16, 32, 64, DENSE_AFTER, CHUNK_REGIONS};
 
 /* ---- heap of chunks by deadline ---- */
@@ -164,6 +168,8 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	if (!due)
 		return -ENOMEM;
 	regions = (struct region *)(due + room);
+	/* A slot without a region never looks due. */
+	memset(due, 0xff, room * sizeof(*due));
 	for (uint32_t slot = 0; slot < chunk->nr; slot++) {
 		uint32_t to = room == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
 
@@ -178,15 +184,12 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	return 0;
 }
 
-/* A dense chunk has slots without a region: they must never look due. */
+/* A dense chunk has slots without a region. */
 static void chunk_clear_gaps(struct chunk *chunk)
 {
-	for (uint32_t index = 0; index < CHUNK_REGIONS; index++) {
-		if (chunk_has(chunk, index))
-			continue;
-		chunk->due_ticks[index] = NEVER;
-		chunk->regions[index] = (struct region){0};
-	}
+	for (uint32_t index = 0; index < CHUNK_REGIONS; index++)
+		if (!chunk_has(chunk, index))
+			chunk->regions[index] = (struct region){0};
 }
 
 static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
@@ -348,6 +351,7 @@ void table_drop(struct table *table, struct spot *spot)
 			after * sizeof(*chunk->due_ticks));
 		memmove(chunk->regions + spot->slot, chunk->regions + spot->slot + 1,
 			after * sizeof(*chunk->regions));
+		chunk->due_ticks[chunk->nr - 1] = NEVER;
 	}
 	chunk_mark(chunk, index, false);
 	table->regions--;
@@ -442,33 +446,37 @@ uint64_t spot_due(const struct spot *spot, uint64_t now)
 	return due == NEVER ? NO_TICK : stamp_tick(due, now);
 }
 
-/* Number of slots that chunk_find_due() looks at. */
-static uint32_t chunk_slots(const struct chunk *chunk)
-{
-	return chunk_dense(chunk) ? CHUNK_REGIONS : chunk->nr;
-}
-
-/* Earliest deadline after @now. */
+/* Earliest deadline, none of which has passed @now. */
 static uint64_t chunk_next_due(const struct chunk *chunk, uint64_t now)
 {
-	uint32_t best = NEVER;
-	uint32_t nr = chunk_slots(chunk);
-	const uint32_t *due = chunk->due_ticks;
+	int32_t best[BLOCK];
+	int32_t wait = INT32_MAX;
 
-	for (uint32_t slot = 0; slot < nr; slot++) {
-		uint32_t wait = due[slot] == NEVER ? NEVER : due[slot] - (uint32_t)now;
+	for (unsigned int i = 0; i < BLOCK; i++)
+		best[i] = INT32_MAX;
+	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK) {
+		const uint32_t *due = chunk->due_ticks + slot;
 
-		best = wait < best ? wait : best;
+		for (unsigned int i = 0; i < BLOCK; i++) {
+			int32_t left = due[i] == NEVER ? INT32_MAX :
+							 (int32_t)(due[i] - (uint32_t)now);
+
+			best[i] = left < best[i] ? left : best[i];
+		}
 	}
-	return best == NEVER || now + best > chunk->renew ? chunk->renew : now + best;
+	for (unsigned int i = 0; i < BLOCK; i++)
+		wait = best[i] < wait ? best[i] : wait;
+	return wait == INT32_MAX || now + (uint64_t)wait > chunk->renew ? chunk->renew :
+									  now + (uint64_t)wait;
 }
 
 /* Stamps must not fall out of the reach of 32 bits. */
 static void chunk_renew_stamps(struct chunk *chunk, uint64_t now)
 {
 	uint32_t oldest = (uint32_t)(now - STAMP_MAX_AGE);
+	uint32_t nr = chunk_dense(chunk) ? CHUNK_REGIONS : chunk->nr;
 
-	for (uint32_t slot = 0; slot < chunk_slots(chunk); slot++) {
+	for (uint32_t slot = 0; slot < nr; slot++) {
 		struct region *region = &chunk->regions[slot];
 
 		/* The gaps of a dense chunk come along. */
@@ -478,25 +486,43 @@ static void chunk_renew_stamps(struct chunk *chunk, uint64_t now)
 	chunk->renew = now + RENEW_EVERY;
 }
 
+static bool is_due(uint32_t due, uint32_t now)
+{
+	return due != NEVER && (int32_t)(due - now) <= 0;
+}
+
+static bool block_is_due(const uint32_t due[static BLOCK], uint32_t now)
+{
+	uint32_t any = 0;
+
+	for (unsigned int i = 0; i < BLOCK; i++)
+		any |= is_due(due[i], now);
+	return any;
+}
+
+static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now, expire_cb cb)
+{
+	for (uint32_t slot = first; slot < first + BLOCK; slot++) {
+		struct spot spot = {chunk, slot, &chunk->regions[slot]};
+
+		if (!is_due(chunk->due_ticks[slot], (uint32_t)now))
+			continue;
+		chunk->due_ticks[slot] = NEVER;
+		cb(chunk->vm, &spot, now);
+	}
+}
+
 void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb)
 {
 	struct chunk *chunk = heap->chunks[0];
-	uint32_t now32 = (uint32_t)now;
-	uint32_t nr = chunk_slots(chunk);
 
 	if (now >= chunk->renew)
 		chunk_renew_stamps(chunk, now);
 	/* Arming from the callback must not touch the heap once per region. */
 	chunk->due = 0;
-	for (uint32_t slot = 0; slot < nr; slot++) {
-		struct spot spot = {chunk, slot, &chunk->regions[slot]};
-
-		if (chunk->due_ticks[slot] == NEVER ||
-		    (int32_t)(chunk->due_ticks[slot] - now32) > 0)
-			continue;
-		chunk->due_ticks[slot] = NEVER;
-		cb(chunk->vm, &spot, now);
-	}
+	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK)
+		if (block_is_due(chunk->due_ticks + slot, (uint32_t)now))
+			block_expire(chunk, slot, now, cb);
 	chunk->due = chunk_next_due(chunk, now);
 	heap_down(heap, chunk);
 }

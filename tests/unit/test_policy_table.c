@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of regions and its deadlines, against plain arrays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/policy/table.h"
+
+#define RFNS  (4 * CHUNK_REGIONS)
+#define STEPS 200000
+
+/* What the table ought to know. */
+static struct {
+	bool there;
+	uint32_t mark;
+	uint64_t due;
+} want[RFNS];
+
+static uint64_t expired;
+
+static uint64_t random_of(uint64_t *state, uint64_t end)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (*state >> 33) % end;
+}
+
+static void on_expired(struct policy_vm *vm, struct spot *spot, uint64_t now)
+{
+	uint32_t rfn = spot_rfn(spot);
+
+	assert_null(vm);
+	assert_true(want[rfn].there);
+	assert_int_equal(spot->region->stamp, want[rfn].mark);
+	assert_true(want[rfn].due <= now);
+	want[rfn].due = NO_TICK;
+	expired++;
+}
+
+static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_t now, uint64_t rng)
+{
+	struct spot spot;
+
+	table_prefetch(table, rfn);
+	table_find(table, rfn, &spot);
+	assert_int_equal(spot.region != NULL, want[rfn].there);
+	if (!spot.region) {
+		assert_int_equal(table_get(NULL, table, heap, rfn, now, &spot), 0);
+		want[rfn].there = true;
+		want[rfn].due = NO_TICK;
+		want[rfn].mark = spot.region->stamp = (uint32_t)now;
+	}
+	assert_int_equal(spot.region->stamp, want[rfn].mark);
+	assert_int_equal(spot_rfn(&spot), rfn);
+	assert_int_equal(spot_due(&spot, now), want[rfn].due);
+	switch (rng % 8) {
+	case 0:
+		table_drop(table, &spot);
+		want[rfn].there = false;
+		want[rfn].due = NO_TICK;
+		break;
+	case 1:
+		spot_disarm(&spot);
+		want[rfn].due = NO_TICK;
+		break;
+	default:
+		want[rfn].due = now + (rng >> 8) % 100;
+		/* One value of 32 bits stands for none. */
+		want[rfn].due += (uint32_t)want[rfn].due == UINT32_MAX;
+		spot_arm(heap, &spot, want[rfn].due, now);
+	}
+}
+
+static void check_all(const struct table *table)
+{
+	struct spot spot = {0};
+	uint32_t rfn = 0;
+
+	while (table_next(table, &spot)) {
+		for (; !want[rfn].there; rfn++)
+			;
+		assert_int_equal(spot_rfn(&spot), rfn);
+		rfn++;
+	}
+	for (; rfn < RFNS; rfn++)
+		assert_false(want[rfn].there);
+}
+
+static uint64_t earliest_of_all(void)
+{
+	uint64_t earliest = NO_TICK;
+
+	for (uint32_t rfn = 0; rfn < RFNS; rfn++)
+		if (want[rfn].there && want[rfn].due < earliest)
+			earliest = want[rfn].due;
+	return earliest;
+}
+
+/* @spread: how many regions of the table are in use. Stamps of 32 bits overflow on the way. */
+static void play(uint32_t spread, uint64_t now)
+{
+	struct table table = {0};
+	struct heap heap = {0};
+	uint64_t rng = spread;
+
+	memset(want, 0, sizeof(want));
+	expired = 0;
+	for (int step = 0; step < STEPS; step++) {
+		uint32_t rfn = (uint32_t)(random_of(&rng, spread) * RFNS / spread);
+
+		change(&table, &heap, rfn, now, random_of(&rng, UINT32_MAX));
+		if (step % 16)
+			continue;
+		now++;
+		while (heap_due(&heap) <= now)
+			heap_expire_first(&heap, now, on_expired);
+		/* Nothing that is due was left out, and what comes next is not overslept. */
+		if (step % 1024)
+			continue;
+		assert_true(earliest_of_all() > now);
+		assert_true(heap_due(&heap) <= earliest_of_all());
+		check_all(&table);
+	}
+	assert_true(expired > STEPS / 100);
+	table_done(&table, &heap);
+	assert_int_equal(heap.nr, 0);
+	heap_done(&heap);
+}
+
+static void test_sparse(void **state)
+{
+	(void)state;
+	play(40, 1000);
+	play(300, UINT32_MAX - 5000);
+}
+
+static void test_dense(void **state)
+{
+	(void)state;
+	play(RFNS, 1000);
+	play(RFNS, UINT32_MAX - 5000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_dense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
