@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/simulate.h"
@@ -14,6 +15,11 @@
 const char *simulate_observe_name(uint64_t observe_ns)
 {
 	return observe_ns ? "100ms" : "exact";
+}
+
+const char *simulate_policy_name(const struct outcome *outcome)
+{
+	return outcome->configured ? "by rules" : config_policy_name(outcome->policy);
 }
 
 /* The policy that the run is said to be of: what every VM runs, or the defaults. */
@@ -109,7 +115,7 @@ static void result_row(struct table *table, const struct outcome *outcome)
 {
 	const struct simulate_result *result = &outcome->result;
 
-	table_add(table, "%s", config_policy_name(outcome->policy));
+	table_add(table, "%s", simulate_policy_name(outcome));
 	table_add(table, "%s", simulate_observe_name(outcome->observe_ns));
 	if (isnan(result->ratio))
 		table_add(table, "-");
@@ -216,6 +222,20 @@ static bool is_asked(const struct outcome *asked, const struct outcome *outcome)
 	       asked->observe_ns == outcome->observe_ns;
 }
 
+/* On a terminal: which run is going on, after the first; @nr 0: none any more. */
+static void show_progress(const struct simulation *sim, size_t i, size_t nr)
+{
+	FILE *err = sim->ctl->err;
+
+	if ((nr && !i) || !isatty(fileno(err)))
+		return;
+	if (nr)
+		fprintf(err, "\rrun %zu of %zu ...", i + 1, nr);
+	else
+		fputs("\r\033[K", err);
+	fflush(err);
+}
+
 static int run_all(const struct simulation *sim, const struct report_facts *facts,
 		   struct outcome *outcomes, size_t nr)
 {
@@ -235,8 +255,11 @@ static int run_all(const struct simulation *sim, const struct report_facts *fact
 			return ctl_failure(sim->ctl, "%s", strerror(-err));
 		if (i == 0 && outcome->run)
 			outcome->run->keep_regions = true;
+		show_progress(sim, i, nr);
 		r = simulate_outcome(sim, outcome);
 	}
+	if (nr > 1)
+		show_progress(sim, 0, 0);
 	return r;
 }
 
@@ -252,6 +275,7 @@ static int simulate(const struct simulation *sim)
 	struct outcome outcomes[SIMULATE_RUNS_MAX];
 	size_t nr = plan(sim, outcomes), shown = ctl_option(sim->ctl, "--compare") ? nr : 1;
 	struct report_facts facts = {0};
+	size_t skip;
 	int r = sim->report ? simulate_report_facts(sim, &facts) : CTL_OK;
 
 	if (r == CTL_OK)
@@ -264,8 +288,9 @@ static int simulate(const struct simulation *sim)
 		return r;
 	if (sim->ctl->json)
 		return show_json(sim, outcomes, shown);
-	/* Among those compared is the one that was asked for. */
-	show_table(sim, outcomes + (shown > 1), shown - (shown > 1));
+	/* Among those compared is the one that was asked for, unless rules mix policies. */
+	skip = shown > 1 && !outcomes[0].configured;
+	show_table(sim, outcomes + skip, shown - skip);
 	return CTL_OK;
 }
 

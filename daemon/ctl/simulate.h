@@ -29,6 +29,9 @@ struct outcome {
 	struct simulate_result result;
 };
 
+/* What people read; "by rules" for one that mixes policies. */
+const char *simulate_policy_name(const struct outcome *outcome);
+
 /* "exact" or "100ms" */
 const char *simulate_observe_name(uint64_t observe_ns);
 

@@ -106,8 +106,7 @@ static size_t list_lines(const struct outcome *outcomes, size_t nr, struct repor
 
 	for (size_t i = outcomes[0].configured ? 0 : 1; i < nr; i++)
 		ret[lines++] = (struct report_line){
-			.policy = outcomes[i].configured ? "by rules" :
-							   config_policy_name(outcomes[i].policy),
+			.policy = simulate_policy_name(&outcomes[i]),
 			.observe = simulate_observe_name(outcomes[i].observe_ns),
 			.result = outcomes[i].result,
 			.run = outcomes[i].run,

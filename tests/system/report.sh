@@ -52,7 +52,7 @@ spoilt() {
 }
 
 for kind in boot database fleet whole thrash; do
-	"$generate" $kind 11 0.05 >$kind.lptrace
+	"$generate" $kind 11 0.02 >$kind.lptrace
 	check "$kind: every policy" drawn $kind.lptrace --compare
 done
 check 'eager, at ticks' drawn fleet.lptrace --compare --policy eager --observe 100ms
