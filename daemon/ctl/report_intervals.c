@@ -132,7 +132,7 @@ static void draw_ticks(const struct svg_plot *plot, const struct svg_scale *x,
 			   report_count((uint64_t)llround(ticks.at[i]), text));
 	ticks = svg_decades(x, 66);
 	for (size_t i = 0; i < ticks.nr; i++)
-		svg_x_tick(plot, svg_at(x, ticks.at[i]), report_length(ticks.at[i], text));
+		svg_x_tick(plot, svg_at(x, ticks.at[i]), report_ns(ticks.at[i], 3, text));
 }
 
 void report_draw_intervals(FILE *f, const struct report_page *page)
