@@ -7,8 +7,9 @@
 
 struct order_entry {
 	uint64_t seq;
-	bool dead;     /* comes out of order_pop() all the same, to be left out */
-	void *accepts; /* of an A: its region */
+	bool dead;    /* comes out of order_pop() all the same, to be left out */
+	void *region; /* of an A, or of a guess */
+	bool guess;   /* the region is at 4 KiB, for all that is known until this is due */
 	struct rebuild_out out;
 };
 

@@ -29,6 +29,7 @@ struct region {
 	bool accepted;	     /* its A was written and nothing happened since */
 	uint64_t refused_ns; /* last try that found it not accepted, NEVER: none since the P */
 	struct order_entry *accept; /* its A that waits */
+	struct order_entry *guess; /* that it came to be at 4 KiB, unless a conversion explains it */
 };
 
 struct vm {
@@ -110,18 +111,41 @@ static int write_vm(struct rebuild *r, struct rebuild_out *out)
 	return write_mark(r, out);
 }
 
+/* One page out and back, now: no conversion explains why the region is at 4 KiB. */
+static int write_guess(struct rebuild *r, struct order_entry *entry)
+{
+	static const enum trace_op ops[] = {TRACE_TO_SHARED, TRACE_TO_PRIVATE, TRACE_ACCEPT};
+	struct region *region = entry->region;
+	int err = 0;
+
+	if (region) {
+		region->guess = NULL;
+		region->small = region->accepted = true;
+		region->last_ns = max_of(region->last_ns, entry->out.record.t_ns);
+	}
+	for (size_t i = 0; i < 3 && !err; i++) {
+		entry->out.record.op = ops[i];
+		r->stats.records++;
+		err = write_mark(r, &entry->out);
+		entry->out.mark = REBUILD_SEEN;
+	}
+	return err;
+}
+
 static int write_entry(struct rebuild *r, struct order_entry *entry)
 {
-	struct region *region = entry->accepts;
+	struct region *region = entry->region;
 
 	if (entry->dead)
 		return 0;
+	r->reached_ns = entry->out.record.t_ns;
+	if (entry->guess)
+		return write_guess(r, entry);
 	if (region && region->accept == entry) {
 		region->accept = NULL;
 		region->pending = false;
 		region->accepted = true;
 	}
-	r->reached_ns = entry->out.record.t_ns;
 	if (entry->out.only_mark)
 		return write_mark(r, &entry->out);
 	r->stats.records++;
@@ -185,7 +209,7 @@ static int put_accept(struct rebuild *r, const struct vm *vm, struct region *reg
 
 	if (!entry)
 		return -ENOMEM;
-	entry->accepts = region;
+	entry->region = region;
 	region->accept = entry;
 	return 0;
 }
@@ -248,6 +272,30 @@ static int put_small(struct rebuild *r, const struct vm *vm, struct region *regi
 	int err = move_to(r, vm, region, &first, 1, t_ns);
 
 	return err ? err : move_to(r, vm, region, &second, 0, t_ns);
+}
+
+/*
+ * A region is at 4 KiB, and no conversion is known that made it so. The kernel splits before it counts:
+ * one may be under way.
+ */
+static int guess_small(struct rebuild *r, const struct vm *vm, struct region *region, uint64_t t_ns)
+{
+	struct rebuild_out out = {
+		.record = {.t_ns = max_of(t_ns, region->last_ns),
+			   .op = TRACE_TO_SHARED,
+			   .vm_id = vm->trace_id,
+			   .gfn = region->index * PAGES,
+			   .npages = 1},
+		.mark = REBUILD_BECAME_TABLE,
+		.rfn = region->index,
+	};
+
+	region->guess = put(r, &out);
+	if (!region->guess)
+		return -ENOMEM;
+	region->guess->region = region;
+	region->guess->guess = true;
+	return 0;
 }
 
 /* ---- one look ---- */
@@ -324,6 +372,9 @@ static int convert(struct rebuild *r, const struct vm *vm, struct region *region
 	delta.usual_shared_ns = region->usual_shared_ns;
 	if (!delta.to_shared_events && !delta.to_private_events)
 		return 0;
+	if (region->guess)
+		region->guess->dead = true;
+	region->guess = NULL;
 	plan_make(&delta, &plan);
 	return play(r, vm, region, &plan);
 }
@@ -424,8 +475,8 @@ static int look_at(struct rebuild *r, const struct vm *vm, struct region *region
 	if (!err)
 		err = convert(r, vm, region, look, now_ns);
 	if (!err && look->state == KVM_LPAGE_STATE_TABLE && !region->small && !region->nr_shared &&
-	    !(region->pending && !region->accept))
-		err = put_small(r, vm, region, now_ns, REBUILD_BECAME_TABLE);
+	    !region->guess && !(region->pending && !region->accept))
+		err = guess_small(r, vm, region, now_ns);
 	if (!err)
 		err = judge_accept(r, vm, region, look, new_op, now_ns);
 	region->look = *look;
@@ -563,7 +614,7 @@ static void let_go(struct rebuild *r, struct vm *vm)
 {
 	for (size_t i = 0; i < r->order.nr; i++) {
 		if (r->order.heap[i]->out.record.vm_id == vm->trace_id)
-			r->order.heap[i]->accepts = NULL;
+			r->order.heap[i]->region = NULL;
 	}
 	free_vm(vm);
 }

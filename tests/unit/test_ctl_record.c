@@ -210,7 +210,32 @@ static void a_whole_region_is_converted_as_such(void **state)
 	tell(&w, 3600 * MS);
 	end(&w, 5 * S,
 	    "0 N 1 vm-1 8 12000\n300 S 1 0 512\n500 P 1 0 512\n500 A 1 0 512\n"
-	    "3600 S 1 0 1 became-table\n3600 P 1 0 1\n3600 A 1 0 512\n5000 E\n");
+	    "3600 S 1 0 1 became-table\n3600 P 1 0 1\n3600 A 1 0 1\n5000 E\n");
+}
+
+/* The kernel splits a region before it counts the conversion. */
+static void a_split_comes_before_its_conversion(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	w.look.state = KVM_LPAGE_STATE_TABLE;
+	tell(&w, 400 * MS);
+	tell(&w, 405 * MS);
+	to_shared(&w, 1, 410 * MS);
+	tell(&w, 500 * MS);
+	to_private(&w, 1, 600 * MS);
+	tell(&w, 700 * MS);
+	/* This one was not: no conversion comes. */
+	w.look = (struct rebuild_look){.rfn = 5, .state = KVM_LPAGE_STATE_TABLE};
+	tell(&w, 800 * MS);
+	assert_int_equal(rebuild_passed(w.rebuild, 4 * S), 0);
+	to_shared(&w, 1, 3900 * MS);
+	tell(&w, 4 * S);
+	end(&w, 5 * S,
+	    "0 N 1 vm-1 8 12000\n410 S 1 0 1\n600 P 1 0 1\n600 A 1 0 512\n"
+	    "800 S 1 512 1 became-table\n800 P 1 512 1\n800 A 1 512 1\n3900 S 1 512 1\n5000 E\n");
 }
 
 /* Four cycles within one look: three are spread over the time since the notice before. */
@@ -574,6 +599,7 @@ int main(void)
 		cmocka_unit_test(one_conversion_is_exact),
 		cmocka_unit_test(pages_come_back_in_parts),
 		cmocka_unit_test(a_whole_region_is_converted_as_such),
+		cmocka_unit_test(a_split_comes_before_its_conversion),
 		cmocka_unit_test(hidden_ones_are_spread),
 		cmocka_unit_test(too_many_hidden_ones_are_counted),
 		cmocka_unit_test(a_refusal_moves_the_accept),
