@@ -206,6 +206,31 @@ static int parse_message(const struct nlmsghdr *hdr, const struct lp_attr_table 
 	return r < 0 ? r : lp_attrs_parse(span, table, out, ret_seen);
 }
 
+/* The same of a message that has to name a VM; @vm_id is the member of @out. */
+static int parse_of_vm(const struct nlmsghdr *hdr, const struct lp_attr_table *table, void *out,
+		       const uint32_t *vm_id)
+{
+	int r;
+
+	r = parse_message(hdr, table, out, NULL);
+	if (r < 0)
+		return r;
+	return *vm_id ? 0 : -EBADMSG;
+}
+
+/* All attributes of @type, each an item that begins as @init; *items grows as needed. */
+static int parse_list(const struct nlmsghdr *hdr, uint16_t type, const struct lp_attr_table *table,
+		      const void *init, void **items, size_t *room, size_t size, size_t *ret_nr)
+{
+	struct lp_attr_span span;
+	int r;
+
+	r = message_span(hdr, &span);
+	if (r < 0)
+		return r;
+	return lp_attrs_parse_many(span, type, table, init, items, room, size, ret_nr);
+}
+
 int lp_nl_command(const struct nlmsghdr *hdr)
 {
 	const struct genlmsghdr *genl;
@@ -243,13 +268,8 @@ int lp_nl_parse_vm(const struct nlmsghdr *hdr, struct lp_vm *ret)
 static int parse_vm_ref(const struct nlmsghdr *hdr, const struct lp_attr_table *table,
 			struct lp_nl_changed *ret)
 {
-	int r;
-
 	*ret = (struct lp_nl_changed){0};
-	r = parse_message(hdr, table, ret, NULL);
-	if (r < 0)
-		return r;
-	return ret->vm_id ? 0 : -EBADMSG;
+	return parse_of_vm(hdr, table, ret, &ret->vm_id);
 }
 
 int lp_nl_parse_vm_gone(const struct nlmsghdr *hdr, uint32_t *ret_vm_id)
@@ -275,13 +295,8 @@ int lp_nl_parse_reply(const struct nlmsghdr *hdr, struct lp_nl_reply *ret)
 
 int lp_nl_parse_policy_change(const struct nlmsghdr *hdr, struct lp_policy_change *ret)
 {
-	int r;
-
 	*ret = (struct lp_policy_change){0};
-	r = parse_message(hdr, &change_table, ret, NULL);
-	if (r < 0)
-		return r;
-	return ret->vm_id ? 0 : -EBADMSG;
+	return parse_of_vm(hdr, &change_table, ret, &ret->vm_id);
 }
 
 /* The state is left out when no page is private. */
@@ -299,21 +314,15 @@ int lp_nl_parse_regions(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratc
 			struct lp_region_chunk *ret)
 {
 	static const struct lp_region init = {.state = STATE_LEFT_OUT};
-	struct lp_attr_span span;
 	int r;
 
 	*ret = (struct lp_region_chunk){0};
-	r = parse_message(hdr, &chunk_table, ret, NULL);
+	r = parse_of_vm(hdr, &chunk_table, ret, &ret->vm_id);
 	if (r < 0)
 		return r;
-	if (!ret->vm_id)
-		return -EBADMSG;
-	r = message_span(hdr, &span);
-	if (r < 0)
-		return r;
-	r = lp_attrs_parse_many(span, KVM_LPAGE_A_REGION_DUMP_REGION, &region_table, &init,
-				(void **)&scratch->regions, &scratch->regions_room,
-				sizeof(*scratch->regions), &ret->nr_regions);
+	r = parse_list(hdr, KVM_LPAGE_A_REGION_DUMP_REGION, &region_table, &init,
+		       (void **)&scratch->regions, &scratch->regions_room,
+		       sizeof(*scratch->regions), &ret->nr_regions);
 	if (r < 0)
 		return r;
 	note_shared(scratch->regions, ret->nr_regions);
@@ -347,26 +356,20 @@ int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, 
 {
 	static const struct lp_result no_result = {.reason_layer = LAYER_LEFT_OUT};
 	static const struct lp_batch no_batch;
-	struct lp_attr_span span;
 	int r;
 
 	*ret = (struct lp_done){0};
-	r = parse_message(hdr, &done_table, ret, NULL);
+	r = parse_of_vm(hdr, &done_table, ret, &ret->vm_id);
 	if (r < 0)
 		return r;
-	if (!ret->vm_id)
-		return -EBADMSG;
-	r = message_span(hdr, &span);
+	r = parse_list(hdr, KVM_LPAGE_A_REQUEST_RESULT, &result_table, &no_result,
+		       (void **)&scratch->results, &scratch->results_room,
+		       sizeof(*scratch->results), &ret->nr_results);
 	if (r < 0)
 		return r;
-	r = lp_attrs_parse_many(span, KVM_LPAGE_A_REQUEST_RESULT, &result_table, &no_result,
-				(void **)&scratch->results, &scratch->results_room,
-				sizeof(*scratch->results), &ret->nr_results);
-	if (r < 0)
-		return r;
-	r = lp_attrs_parse_many(span, KVM_LPAGE_A_REQUEST_BATCH, &batch_table, &no_batch,
-				(void **)&scratch->batches, &scratch->batches_room,
-				sizeof(*scratch->batches), &ret->nr_batches);
+	r = parse_list(hdr, KVM_LPAGE_A_REQUEST_BATCH, &batch_table, &no_batch,
+		       (void **)&scratch->batches, &scratch->batches_room,
+		       sizeof(*scratch->batches), &ret->nr_batches);
 	if (r < 0)
 		return r;
 	note_layers(scratch->results, ret->nr_results);

@@ -14,6 +14,7 @@
 
 #include "daemon/link/netlink_build.h"
 #include "daemon/link/netlink_proto.h"
+#include "tests/lib/link_seen.h"
 #include "tests/lib/nlbuild.h"
 
 #define FAMILY	 30
@@ -38,24 +39,7 @@ struct host {
 	int join_error;
 	uint32_t joined;
 	int reopened;
-	/* What was told. */
-	int families;
-	bool present;
-	char why[160];
-	int vms;
-	uint32_t gone;
-	size_t regions;
-	int dump_ends;
-	struct lp_dump_end end;
-	int sents;
-	uint64_t sent_tag;
-	int sent_error;
-	char text[160];
-	int dones;
-	uint64_t done_tag;
-	int policy_sets;
-	int losses;
-	int changes;
+	struct link_seen seen;
 };
 
 /* ---- sockets that are none ---- */
@@ -112,98 +96,6 @@ static const struct lp_proto_io io = {
 	.now_ns = fake_now,
 };
 
-static void on_family(void *ctx, bool present, const char *why)
-{
-	struct host *host = ctx;
-
-	host->families++;
-	host->present = present;
-	snprintf(host->why, sizeof(host->why), "%s", why);
-}
-
-static void on_vm(void *ctx, const struct lp_vm *vm, bool full)
-{
-	(void)vm;
-	(void)full;
-	((struct host *)ctx)->vms++;
-}
-
-static void on_vm_gone(void *ctx, uint32_t vm_id)
-{
-	((struct host *)ctx)->gone = vm_id;
-}
-
-static void on_regions(void *ctx, uint64_t tag, const struct lp_region_chunk *chunk)
-{
-	(void)tag;
-	((struct host *)ctx)->regions += chunk->nr_regions;
-}
-
-static void on_dump_end(void *ctx, const struct lp_dump_end *end)
-{
-	struct host *host = ctx;
-
-	host->dump_ends++;
-	host->end = *end;
-	snprintf(host->text, sizeof(host->text), "%s", end->text);
-}
-
-static void on_op_sent(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
-{
-	struct host *host = ctx;
-
-	(void)vm_id;
-	host->sents++;
-	host->sent_tag = tag;
-	host->sent_error = error;
-	snprintf(host->text, sizeof(host->text), "%s", text);
-}
-
-static void on_op_done(void *ctx, const struct lp_done *done)
-{
-	struct host *host = ctx;
-
-	host->dones++;
-	host->done_tag = done->tag;
-}
-
-static void on_policy_set(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
-{
-	struct host *host = ctx;
-
-	(void)tag;
-	(void)vm_id;
-	(void)text;
-	host->policy_sets++;
-	host->sent_error = error;
-}
-
-static void on_changed(void *ctx, uint32_t vm_id, uint64_t generation)
-{
-	(void)vm_id;
-	(void)generation;
-	((struct host *)ctx)->changes++;
-}
-
-static void on_loss(void *ctx, enum lp_loss kind)
-{
-	(void)kind;
-	((struct host *)ctx)->losses++;
-}
-
-static const struct lp_link_events events = {
-	.family = on_family,
-	.vm = on_vm,
-	.vm_gone = on_vm_gone,
-	.regions = on_regions,
-	.dump_end = on_dump_end,
-	.op_sent = on_op_sent,
-	.op_done = on_op_done,
-	.policy_set = on_policy_set,
-	.changed = on_changed,
-	.loss = on_loss,
-};
-
 static void answer(struct host *host)
 {
 	lp_proto_input(&host->proto, host->b.bytes, host->b.hdr.nlmsg_len);
@@ -234,7 +126,7 @@ static int setup(void **state)
 	struct host *host = calloc(1, sizeof(*host));
 
 	host->now_ns = NS_PER_S;
-	lp_link_listen(&host->link, &events, host);
+	lp_link_listen(&host->link, &link_seen_events, &host->seen);
 	lp_proto_init(&host->proto, &host->link, &io, host);
 	assert_int_equal(lp_proto_start(&host->proto), 0);
 	lp_proto_pump(&host->proto);
@@ -245,7 +137,7 @@ static int setup(void **state)
 	ack(host, host->sent[0].seq, 0, NULL);
 	assert_int_equal(host->joined, 16);
 	assert_int_equal(host->nr_sent, 2);
-	assert_int_equal(host->families, 0);
+	assert_int_equal(host->seen.families, 0);
 	*state = host;
 	return 0;
 }
@@ -266,7 +158,7 @@ static int setup_present(void **state)
 	setup(state);
 	host = *state;
 	find_family(host);
-	assert_true(host->present);
+	assert_true(host->seen.present);
 	assert_int_equal(host->joined, GROUP);
 	return 0;
 }
@@ -294,9 +186,9 @@ static void test_absent(void **state)
 	struct host *host = *state;
 
 	ack(host, last_seq(host), -ENOENT, NULL);
-	assert_int_equal(host->families, 1);
-	assert_false(host->present);
-	assert_string_equal(host->why, "kernel has no kvm-lpage family");
+	assert_int_equal(host->seen.families, 1);
+	assert_false(host->seen.present);
+	assert_string_equal(host->seen.why, "kernel has no kvm-lpage family");
 	/* Nothing is left to wait for but the kernel's own word. */
 	assert_true(lp_proto_deadline_ns(&host->proto) == UINT64_MAX);
 	assert_int_equal(merge(host, 1, NULL), -ENOTCONN);
@@ -315,19 +207,19 @@ static void test_comes_and_goes(void **state)
 	event(host);
 	assert_int_equal(host->nr_sent, 3);
 	find_family(host);
-	assert_true(host->present);
+	assert_true(host->seen.present);
 	assert_int_equal(merge(host, 1, NULL), 0);
 	nlb_family(&host->b, CTRL_CMD_DELFAMILY, 0, FAMILY, "kvm-lpage", NULL, 0);
 	event(host);
-	assert_false(host->present);
-	assert_int_equal(host->families, 3);
+	assert_false(host->seen.present);
+	assert_int_equal(host->seen.families, 3);
 	/* What was under way has ended without a word, and waits for nothing. */
-	assert_int_equal(host->sents, 0);
+	assert_int_equal(host->seen.sents, 0);
 	assert_true(lp_proto_deadline_ns(&host->proto) == UINT64_MAX);
 	nlb_family(&host->b, CTRL_CMD_NEWFAMILY, 0, FAMILY + 1, "kvm-lpage", "events", GROUP);
 	event(host);
 	find_family(host);
-	assert_true(host->present);
+	assert_true(host->seen.present);
 }
 
 static void test_not_privileged(void **state)
@@ -336,8 +228,8 @@ static void test_not_privileged(void **state)
 
 	host->join_error = -EPERM;
 	find_family(host);
-	assert_false(host->present);
-	assert_non_null(strstr(host->why, "CAP_NET_ADMIN"));
+	assert_false(host->seen.present);
+	assert_non_null(strstr(host->seen.why, "CAP_NET_ADMIN"));
 }
 
 static void test_family_not_answered(void **state)
@@ -346,8 +238,8 @@ static void test_family_not_answered(void **state)
 
 	host->now_ns = lp_proto_deadline_ns(&host->proto);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->families, 1);
-	assert_false(host->present);
+	assert_int_equal(host->seen.families, 1);
+	assert_false(host->seen.present);
 	/* It is asked again. */
 	host->now_ns = lp_proto_deadline_ns(&host->proto);
 	lp_proto_pump(&host->proto);
@@ -362,10 +254,10 @@ static void test_went_unseen(void **state)
 	assert_int_equal(merge(host, 1, NULL), 0);
 	lp_proto_pump(&host->proto);
 	ack(host, last_seq(host), -ENOENT, NULL);
-	assert_int_equal(host->sent_error, -ENOENT);
+	assert_int_equal(host->seen.sent_error, -ENOENT);
 	assert_int_equal(host->sent[host->nr_sent - 1].type, GENL_ID_CTRL);
 	ack(host, last_seq(host), -ENOENT, NULL);
-	assert_false(host->present);
+	assert_false(host->seen.present);
 }
 
 /* ---- dumps ---- */
@@ -407,20 +299,20 @@ static void test_one_dump_at_a_time(void **state)
 	nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_VM_GET, host->sent[before + 1].seq);
 	nlb_u32(&host->b, KVM_LPAGE_A_VM_ID, 1);
 	answer(host);
-	assert_int_equal(host->vms, 1);
+	assert_int_equal(host->seen.vms, 1);
 	dump_done(host, host->sent[before + 1].seq);
-	assert_int_equal(host->dump_ends, 1);
-	assert_false(host->end.of_regions);
+	assert_int_equal(host->seen.dump_ends, 1);
+	assert_false(host->seen.end.of_regions);
 	assert_int_equal(host->nr_sent, before + 3);
 	assert_int_equal(host->sent[before + 2].cmd, KVM_LPAGE_CMD_REGION_GET);
 	region_message(host, last_seq(host), 0, 40);
 	region_message(host, last_seq(host), 0, 41);
 	dump_done(host, last_seq(host));
-	assert_int_equal(host->regions, 2);
-	assert_int_equal(host->dump_ends, 2);
-	assert_int_equal(host->end.tag, tag);
-	assert_int_equal(host->end.generation, 40);
-	assert_false(host->end.interrupted);
+	assert_int_equal(host->seen.nr_regions, 2);
+	assert_int_equal(host->seen.dump_ends, 2);
+	assert_int_equal(host->seen.end.tag, tag);
+	assert_int_equal(host->seen.end.generation, 40);
+	assert_false(host->seen.end.interrupted);
 }
 
 static void test_interrupted_dump(void **state)
@@ -432,14 +324,14 @@ static void test_interrupted_dump(void **state)
 	assert_int_equal(lp_proto_dump_regions(&host->proto, &query, NULL), 0);
 	lp_proto_pump(&host->proto);
 	for (int i = 0; i < 4; i++) {
-		assert_int_equal(host->dump_ends, 0);
+		assert_int_equal(host->seen.dump_ends, 0);
 		region_message(host, last_seq(host), NLM_F_DUMP_INTR, 40);
 		dump_done(host, last_seq(host));
 	}
 	/* Three times more, then it says that it has holes. */
 	assert_int_equal(host->nr_sent, before + 4);
-	assert_int_equal(host->dump_ends, 1);
-	assert_true(host->end.interrupted);
+	assert_int_equal(host->seen.dump_ends, 1);
+	assert_true(host->seen.end.interrupted);
 	assert_int_equal(host->proto.stats.dump_restarts, 3);
 }
 
@@ -451,8 +343,8 @@ static void test_wrong_vm_in_dump(void **state)
 	assert_int_equal(lp_proto_dump_regions(&host->proto, &query, NULL), 0);
 	lp_proto_pump(&host->proto);
 	region_message(host, last_seq(host), 0, 40);
-	assert_int_equal(host->regions, 0);
-	assert_int_equal(host->losses, 1);
+	assert_int_equal(host->seen.nr_regions, 0);
+	assert_int_equal(host->seen.losses, 1);
 }
 
 static void test_dump_hangs(void **state)
@@ -470,11 +362,11 @@ static void test_dump_hangs(void **state)
 	assert_true(lp_proto_deadline_ns(&host->proto) > first_ns);
 	host->now_ns = lp_proto_deadline_ns(&host->proto);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->end.error, -ETIMEDOUT);
+	assert_int_equal(host->seen.end.error, -ETIMEDOUT);
 	assert_int_equal(host->reopened, 1);
 	/* What the old socket still had is an answer to nothing. */
 	dump_done(host, last_seq(host));
-	assert_int_equal(host->dump_ends, 1);
+	assert_int_equal(host->seen.dump_ends, 1);
 	assert_int_equal(host->proto.stats.stray, 1);
 }
 
@@ -486,8 +378,8 @@ static void test_dump_refused(void **state)
 	assert_int_equal(lp_proto_dump_regions(&host->proto, &query, NULL), 0);
 	lp_proto_pump(&host->proto);
 	ack(host, last_seq(host), -ESRCH, "no such VM");
-	assert_int_equal(host->end.error, -ESRCH);
-	assert_string_equal(host->text, "no such VM");
+	assert_int_equal(host->seen.end.error, -ESRCH);
+	assert_string_equal(host->seen.text, "no such VM");
 }
 
 /* ---- operations ---- */
@@ -520,21 +412,21 @@ static void test_merge(void **state)
 	lp_proto_pump(&host->proto);
 	assert_true(lp_proto_calls_open(&host->proto));
 	cookie(host, host->sent[before].seq, 100);
-	assert_int_equal(host->sent_tag, first);
+	assert_int_equal(host->seen.sent_tag, first);
 	cookie(host, host->sent[before + 1].seq, 100);
-	assert_int_equal(host->sent_tag, second);
-	assert_int_equal(host->sent_error, 0);
+	assert_int_equal(host->seen.sent_tag, second);
+	assert_int_equal(host->seen.sent_error, 0);
 	assert_false(lp_proto_calls_open(&host->proto));
 	assert_true(lp_proto_deadline_ns(&host->proto) == UINT64_MAX);
 	/* Cookies are per VM as far as we know. */
 	done(host, 2, 100);
-	assert_int_equal(host->done_tag, second);
+	assert_int_equal(host->seen.done_tag, second);
 	done(host, 1, 100);
-	assert_int_equal(host->done_tag, first);
+	assert_int_equal(host->seen.done_tag, first);
 	/* Once only; and somebody else's. */
 	done(host, 1, 100);
-	assert_int_equal(host->done_tag, 0);
-	assert_int_equal(host->dones, 3);
+	assert_int_equal(host->seen.done_tag, 0);
+	assert_int_equal(host->seen.dones, 3);
 }
 
 static void test_merge_refused(void **state)
@@ -544,8 +436,8 @@ static void test_merge_refused(void **state)
 	assert_int_equal(merge(host, 1, NULL), 0);
 	lp_proto_pump(&host->proto);
 	ack(host, last_seq(host), -EBUSY, "the queue of the VM is full");
-	assert_int_equal(host->sent_error, -EBUSY);
-	assert_string_equal(host->text, "the queue of the VM is full");
+	assert_int_equal(host->seen.sent_error, -EBUSY);
+	assert_string_equal(host->seen.text, "the queue of the VM is full");
 }
 
 static void test_merge_without_cookie(void **state)
@@ -555,7 +447,7 @@ static void test_merge_without_cookie(void **state)
 	assert_int_equal(merge(host, 1, NULL), 0);
 	lp_proto_pump(&host->proto);
 	ack(host, last_seq(host), 0, NULL);
-	assert_int_equal(host->sent_error, -EBADMSG);
+	assert_int_equal(host->seen.sent_error, -EBADMSG);
 }
 
 static void test_merge_not_answered(void **state)
@@ -566,7 +458,7 @@ static void test_merge_not_answered(void **state)
 	lp_proto_pump(&host->proto);
 	host->now_ns = lp_proto_deadline_ns(&host->proto);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->sent_error, -ETIMEDOUT);
+	assert_int_equal(host->seen.sent_error, -ETIMEDOUT);
 	assert_int_equal(host->proto.stats.timeouts, 1);
 	assert_int_equal(host->reopened, 0);
 }
@@ -578,10 +470,10 @@ static void test_send_fails(void **state)
 	host->send_error = -ENOBUFS;
 	assert_int_equal(merge(host, 1, NULL), 0);
 	/* Not from within the call. */
-	assert_int_equal(host->sents, 0);
+	assert_int_equal(host->seen.sents, 0);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->sents, 1);
-	assert_int_equal(host->sent_error, -ENOBUFS);
+	assert_int_equal(host->seen.sents, 1);
+	assert_int_equal(host->seen.sent_error, -ENOBUFS);
 }
 
 static void test_calls_wait_their_turn(void **state)
@@ -636,7 +528,7 @@ static void test_policy_set(void **state)
 	lp_proto_pump(&host->proto);
 	assert_int_equal(host->sent[host->nr_sent - 1].cmd, KVM_LPAGE_CMD_POLICY_SET);
 	ack(host, last_seq(host), 0, NULL);
-	assert_int_equal(host->policy_sets, 1);
+	assert_int_equal(host->seen.policy_sets, 1);
 	limits.set = 0;
 	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NULL), -EINVAL);
 }
@@ -653,9 +545,9 @@ static void test_vm_gone(void **state)
 	nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_VM_GONE_NTF, 0);
 	nlb_u32(&host->b, KVM_LPAGE_A_VM_ID, 1);
 	event(host);
-	assert_int_equal(host->gone, 1);
+	assert_int_equal(host->seen.gone, 1);
 	done(host, 1, 100);
-	assert_int_equal(host->done_tag, 0);
+	assert_int_equal(host->seen.done_tag, 0);
 }
 
 static void test_malformed(void **state)
@@ -664,19 +556,19 @@ static void test_malformed(void **state)
 
 	nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_CHANGED_NTF, 0);
 	event(host);
-	assert_int_equal(host->losses, 1);
-	assert_int_equal(host->changes, 0);
+	assert_int_equal(host->seen.losses, 1);
+	assert_int_equal(host->seen.changes, 0);
 	/* A header that says more than there is. */
 	host->b.hdr.nlmsg_len = 100;
 	lp_proto_event(&host->proto, host->b.bytes, 40);
-	assert_int_equal(host->losses, 2);
+	assert_int_equal(host->seen.losses, 2);
 	/* Less than a header. */
 	lp_proto_event(&host->proto, host->b.bytes, 3);
-	assert_int_equal(host->losses, 3);
+	assert_int_equal(host->seen.losses, 3);
 	/* A command of a newer kernel is none of it. */
 	nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_MAX + 1, 0);
 	event(host);
-	assert_int_equal(host->losses, 3);
+	assert_int_equal(host->seen.losses, 3);
 	assert_int_equal(host->proto.stats.lost[LP_LOSS_MALFORMED], 3);
 }
 
@@ -688,11 +580,11 @@ static void test_loss_looks_for_family(void **state)
 	lp_proto_event_loss(&host->proto, LP_LOSS_OVERRUN);
 	lp_proto_event_loss(&host->proto, LP_LOSS_OVERRUN);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->losses, 2);
+	assert_int_equal(host->seen.losses, 2);
 	/* Asked once. */
 	assert_int_equal(host->nr_sent, before + 1);
 	find_family(host);
-	assert_int_equal(host->families, 1);
+	assert_int_equal(host->seen.families, 1);
 }
 
 static void test_answers_lost(void **state)
@@ -703,8 +595,8 @@ static void test_answers_lost(void **state)
 	lp_proto_pump(&host->proto);
 	lp_proto_input_loss(&host->proto, LP_LOSS_OVERRUN);
 	lp_proto_pump(&host->proto);
-	assert_int_equal(host->sent_error, -ETIMEDOUT);
-	assert_int_equal(host->losses, 1);
+	assert_int_equal(host->seen.sent_error, -ETIMEDOUT);
+	assert_int_equal(host->seen.losses, 1);
 }
 
 #define ABSENT(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)

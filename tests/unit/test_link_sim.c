@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "daemon/link/sim.h"
+#include "tests/lib/link_seen.h"
 
 #define MS    UINT64_C(1000000)
 #define S     (1000 * MS)
@@ -36,91 +37,7 @@ struct world {
 	struct event_base *base;
 	struct lp_link *link;
 	char path[32];
-	bool present;
-	unsigned int family_events;
-	unsigned int changed;
-	unsigned int gone;
-	unsigned int losses;
-	size_t nr_regions;
-	struct lp_region regions[64];
-	size_t nr_vms;
-	struct lp_vm vm; /* described last */
-	struct lp_dump_end end;
-	struct lp_result result;
-	struct lp_batch batch;
-	unsigned int done;
-};
-
-static void on_family(void *ctx, bool present, const char *why)
-{
-	struct world *w = ctx;
-
-	assert_non_null(why);
-	w->present = present;
-	w->family_events++;
-}
-
-static void on_vm(void *ctx, const struct lp_vm *vm, bool full)
-{
-	struct world *w = ctx;
-
-	(void)full;
-	w->nr_vms++;
-	w->vm = *vm;
-}
-
-static void on_vm_gone(void *ctx, uint32_t vm_id)
-{
-	(void)vm_id;
-	((struct world *)ctx)->gone++;
-}
-
-static void on_regions(void *ctx, uint64_t tag, const struct lp_region_chunk *chunk)
-{
-	struct world *w = ctx;
-
-	(void)tag;
-	for (size_t i = 0; i < chunk->nr_regions; i++)
-		w->regions[w->nr_regions++] = chunk->regions[i];
-}
-
-static void on_dump_end(void *ctx, const struct lp_dump_end *end)
-{
-	((struct world *)ctx)->end = *end;
-}
-
-static void on_op_done(void *ctx, const struct lp_done *done)
-{
-	struct world *w = ctx;
-
-	w->done++;
-	w->result = done->results[0];
-	if (done->nr_batches)
-		w->batch = done->batches[0];
-}
-
-static void on_changed(void *ctx, uint32_t vm_id, uint64_t generation)
-{
-	(void)vm_id;
-	assert_true(generation > 1);
-	((struct world *)ctx)->changed++;
-}
-
-static void on_loss(void *ctx, enum lp_loss kind)
-{
-	(void)kind;
-	((struct world *)ctx)->losses++;
-}
-
-static const struct lp_link_events events = {
-	.family = on_family,
-	.vm = on_vm,
-	.vm_gone = on_vm_gone,
-	.regions = on_regions,
-	.dump_end = on_dump_end,
-	.op_done = on_op_done,
-	.changed = on_changed,
-	.loss = on_loss,
+	struct link_seen seen;
 };
 
 static void begin(struct world *w, const char *options)
@@ -140,10 +57,11 @@ static void begin(struct world *w, const char *options)
 	snprintf(spec, sizeof(spec), "%s,virtual%s", w->path, options);
 	if (lp_sim_new(w->base, spec, &w->link, error, sizeof(error)))
 		fail_msg("%s", error);
-	lp_link_listen(w->link, &events, w);
+	lp_link_listen(w->link, &link_seen_events, &w->seen);
 	assert_int_equal(w->link->ops->start(w->link), 0);
 	event_base_loop(w->base, EVLOOP_NONBLOCK);
-	assert_true(w->present);
+	assert_true(w->seen.present);
+	assert_string_equal(w->seen.why, "simulated host");
 }
 
 static void end(struct world *w)
@@ -158,23 +76,23 @@ static void dump(struct world *w, uint64_t since)
 {
 	const struct lp_region_query query = {.vm_id = VM, .since = since};
 
-	w->nr_regions = 0;
+	w->seen.nr_regions = 0;
 	assert_int_equal(w->link->ops->dump_regions(w->link, &query, NULL), 0);
 	lp_sim_advance(w->link, w->link->ops->now_ns(w->link));
-	assert_int_equal(w->end.error, 0);
+	assert_int_equal(w->seen.end.error, 0);
 }
 
 /* Asks for one region; returns the reason. */
 static uint32_t operate(struct world *w, uint32_t op, uint64_t rfn)
 {
 	const struct lp_range range = {rfn, 1};
-	unsigned int before = w->done;
+	unsigned int before = w->seen.dones;
 
 	assert_int_equal(w->link->ops->range_op(w->link, VM, op, &range, 1, 5 * S, NULL), 0);
 	lp_sim_advance(w->link, w->link->ops->now_ns(w->link));
-	assert_int_equal(w->done, before + 1);
-	assert_int_equal(w->result.done + w->result.refused, 1);
-	return w->result.reason;
+	assert_int_equal(w->seen.dones, before + 1);
+	assert_int_equal(w->seen.result.done + w->seen.result.refused, 1);
+	return w->seen.result.reason;
 }
 
 static void test_regions_follow_the_trace(void **state)
@@ -184,23 +102,23 @@ static void test_regions_follow_the_trace(void **state)
 	(void)state;
 	begin(&w, "");
 	lp_sim_advance(w.link, EPOCH + 5 * S);
-	assert_int_equal(w.nr_vms, 1);
-	assert_string_equal(w.vm.name, "web");
+	assert_int_equal(w.seen.vms, 1);
+	assert_string_equal(w.seen.vm.name, "web");
 	dump(&w, 0);
-	assert_int_equal(w.nr_regions, 3);
-	assert_int_equal(w.regions[0].rfn, 1);
-	assert_int_equal(w.regions[0].state, KVM_LPAGE_STATE_TABLE);
-	assert_int_equal(w.regions[0].last_to_private_ns, EPOCH + 1001 * MS);
-	assert_int_equal(w.regions[1].rfn, 2);
-	assert_int_equal(w.regions[1].state, KVM_LPAGE_STATE_MIXED);
-	assert_int_equal(w.regions[1].to_shared_pages, 512);
-	dump(&w, w.end.generation);
-	assert_int_equal(w.nr_regions, 0);
+	assert_int_equal(w.seen.nr_regions, 3);
+	assert_int_equal(w.seen.regions[0].rfn, 1);
+	assert_int_equal(w.seen.regions[0].state, KVM_LPAGE_STATE_TABLE);
+	assert_int_equal(w.seen.regions[0].last_to_private_ns, EPOCH + 1001 * MS);
+	assert_int_equal(w.seen.regions[1].rfn, 2);
+	assert_int_equal(w.seen.regions[1].state, KVM_LPAGE_STATE_MIXED);
+	assert_int_equal(w.seen.regions[1].to_shared_pages, 512);
+	dump(&w, w.seen.end.generation);
+	assert_int_equal(w.seen.nr_regions, 0);
 	assert_int_equal(w.link->ops->dump_vms(w.link, 0, NULL), 0);
 	lp_sim_advance(w.link, EPOCH + 5 * S);
-	assert_int_equal(w.vm.table, 2);
-	assert_int_equal(w.vm.mixed, 1);
-	assert_int_equal(w.vm.large, 61);
+	assert_int_equal(w.seen.vm.table, 2);
+	assert_int_equal(w.seen.vm.mixed, 1);
+	assert_int_equal(w.seen.vm.large, 61);
 	end(&w);
 }
 
@@ -211,12 +129,13 @@ static void test_changes_are_told_once(void **state)
 	(void)state;
 	begin(&w, "");
 	lp_sim_advance(w.link, EPOCH + 10 * S);
-	assert_int_equal(w.changed, 1);
+	assert_int_equal(w.seen.changes, 1);
+	assert_true(w.seen.generation > 1);
 	dump(&w, 0);
 	lp_sim_advance(w.link, EPOCH + 15 * S);
-	assert_int_equal(w.changed, 1);
+	assert_int_equal(w.seen.changes, 1);
 	lp_sim_advance(w.link, EPOCH + 25 * S);
-	assert_int_equal(w.changed, 2);
+	assert_int_equal(w.seen.changes, 2);
 	end(&w);
 }
 
@@ -235,16 +154,16 @@ static void test_operations(void **state)
 	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_HELD);
 	lp_sim_advance(w.link, EPOCH + 11 * S);
 	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_NONE);
-	assert_int_equal(w.batch.merged, 1);
-	assert_int_equal(w.batch.regions_ns, 30000);
-	assert_int_equal(w.batch.stall_ns, 7000);
+	assert_int_equal(w.seen.batch.merged, 1);
+	assert_int_equal(w.seen.batch.regions_ns, 30000);
+	assert_int_equal(w.seen.batch.stall_ns, 7000);
 	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_ALREADY_LARGE);
 	lp_sim_advance(w.link, EPOCH + 21 * S);
 	assert_int_equal(w.link->ops->dump_vms(w.link, VM, NULL), 0);
 	lp_sim_advance(w.link, EPOCH + 21 * S);
-	assert_int_equal(w.vm.merges, 1);
+	assert_int_equal(w.seen.vm.merges, 1);
 	/* Two first ones, and that of the merged region. */
-	assert_int_equal(w.vm.splits, 3);
+	assert_int_equal(w.seen.vm.splits, 3);
 	end(&w);
 }
 
@@ -255,20 +174,20 @@ static void test_vms_come_and_go(void **state)
 	(void)state;
 	begin(&w, "");
 	lp_sim_advance(w.link, EPOCH + 35 * S);
-	assert_int_equal(w.nr_vms, 2);
-	assert_string_equal(w.vm.name, "late");
-	assert_int_equal(w.gone, 0);
+	assert_int_equal(w.seen.vms, 2);
+	assert_string_equal(w.seen.vm.name, "late");
+	assert_int_equal(w.seen.vms_gone, 0);
 	lp_sim_advance(w.link, EPOCH + 60 * S);
-	assert_int_equal(w.gone, 1);
+	assert_int_equal(w.seen.vms_gone, 1);
 	assert_true(lp_sim_ended(w.link));
 	end(&w);
 	/* Round and round, with new ids. */
 	begin(&w, ",loop");
 	lp_sim_advance(w.link, EPOCH + 60 * S);
 	assert_false(lp_sim_ended(w.link));
-	assert_int_equal(w.gone, 2);
-	assert_int_equal(w.nr_vms, 3);
-	assert_true(w.vm.id > 4);
+	assert_int_equal(w.seen.vms_gone, 2);
+	assert_int_equal(w.seen.vms, 3);
+	assert_true(w.seen.vm.id > 4);
 	end(&w);
 }
 
@@ -287,16 +206,16 @@ static void test_faults(void **state)
 	end(&w);
 	begin(&w, ",lose=100");
 	lp_sim_advance(w.link, EPOCH + 60 * S);
-	assert_int_equal(w.nr_vms + w.gone + w.changed, 0);
-	assert_true(w.losses > 0);
+	assert_int_equal(w.seen.vms + w.seen.vms_gone + w.seen.changes, 0);
+	assert_true(w.seen.losses > 0);
 	end(&w);
 	begin(&w, ",vanish=4");
 	lp_sim_advance(w.link, EPOCH + 6 * S);
-	assert_false(w.present);
+	assert_false(w.seen.present);
 	assert_int_equal(w.link->ops->dump_vms(w.link, 0, NULL), -ENOTCONN);
 	lp_sim_advance(w.link, EPOCH + 12 * S);
-	assert_true(w.present);
-	assert_int_equal(w.family_events, 3);
+	assert_true(w.seen.present);
+	assert_int_equal(w.seen.families, 3);
 	end(&w);
 }
 
