@@ -47,8 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_core_answer(&fake, 0);
 		r = control_session_input(session, input);
 	}
+	fake_core_record(&fake, &(struct lp_record_event){.kind = LP_RECORD_VM, .vm_id = 1});
+	control_session_drained(session);
 	control_session_free(session);
-	if (fake.op_cb || fake.refresh_cb || fake.watch_cb)
+	if (fake.op_cb || fake.refresh_cb || fake.watch_cb || fake.record_cb)
 		abort();
 	evbuffer_free(input);
 	fake_core_done(&fake);
