@@ -6,12 +6,12 @@ look() {
 	ctl vm show --fresh "$name" >"$work/vm" && ctl region list --fresh "$name" >"$work/list" &&
 		ctl explain "$name" >"$work/explain" &&
 		jq -n --slurpfile vm "$work/vm" --slurpfile list "$work/list" --slurpfile explain "$work/explain" \
-			--slurpfile gpas "$work/gpas" --arg second "$((SECONDS - begin))" '
+			--slurpfile gpas "$work/gpas" --argjson hot "$hot" --argjson second "$((SECONDS - begin))" '
 			($gpas[0] | map({key: tostring, value: true}) | from_entries) as $ours |
-			{second: ($second | tonumber), vm: ($vm[0].vm | del(.command)), gates: $explain[0].gates,
+			{second: $second, vm: ($vm[0].vm | del(.command)), gates: $explain[0].gates,
 			 inhibited: [$list[0].regions[] | select(.inhibited)] | length,
 			 regions: [$list[0].regions[] | select($ours[.gpa | tostring])
-				| {gpa, state, inhibited, last_op, last_reason,
+				| {gpa, hot: (.gpa | IN($gpas[0][:$hot][])), state, inhibited, last_op, last_reason, last_op_age_us,
 				   to_shared_pages, to_shared_events, to_private_pages, to_private_events}]}' >"$work/look"
 }
 
@@ -90,6 +90,7 @@ phase_fault() {
 	guest_do pages-private
 	sample_back fault-back
 }
+vm_is_known() { ctl vm show "$name"; }
 mode_is() { ctl vm show "$name" | jq -e --arg mode "$1" '.vm.mode == $mode'; }
 
 # The guest ends by itself, and leaves nothing behind.
