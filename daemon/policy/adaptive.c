@@ -13,7 +13,11 @@
 #define LINEARS 13
 
 /* How strongly a context leans on the one that it refines, in intervals. */
-#define PRIOR_INTERVALS 4.0
+#define PRIOR_INTERVALS 8.0
+/* The same for the bins on both sides, and the weight of the second next of them. */
+#define SMOOTH_INTERVALS 64.0
+#define NEIGHBOURS	 2
+#define NEXT_WEIGHT	 0.6
 /* What is assumed before anything was seen: see prior_hazard(). */
 #define PRIOR_FIRST 0.012
 #define PRIOR_FLOOR 0.03
@@ -356,8 +360,42 @@ uint64_t adaptive_next_note(const struct region *region)
 
 /* ---- decisions ---- */
 
+/* A context's counts as numbers, with room on both sides so that every bin has neighbours. */
+struct counted {
+	double ends[SLOTS + 2 * NEIGHBOURS];
+	double all[SLOTS + 2 * NEIGHBOURS];
+};
+
+/* Bin 0 reaches from nothing to 8 ticks, and what follows the last one is no bin: no neighbours. */
+static void count_neighbours(const struct context *context, struct counted *ret)
+{
+	*ret = (struct counted){0};
+	for (unsigned int bin = 1; bin < BINS; bin++) {
+		ret->ends[bin + NEIGHBOURS] = context->ends[bin];
+		ret->all[bin + NEIGHBOURS] = context->ends[bin] + context->lives[bin];
+	}
+}
+
+static double around(const double *numbers, unsigned int bin)
+{
+	const double *at = numbers + bin + NEIGHBOURS;
+
+	return at[-1] + at[1] + NEXT_WEIGHT * (at[-2] + at[2]);
+}
+
+/*
+ * Replaces what the coarser context says by what this one has seen, as far as it has seen enough. A
+ * bin that has seen little of its own follows the ones beside it: a hazard that jumps from bin to
+ * bin by chance would make merges wait for nothing.
+ */
 static void refine(const struct context *context, double hazard[static SLOTS])
 {
+	struct counted beside;
+
+	count_neighbours(context, &beside);
+	for (unsigned int bin = 0; bin < BINS; bin++)
+		hazard[bin] = (around(beside.ends, bin) + SMOOTH_INTERVALS * ONE * hazard[bin]) /
+			      (around(beside.all, bin) + SMOOTH_INTERVALS * ONE);
 	for (unsigned int bin = 0; bin < SLOTS; bin++) {
 		double ends = context->ends[bin];
 		double all = ends + context->lives[bin];
