@@ -424,6 +424,8 @@ int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct polic
 	for (size_t i = 0; i < nr; i++) {
 		int err;
 
+		if (i + 2 * FETCH_AHEAD < nr)
+			table_prefetch_chunk(&vm->table, (uint32_t)obs[i + 2 * FETCH_AHEAD].rfn);
 		if (i + FETCH_AHEAD < nr)
 			table_prefetch(&vm->table, (uint32_t)obs[i + FETCH_AHEAD].rfn);
 		err = observe(vm, &obs[i], now_ns);

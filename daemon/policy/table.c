@@ -309,6 +309,14 @@ void table_find(const struct table *table, uint32_t rfn, struct spot *ret)
 		*ret = (struct spot){0};
 }
 
+void table_prefetch_chunk(const struct table *table, uint32_t rfn)
+{
+	const char *chunk = (const char *)table_chunk(table, rfn / CHUNK_REGIONS);
+
+	for (size_t line = 0; chunk && line < sizeof(struct chunk); line += 64)
+		__builtin_prefetch(chunk + line);
+}
+
 void table_prefetch(const struct table *table, uint32_t rfn)
 {
 	const struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);

@@ -93,7 +93,11 @@ struct spot {
 /* Finds @rfn; ret->region is NULL when it is not tracked. */
 void table_find(const struct table *table, uint32_t rfn, struct spot *ret);
 
-/* Fetches what is known of @rfn into the caches: table_find() comes soon. */
+/*
+ * Fetch what is known of @rfn into the caches, as table_find() comes soon: first where it is to be
+ * found, and, when that is there, the region.
+ */
+void table_prefetch_chunk(const struct table *table, uint32_t rfn);
 void table_prefetch(const struct table *table, uint32_t rfn);
 
 /* Finds or makes it. -ENOMEM. */
