@@ -305,16 +305,23 @@ static uint64_t stamp(int64_t ns)
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
-/* Shared pages, as far as state and counters agree. */
+/*
+ * Shared pages. The kernel counts a conversion before the state is mixed, or no longer: a look between
+ * the two is of what the last stamp says. Counters from before a record was kept say nothing.
+ */
 static unsigned int count_shared(const struct rebuild_look *look)
 {
 	uint32_t nr = look->to_shared_pages - look->to_private_pages;
+	bool mixed = look->state == KVM_LPAGE_STATE_MIXED;
+	bool shared_last = look->to_shared_ns > look->to_private_ns;
 
-	if (look->state != KVM_LPAGE_STATE_MIXED)
-		return 0;
-	if (look->shared)
-		return PAGES;
-	return nr >= 1 && nr <= PAGES ? nr : 1;
+	if (nr > PAGES)
+		return !mixed ? 0 : look->shared ? PAGES : 1;
+	if (mixed == (nr > 0))
+		return nr;
+	if (mixed)
+		return shared_last ? 1 : 0;
+	return shared_last ? nr : 0;
 }
 
 static int play(struct rebuild *r, const struct vm *vm, struct region *region,

@@ -27,3 +27,10 @@ bench-policy: $(BUILD)/normal/tests/traces/scores ## Scores of every policy on g
 # The resident set means nothing under ASan: tests/system/memory.sh runs this build of the test.
 $(eval $(call program,normal,tests/property/policy_memory,tests/property/policy_memory.c,$(TEST_LIBS),-lcmocka))
 check: $(BUILD)/normal/tests/property/policy_memory
+
+# What was recorded from real guests.
+bench: | bench-recorded
+
+.PHONY: bench-recorded
+bench-recorded: $(BUILD)/normal/tdx-lpctl ## Scores of every policy on the recorded traces
+	@for t in tests/traces/recorded/*.lptrace; do echo "$$t"; $< simulate --trace $$t --compare || exit 1; done

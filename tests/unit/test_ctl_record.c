@@ -238,6 +238,26 @@ static void a_split_comes_before_its_conversion(void **state)
 	    "800 S 1 512 1 became-table\n800 P 1 512 1\n800 A 1 512 1\n3900 S 1 512 1\n5000 E\n");
 }
 
+/* The kernel counts a conversion before the region is mixed, or no longer. */
+static void a_state_follows_its_count(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 410 * MS);
+	w.look.state = KVM_LPAGE_STATE_TABLE;
+	tell(&w, 411 * MS);
+	w.look.state = KVM_LPAGE_STATE_MIXED;
+	tell(&w, 500 * MS);
+	to_private(&w, 1, 600 * MS);
+	w.look.state = KVM_LPAGE_STATE_MIXED;
+	tell(&w, 601 * MS);
+	w.look.state = KVM_LPAGE_STATE_TABLE;
+	tell(&w, 700 * MS);
+	end(&w, 5 * S, "0 N 1 vm-1 8 12000\n410 S 1 0 1\n600 P 1 0 1\n600 A 1 0 512\n5000 E\n");
+}
+
 /* Four cycles within one look: three are spread over the time since the notice before. */
 static void hidden_ones_are_spread(void **state)
 {
@@ -600,6 +620,7 @@ int main(void)
 		cmocka_unit_test(pages_come_back_in_parts),
 		cmocka_unit_test(a_whole_region_is_converted_as_such),
 		cmocka_unit_test(a_split_comes_before_its_conversion),
+		cmocka_unit_test(a_state_follows_its_count),
 		cmocka_unit_test(hidden_ones_are_spread),
 		cmocka_unit_test(too_many_hidden_ones_are_counted),
 		cmocka_unit_test(a_refusal_moves_the_accept),
