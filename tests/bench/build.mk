@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Benchmarks: one program that runs each in a process of its own. B=NAMES chooses.
+# Benchmarks: one program that runs each in a process of its own. B="NAME..." runs only these.
 
 bench_SRCS := $(sort $(wildcard tests/bench/*.c))
 
 $(foreach s,$(filter-out tests/bench/main.c,$(bench_SRCS)),$(eval $(BUILD)/normal/tests/bench/bench: $(BUILD)/normal/$(s:%.c=%.o)))
 $(eval $(call program,normal,tests/bench/bench,tests/bench/main.c,$(TEST_LIBS)))
 
-bench: bench-policy $(BUILD)/normal/tests/bench/bench $(BUILD)/normal/tdx-lpaged
+bench: $(if $(B),,bench-policy) $(BUILD)/normal/tests/bench/bench $(BUILD)/normal/tdx-lpaged
 	@TDX_LPAGED=$(BUILD)/normal/tdx-lpaged nice $(BUILD)/normal/tests/bench/bench \
-		--include=policy=$(BUILD)/bench-policy.json --output=$(BUILD)/bench.json $(B)
+		$(if $(B),,--include=policy=$(BUILD)/bench-policy.json) --output=$(BUILD)/bench.json $(B)

@@ -18,7 +18,6 @@ demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## T
 
 # Scores and speed; SEEDS= and FIRST_SEED= choose the traces.
 $(eval $(call program,normal,tests/traces/scores,tests/traces/scores.c,$(TEST_LIBS)))
-bench: | bench-policy
 
 .PHONY: bench-policy
 bench-policy: $(BUILD)/normal/tests/traces/scores ## Scores of every policy on generated traces, speed of the engine
