@@ -22,6 +22,8 @@
 #define CONTROL_NAMES_MAX     64		 /* in one call */
 #define CONTROL_HOLD_MIN_US   INT64_C(1000000)
 #define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
+#define CONTROL_PROBE_MIN_US  INT64_C(10)
+#define CONTROL_PROBE_MAX_US  INT64_C(10000000)
 
 enum param_type {
 	PARAM_STRING, /* min and max: bytes */

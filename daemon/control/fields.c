@@ -18,7 +18,7 @@ static const char *const states[] = {
 static const char *const ops[] = {
 	[KVM_LPAGE_OP_NONE] = "none",	    [KVM_LPAGE_OP_MERGE] = "merge",
 	[KVM_LPAGE_OP_SPLIT] = "split",	    [KVM_LPAGE_OP_HOLD] = "hold",
-	[KVM_LPAGE_OP_RELEASE] = "release",
+	[KVM_LPAGE_OP_RELEASE] = "release", [KVM_LPAGE_OP_PROBE] = "probe",
 };
 static const char *const layers[] = {
 	[KVM_LPAGE_LAYER_VMM] = "vmm",

@@ -176,5 +176,19 @@ const struct method control_methods[] = {
 		.cancel = method_ranges_cancel,
 		.params = {PARAM_VM(true), {"ranges", PARAM_RANGES, true, 0, 0}},
 	},
+	{
+		.name = "Probe",
+		.doc = "Finds out which of at most 64 regions the guest touches within window_us, and "
+		       "answers when the window is over. Each costs the guest a short stall.",
+		.returns = "vm: int, window_us: int, touched: int, untouched: int, unknown: int, "
+			   "regions: []Probed, batches: Batches",
+		.write = true,
+		.call = method_probe,
+		.cancel = method_probe_cancel,
+		.params = {PARAM_VM(true),
+			   {"ranges", PARAM_RANGES, true, 0, 0},
+			   {"window_us", PARAM_INT, true, CONTROL_PROBE_MIN_US,
+			    CONTROL_PROBE_MAX_US}},
+	},
 	{.name = NULL},
 };

@@ -60,4 +60,8 @@ void method_hold(struct control_call *call);
 void method_release(struct control_call *call);
 void method_ranges_cancel(struct control_call *call);
 
+/* probe.c */
+void method_probe(struct control_call *call);
+void method_probe_cancel(struct control_call *call);
+
 #endif

@@ -143,6 +143,9 @@ static const struct field vm_detail_rows[] = {
 	VM("huge_bytes", U64, vm.huge_bytes),
 	VM("retained_bytes", U64, vm.retained_bytes),
 	VM("record_chunks", U64, vm.chunks),
+	VM("probes", U64, vm.probes),
+	VM("probe_touches", U64, vm.probe_touches),
+	VM("probe_cancels", U64, vm.probe_cancels),
 	OBJECT("tally", &tally_fields, struct lp_vm_snapshot, tally),
 	VM("tracked", U64, tracked_regions),
 	VM("regions_age_us", OPT_US, regions_age_ns),
@@ -233,20 +236,24 @@ static const struct field batches_rows[] = {
 };
 const struct fields control_batches_fields = FIELDS("Batches", batches_rows);
 
+#define PROBED(name, kind, member) ROW(name, kind, struct probed_view, member)
+static const struct field probed_rows[] = {
+	PROBED("rfn", U64, probed.rfn),
+	PROBED("gpa", U64, gpa),
+	PROBED("touched", BOOL, probed.touched),
+	PROBED("first_touch_age_us", OPT_US, first_touch_age_ns),
+	PROBED("reason", REASON, probed.reason),
+};
+const struct fields control_probed_fields = FIELDS("Probed", probed_rows);
+
 const struct fields *const control_all_fields[] = {
-	&tally_fields,
-	&link_fields,
-	&host_regions_fields,
-	&control_host_fields,
-	&control_vm_fields,
-	&control_vm_detail_fields,
-	&control_region_fields,
-	&control_observation_fields,
-	&control_explain_fields,
-	&control_gate_fields,
-	&control_result_fields,
-	&control_batches_fields,
-	NULL,
+	&tally_fields,		 &link_fields,
+	&host_regions_fields,	 &control_host_fields,
+	&control_vm_fields,	 &control_vm_detail_fields,
+	&control_region_fields,	 &control_observation_fields,
+	&control_explain_fields, &control_gate_fields,
+	&control_result_fields,	 &control_batches_fields,
+	&control_probed_fields,	 NULL,
 };
 
 int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *ret)
@@ -308,6 +315,17 @@ json_t *control_result_json(const struct lp_result *result)
 	};
 
 	return fields_json(&control_result_fields, &view);
+}
+
+json_t *control_probed_json(const struct lp_probed *probed, uint64_t now_ns)
+{
+	const struct probed_view view = {
+		.probed = *probed,
+		.gpa = probed->rfn << 21,
+		.first_touch_age_ns = age(now_ns, probed->first_touch_ns),
+	};
+
+	return fields_json(&control_probed_fields, &view);
 }
 
 void control_add_batches(struct batches_view *sum, const struct lp_done *done)

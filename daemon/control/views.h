@@ -79,6 +79,13 @@ struct result_view {
 	uint32_t layer; /* who refused; UINT32_MAX: nobody in particular */
 };
 
+/* A region that was probed. */
+struct probed_view {
+	struct lp_probed probed;
+	uint64_t gpa;
+	uint64_t first_touch_age_ns; /* LP_AGE_NEVER: not known, or none */
+};
+
 extern const struct fields control_host_fields;	       /* struct host_view */
 extern const struct fields control_vm_fields;	       /* struct vm_view */
 extern const struct fields control_vm_detail_fields;   /* the same, and more of it */
@@ -88,6 +95,7 @@ extern const struct fields control_explain_fields;     /* struct explain_view */
 extern const struct fields control_gate_fields;	       /* struct gate_view */
 extern const struct fields control_result_fields;      /* struct lp_result */
 extern const struct fields control_batches_fields;     /* struct batches_view */
+extern const struct fields control_probed_fields;      /* struct probed_view */
 
 /* Every table, those that others need first; ends with NULL. */
 extern const struct fields *const control_all_fields[];
@@ -100,6 +108,8 @@ void control_region_view(const struct lp_region_snapshot *region, uint64_t now_n
 			 struct region_view *ret);
 
 json_t *control_result_json(const struct lp_result *result);
+/* @now_ns: the link's clock. */
+json_t *control_probed_json(const struct lp_probed *probed, uint64_t now_ns);
 
 /* Adds what an answer of the kernel says of its batches. */
 void control_add_batches(struct batches_view *sum, const struct lp_done *done);

@@ -267,7 +267,7 @@ void actions_sent(struct lp_manager *m, uint64_t tag, int error, const char *tex
 	vm = vms_find(m, flight->vm_id);
 	if (!error) {
 		flight->state = FLIGHT_QUEUED;
-		flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
+		flight->deadline_ns = manager_now(m) + flight->window_ns + OUTCOME_DEADLINE_NS;
 		if (vm)
 			vms_succeeded(m, vm, doing(flight->op));
 		return;
@@ -377,7 +377,7 @@ static void tell_done(struct lp_manager *m, const struct vm_entry *vm, const str
 	static const char *const names[] = {
 		[KVM_LPAGE_OP_NONE] = "operation",  [KVM_LPAGE_OP_MERGE] = "merge",
 		[KVM_LPAGE_OP_SPLIT] = "split",	    [KVM_LPAGE_OP_HOLD] = "hold",
-		[KVM_LPAGE_OP_RELEASE] = "release",
+		[KVM_LPAGE_OP_RELEASE] = "release", [KVM_LPAGE_OP_PROBE] = "probe",
 	};
 	const char *name = done->op < sizeof(names) / sizeof(names[0]) ? names[done->op] : names[0];
 	uint64_t did = 0, refused = 0, stall_ns = 0;
@@ -521,6 +521,7 @@ int actions_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 	if (!flight)
 		return -ENOMEM;
 	flight->manual = true;
+	flight->window_ns = op == KVM_LPAGE_OP_PROBE ? ttl_ns : 0;
 	flight->cb = cb;
 	flight->ctx = ctx;
 	r = send_flight(m, flight, ttl_ns);

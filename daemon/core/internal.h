@@ -84,6 +84,7 @@ struct flight {
 	uint32_t op;
 	uint64_t sent_ns;
 	uint64_t deadline_ns;
+	uint64_t window_ns; /* of a probe, else 0 */
 	size_t nr_regions;
 	size_t nr_ranges;
 	struct lp_range ranges[KVM_LPAGE_RANGES_MAX];

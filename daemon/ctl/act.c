@@ -1,45 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
+#include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
 
 #define INT JSON_INTEGER_FORMAT
-
-static int bad_range(struct ctl *ctl, const char *text, int error, const struct range *range)
-{
-	if (error == -EDOM)
-		return ctl_usage_error(ctl,
-				       "\"%s\" is not in whole regions of 2 MiB; the next that is: "
-				       "0x%" PRIx64 "-0x%" PRIx64,
-				       text, range->start_rfn * RANGE_REGION_BYTES,
-				       (range->start_rfn + range->nr_regions) * RANGE_REGION_BYTES);
-	return ctl_usage_error(ctl,
-			       "\"%s\": wants START-END, START+SIZE or START below 2^52, such "
-			       "as 2G-3G",
-			       text);
-}
-
-/* Everything after the VM is a range. */
-static int parse_ranges(struct ctl *ctl, json_t *list)
-{
-	for (int i = 1; i < ctl->nr_args; i++) {
-		struct range range = {0};
-		int r = range_parse(ctl->args[i], &range);
-
-		if (r < 0)
-			return bad_range(ctl, ctl->args[i], r, &range);
-		json_array_append_new(list, json_pack("{s:I, s:I}", "start_rfn",
-						      (json_int_t)range.start_rfn, "nr_regions",
-						      (json_int_t)range.nr_regions));
-	}
-	return CTL_OK;
-}
 
 static void print_refusal(struct ctl *ctl, const json_t *result)
 {
@@ -72,7 +42,7 @@ static int run_op(struct ctl *ctl, const char *method, json_t *params)
 {
 	json_t *ranges = json_array(), *reply;
 	json_int_t refused;
-	int r = parse_ranges(ctl, ranges);
+	int r = ctl_parse_ranges(ctl, ranges);
 
 	json_object_set_new(params, "vm", json_string(ctl->args[0]));
 	json_object_set_new(params, "ranges", ranges);

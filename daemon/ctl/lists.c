@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/ctl/lists.h"
-#include "daemon/ctl/range.h"
+
 #include <errno.h>
+#include <inttypes.h>
 
 #include "daemon/control/call.h"
+#include "daemon/ctl/range.h"
 
 json_t *ctl_fresh(const struct ctl *ctl)
 {
@@ -100,5 +102,41 @@ int ctl_range_param(struct ctl *ctl, json_t *params)
 				       text);
 	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
 	json_object_set_new(params, "nr_regions", json_integer((json_int_t)range.nr_regions));
+	return CTL_OK;
+}
+
+json_t *ctl_add_range(json_t *list, uint64_t start_rfn, uint64_t nr_regions)
+{
+	json_t *range = json_pack("{s:I, s:I}", "start_rfn", (json_int_t)start_rfn, "nr_regions",
+				  (json_int_t)nr_regions);
+
+	json_array_append_new(list, range);
+	return range;
+}
+
+static int bad_range(struct ctl *ctl, const char *text, int error, const struct range *range)
+{
+	if (error == -EDOM)
+		return ctl_usage_error(ctl,
+				       "\"%s\" is not in whole regions of 2 MiB; the next that is: "
+				       "0x%" PRIx64 "-0x%" PRIx64,
+				       text, range->start_rfn * RANGE_REGION_BYTES,
+				       (range->start_rfn + range->nr_regions) * RANGE_REGION_BYTES);
+	return ctl_usage_error(ctl,
+			       "\"%s\": wants START-END, START+SIZE or START below 2^52, such "
+			       "as 2G-3G",
+			       text);
+}
+
+int ctl_parse_ranges(struct ctl *ctl, json_t *list)
+{
+	for (int i = 1; i < ctl->nr_args; i++) {
+		struct range range = {0};
+		int r = range_parse(ctl->args[i], &range);
+
+		if (r < 0)
+			return bad_range(ctl, ctl->args[i], r, &range);
+		ctl_add_range(list, range.start_rfn, range.nr_regions);
+	}
 	return CTL_OK;
 }

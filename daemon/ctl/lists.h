@@ -18,4 +18,10 @@ int ctl_list_regions(struct ctl *ctl, json_t *params, size_t limit, json_int_t *
 /* Adds --range to the parameters, rounded outwards. Returns CTL_OK, or complains. */
 int ctl_range_param(struct ctl *ctl, json_t *params);
 
+/* Appends a range as methods want them; returns it, borrowed. */
+json_t *ctl_add_range(json_t *list, uint64_t start_rfn, uint64_t nr_regions);
+
+/* Appends every argument after the VM, each being a range. Returns CTL_OK, or complains. */
+int ctl_parse_ranges(struct ctl *ctl, json_t *list);
+
 #endif

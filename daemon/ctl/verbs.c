@@ -135,6 +135,26 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_release,
 	},
 	{
+		.name = "probe",
+		.args = "VM [RANGE...]",
+		.help = "find out which regions the guest uses",
+		.about = "Watches 64 regions at a time for one window; more of them take more "
+			 "windows. Without RANGE, the regions that region list shows as large or "
+			 "table are probed. It stalls the guest for a moment, once for each window "
+			 "and on TDX once for each region that is touched. A region that is "
+			 "converted, merged or split meanwhile is unknown. FIRST-TOUCH is known on "
+			 "TDX only. Exit status 1 says that all regions are unknown. " RANGE_HELP,
+		.min_args = 1,
+		.max_args = 65,
+		.write = true,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_probe,
+		.options = {{"--window", "TIME", "how long to watch, 10us to 10s; 1s when left out",
+			     0},
+			    {"--hot", NULL, "show only regions that were touched", 0},
+			    {"--cold", NULL, "show only regions that were not", 0}},
+	},
+	{
 		.name = "pause",
 		.args = "[VM]",
 		.help = "carry out no decisions, for one VM or for all",

@@ -30,6 +30,9 @@ int verb_resume(struct ctl *ctl);
 int verb_dry_run(struct ctl *ctl);
 int verb_reload(struct ctl *ctl);
 
+/* probe.c */
+int verb_probe(struct ctl *ctl);
+
 /* conf.c */
 int verb_config_show(struct ctl *ctl);
 int verb_config_check(struct ctl *ctl);

@@ -78,6 +78,9 @@ struct lp_vm {
 	uint64_t huge_bytes;
 	uint64_t retained_bytes;
 	uint64_t chunks;
+	uint64_t probes; /* regions that were probed */
+	uint64_t probe_touches;
+	uint64_t probe_cancels; /* without a verdict */
 };
 
 /* A region as the kernel describes it; counters are modulo 2^32. */
@@ -138,6 +141,14 @@ struct lp_batch {
 	uint64_t stall_ns;
 };
 
+/* What a probe found out about a region. */
+struct lp_probed {
+	uint64_t rfn;
+	bool touched;
+	uint32_t reason;	 /* why there is no verdict; NONE: there is one */
+	uint64_t first_touch_ns; /* 0: not known */
+};
+
 /* An operation has ended. The arrays belong to the link and are valid during the callback. */
 struct lp_done {
 	uint64_t tag; /* of the request; 0: somebody else's */
@@ -148,6 +159,8 @@ struct lp_done {
 	size_t nr_results;
 	const struct lp_batch *batches;
 	size_t nr_batches;
+	const struct lp_probed *probed; /* of a probe: every region, in the order of the ranges */
+	size_t nr_probed;
 };
 
 /* Which regions a dump shall list. */
@@ -248,7 +261,8 @@ struct lp_link_ops {
 	/* Sets the given fields of the admin's layer. */
 	int (*set_policy)(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
 			  uint64_t *ret_tag);
-	/* @op: KVM_LPAGE_OP_*. @ttl_ns: of a hold, else 0. At most KVM_LPAGE_RANGES_MAX ranges. */
+	/* @op: KVM_LPAGE_OP_*. @ttl_ns: of a hold; the window of a probe; else 0. At most
+	 * KVM_LPAGE_RANGES_MAX ranges; in a probe, at most KVM_LPAGE_PROBES_MAX regions. */
 	int (*range_op)(struct lp_link *link, uint32_t vm_id, uint32_t op,
 			const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
 			uint64_t *ret_tag);

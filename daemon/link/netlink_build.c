@@ -150,24 +150,41 @@ static int command_of(uint32_t op)
 		return KVM_LPAGE_CMD_HOLD;
 	case KVM_LPAGE_OP_RELEASE:
 		return KVM_LPAGE_CMD_RELEASE;
+	case KVM_LPAGE_OP_PROBE:
+		return KVM_LPAGE_CMD_PROBE;
 	}
 	return -EINVAL;
+}
+
+static bool time_ok(uint32_t op, uint64_t ttl_ns)
+{
+	switch (op) {
+	case KVM_LPAGE_OP_HOLD:
+		return ttl_ns >= TTL_MIN_NS && ttl_ns <= TTL_MAX_NS;
+	case KVM_LPAGE_OP_PROBE:
+		return ttl_ns >= KVM_LPAGE_PROBE_WINDOW_MIN_NS &&
+		       ttl_ns <= KVM_LPAGE_PROBE_WINDOW_MAX_NS;
+	}
+	return ttl_ns == 0;
 }
 
 int lp_range_op_check(uint32_t vm_id, uint32_t op, const struct lp_range *ranges, size_t nr_ranges,
 		      uint64_t ttl_ns)
 {
+	uint32_t nr_regions = 0;
+
 	if (!vm_id || command_of(op) < 0 || !nr_ranges || nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
-	if (op == KVM_LPAGE_OP_HOLD ? ttl_ns < TTL_MIN_NS || ttl_ns > TTL_MAX_NS : ttl_ns != 0)
+	if (!time_ok(op, ttl_ns))
 		return -EINVAL;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		if (!ranges[i].nr_regions || ranges[i].nr_regions > KVM_LPAGE_RANGE_REGIONS_MAX)
 			return -EINVAL;
 		if (ranges[i].start_rfn > RFN_END - ranges[i].nr_regions)
 			return -EINVAL;
+		nr_regions += ranges[i].nr_regions;
 	}
-	return 0;
+	return op == KVM_LPAGE_OP_PROBE && nr_regions > KVM_LPAGE_PROBES_MAX ? -EINVAL : 0;
 }
 
 struct nl_msg *lp_nl_build_range_op(uint16_t family, uint32_t vm_id, uint32_t op,
@@ -183,6 +200,9 @@ struct nl_msg *lp_nl_build_range_op(uint16_t family, uint32_t vm_id, uint32_t op
 	for (size_t i = 0; i < nr_ranges && !r; i++)
 		r = put_range(msg, &ranges[i]);
 	if (ttl_ns)
-		r |= put_uint(msg, KVM_LPAGE_A_REQUEST_TTL_NS, ttl_ns);
+		r |= put_uint(msg,
+			      op == KVM_LPAGE_OP_PROBE ? KVM_LPAGE_A_REQUEST_WINDOW_NS :
+							 KVM_LPAGE_A_REQUEST_TTL_NS,
+			      ttl_ns);
 	return finish(msg, r);
 }

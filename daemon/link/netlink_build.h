@@ -21,7 +21,7 @@ struct nl_msg *lp_nl_build_vm_get(uint16_t family, uint32_t vm_id);
 struct nl_msg *lp_nl_build_region_get(uint16_t family, const struct lp_region_query *query);
 struct nl_msg *lp_nl_build_policy_set(uint16_t family, uint32_t vm_id,
 				      const struct lp_limits *limits);
-/* @op: KVM_LPAGE_OP_MERGE ... RELEASE. */
+/* @op: KVM_LPAGE_OP_MERGE ... PROBE. */
 struct nl_msg *lp_nl_build_range_op(uint16_t family, uint32_t vm_id, uint32_t op,
 				    const struct lp_range *ranges, size_t nr_ranges,
 				    uint64_t ttl_ns);

@@ -65,6 +65,9 @@ static const struct lp_attr_field vm_fields[] = {
 	[KVM_LPAGE_A_VM_HUGE_BYTES] = LP_ATTR_AT(UINT, struct lp_vm, huge_bytes),
 	[KVM_LPAGE_A_VM_RETAINED_BYTES] = LP_ATTR_AT(UINT, struct lp_vm, retained_bytes),
 	[KVM_LPAGE_A_VM_CHUNKS] = LP_ATTR_AT(UINT, struct lp_vm, chunks),
+	[KVM_LPAGE_A_VM_PROBES] = LP_ATTR_AT(UINT, struct lp_vm, probes),
+	[KVM_LPAGE_A_VM_PROBE_TOUCHES] = LP_ATTR_AT(UINT, struct lp_vm, probe_touches),
+	[KVM_LPAGE_A_VM_PROBE_CANCELS] = LP_ATTR_AT(UINT, struct lp_vm, probe_cancels),
 };
 
 static const struct lp_attr_field region_fields[] = {
@@ -134,12 +137,20 @@ static const struct lp_attr_field batch_fields[] = {
 	[KVM_LPAGE_A_BATCH_KICKED] = LP_ATTR_AT(U32, struct lp_batch, kicked),
 };
 
+static const struct lp_attr_field probed_fields[] = {
+	[KVM_LPAGE_A_PROBED_RFN] = LP_ATTR_AT(RFN, struct lp_probed, rfn),
+	[KVM_LPAGE_A_PROBED_TOUCHED] = LP_ATTR_AT(FLAG, struct lp_probed, touched),
+	[KVM_LPAGE_A_PROBED_FIRST_TOUCH_NS] = LP_ATTR_AT(U64, struct lp_probed, first_touch_ns),
+	[KVM_LPAGE_A_PROBED_REASON] = LP_ATTR_AT(U32, struct lp_probed, reason),
+};
+
 static const struct lp_attr_field done_fields[] = {
 	[KVM_LPAGE_A_REQUEST_VM_ID] = LP_ATTR_AT(U32, struct lp_done, vm_id, .required = true),
 	[KVM_LPAGE_A_REQUEST_COOKIE] = LP_ATTR_AT(U64, struct lp_done, cookie),
 	[KVM_LPAGE_A_REQUEST_OP] = LP_ATTR_AT(U32, struct lp_done, op),
 	[KVM_LPAGE_A_REQUEST_RESULT] = {.kind = LP_ATTR_MANY},
 	[KVM_LPAGE_A_REQUEST_BATCH] = {.kind = LP_ATTR_MANY},
+	[KVM_LPAGE_A_REQUEST_PROBED] = {.kind = LP_ATTR_MANY},
 };
 
 static const struct lp_attr_field reply_fields[] = {
@@ -179,6 +190,7 @@ static const struct lp_attr_table chunk_table = LP_ATTR_TABLE(chunk_fields);
 static const struct lp_attr_table change_table = LP_ATTR_TABLE(change_fields);
 static const struct lp_attr_table result_table = LP_ATTR_TABLE(result_fields);
 static const struct lp_attr_table batch_table = LP_ATTR_TABLE(batch_fields);
+static const struct lp_attr_table probed_table = LP_ATTR_TABLE(probed_fields);
 static const struct lp_attr_table done_table = LP_ATTR_TABLE(done_fields);
 static const struct lp_attr_table reply_table = LP_ATTR_TABLE(reply_fields);
 static const struct lp_attr_table gone_table = LP_ATTR_TABLE(gone_fields);
@@ -352,10 +364,22 @@ static void note_layers(struct lp_result *results, size_t nr)
 	}
 }
 
+/* A touch is a verdict, and its time is that of a touch. */
+static bool probed_ok(const struct lp_probed *probed, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (probed[i].touched ? probed[i].reason != KVM_LPAGE_REASON_NONE :
+					probed[i].first_touch_ns != 0)
+			return false;
+	}
+	return nr <= KVM_LPAGE_PROBES_MAX;
+}
+
 int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, struct lp_done *ret)
 {
 	static const struct lp_result no_result = {.reason_layer = LAYER_LEFT_OUT};
 	static const struct lp_batch no_batch;
+	static const struct lp_probed no_probed;
 	int r;
 
 	*ret = (struct lp_done){0};
@@ -372,11 +396,18 @@ int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, 
 		       sizeof(*scratch->batches), &ret->nr_batches);
 	if (r < 0)
 		return r;
+	r = parse_list(hdr, KVM_LPAGE_A_REQUEST_PROBED, &probed_table, &no_probed,
+		       (void **)&scratch->probed, &scratch->probed_room, sizeof(*scratch->probed),
+		       &ret->nr_probed);
+	if (r < 0)
+		return r;
 	note_layers(scratch->results, ret->nr_results);
-	if (!results_ok(scratch->results, ret->nr_results))
+	if (!results_ok(scratch->results, ret->nr_results) ||
+	    !probed_ok(scratch->probed, ret->nr_probed))
 		return -EBADMSG;
 	ret->results = scratch->results;
 	ret->batches = scratch->batches;
+	ret->probed = scratch->probed;
 	return 0;
 }
 
@@ -385,6 +416,7 @@ void lp_nl_scratch_free(struct lp_nl_scratch *scratch)
 	free(scratch->regions);
 	free(scratch->results);
 	free(scratch->batches);
+	free(scratch->probed);
 	*scratch = (struct lp_nl_scratch){0};
 }
 

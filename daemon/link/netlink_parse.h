@@ -19,9 +19,11 @@ struct lp_nl_scratch {
 	struct lp_region *regions;
 	struct lp_result *results;
 	struct lp_batch *batches;
+	struct lp_probed *probed;
 	size_t regions_room;
 	size_t results_room;
 	size_t batches_room;
+	size_t probed_room;
 };
 
 void lp_nl_scratch_free(struct lp_nl_scratch *scratch);

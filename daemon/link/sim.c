@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "daemon/link/sim_host.h"
+#include "daemon/link/sim_probe.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define NS_PER_US     UINT64_C(1000)
@@ -40,6 +41,7 @@ struct sim {
 	struct request *requests;
 	struct request **requests_end;
 	size_t nr_requests;
+	struct sim_probe *probes; /* whose window is open */
 	uint64_t tags;
 	uint64_t cookies;
 	uint64_t started_ns; /* our clock */
@@ -313,6 +315,65 @@ static void finish_operation(struct sim *sim, struct sim_vm *vm, const struct re
 		sim->link.events->op_done(sim->link.ctx, &done);
 }
 
+static void begin_probe(struct sim *sim, const struct request *request)
+{
+	struct sim_probe *probe = sim_probe_begin(&sim->host, sim->probes, request->vm_id,
+						  request->ranges, request->nr_ranges,
+						  request->ttl_ns);
+
+	/* Without memory: as if its end was lost. */
+	if (!probe)
+		return;
+	probe->tag = request->tag;
+	probe->next = sim->probes;
+	sim->probes = probe;
+}
+
+static void end_probe(struct sim *sim, const struct sim_probe *probe)
+{
+	const struct lp_batch batch = {.regions = (uint32_t)probe->nr_regions,
+				       .kicked = 1,
+				       .stall_ns = sim->stall_us * NS_PER_US};
+	struct sim_probe_outcome outcome;
+
+	sim_probe_end(&sim->host, probe, &outcome);
+	outcome.done.cookie = ++sim->cookies;
+	outcome.done.batches = &batch;
+	outcome.done.nr_batches = 1;
+	if (sim->link.events->op_done && !lost(sim))
+		sim->link.events->op_done(sim->link.ctx, &outcome.done);
+}
+
+/* Those whose window is over. */
+static void end_probes(struct sim *sim)
+{
+	struct sim_probe **at = &sim->probes;
+
+	while (*at) {
+		struct sim_probe *probe = *at;
+
+		if (probe->end_ns > sim->host.now_ns) {
+			at = &probe->next;
+			continue;
+		}
+		*at = probe->next;
+		end_probe(sim, probe);
+		free(probe);
+		/* The listener may have done anything. */
+		at = &sim->probes;
+	}
+}
+
+static void drop_probes(struct sim *sim)
+{
+	struct sim_probe *probe;
+
+	while ((probe = sim->probes)) {
+		sim->probes = probe->next;
+		free(probe);
+	}
+}
+
 static void answer_op(struct sim *sim, const struct request *request)
 {
 	struct sim_vm *vm = sim_host_vm(&sim->host, request->vm_id);
@@ -320,7 +381,9 @@ static void answer_op(struct sim *sim, const struct request *request)
 	if (sim->link.events->op_sent)
 		sim->link.events->op_sent(sim->link.ctx, request->tag, request->vm_id,
 					  vm ? 0 : -ENOENT, vm ? NULL : "no such VM");
-	if (vm)
+	if (vm && request->op == KVM_LPAGE_OP_PROBE)
+		begin_probe(sim, request);
+	else if (vm)
 		finish_operation(sim, vm, request);
 }
 
@@ -362,6 +425,7 @@ static void drop_requests(struct sim *sim)
 
 	while ((request = take_request(sim)))
 		free(request);
+	drop_probes(sim);
 }
 
 /* Answers what was asked up to now; what the answers make the listener ask comes next time. */
@@ -390,6 +454,8 @@ static uint64_t next_ns(const struct sim *sim)
 
 		next = tell_ns < next ? tell_ns : next;
 	}
+	for (const struct sim_probe *probe = sim->probes; probe; probe = probe->next)
+		next = probe->end_ns < next ? probe->end_ns : next;
 	if (sim->vanish_ns) {
 		uint64_t turn_ns = sim->vanish_ns + (sim->present ? 0 : VANISH_NS);
 
@@ -458,6 +524,7 @@ static void step(struct sim *sim, uint64_t now_ns)
 		sim->present = false;
 		return;
 	}
+	end_probes(sim);
 	tell_changes(sim);
 	answer_requests(sim);
 	tell_loss(sim);
@@ -571,12 +638,18 @@ static int sim_range_op(struct lp_link *link, uint32_t vm_id, uint32_t op,
 				     .ttl_ns = ttl_ns,
 				     .nr_ranges = nr_ranges};
 
-	if (op < KVM_LPAGE_OP_MERGE || op > KVM_LPAGE_OP_RELEASE || !nr_ranges ||
+	uint32_t nr_regions = 0;
+
+	if (op < KVM_LPAGE_OP_MERGE || op > KVM_LPAGE_OP_PROBE || !nr_ranges ||
 	    nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < nr_ranges; i++)
 		if (!ranges[i].nr_regions || ranges[i].nr_regions > KVM_LPAGE_RANGE_REGIONS_MAX)
 			return -EINVAL;
+	for (size_t i = 0; i < nr_ranges; i++)
+		nr_regions += ranges[i].nr_regions;
+	if (op == KVM_LPAGE_OP_PROBE && nr_regions > KVM_LPAGE_PROBES_MAX)
+		return -EINVAL;
 	return ask(sim_of(link), &init, ranges, ret_tag);
 }
 

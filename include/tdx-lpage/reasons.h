@@ -38,7 +38,8 @@
 	  "wait, or lower min-quiet")                                                              \
 	X(RATE_LIMITED, "rate-limited", "the kernel's token bucket is empty",                      \
 	  "wait, or raise merge-rate")                                                             \
-	X(BUSY, "busy", "an invalidation overlaps the region, or a lock was contended",            \
+	X(BUSY, "busy",                                                                            \
+	  "an invalidation overlaps the region, a lock was contended, or a probe of it goes on",   \
 	  "wait; it is tried again after a delay")                                                 \
 	X(NOT_MAPPED, "not-mapped", "at least one of the 512 pages is not mapped",                 \
 	  "the guest has to touch every page")                                                     \
@@ -53,7 +54,12 @@
 	X(NO_MEMORY, "no-memory", "a page table or a region record could not be allocated",        \
 	  "free host memory, or raise the VMM's memory limit")                                     \
 	X(INTERRUPTED, "interrupted", "the caller was interrupted before this region's turn",      \
-	  "wait; it is tried again after a delay")
+	  "wait; it is tried again after a delay")                                                 \
+	X(PROBE_LIMIT, "probe-limit", "too many regions of the VM are being probed",               \
+	  "wait for the end of the other probes")                                                  \
+	X(CANCELLED, "cancelled",                                                                  \
+	  "a conversion, merge, split or the like came before the end of the probe",               \
+	  "probe again")
 
 /* The daemon's own gates, in the order in which they are checked. */
 #define LPAGE_DAEMON_REASONS(X)                                                                    \

@@ -153,6 +153,22 @@ static void add_result(struct fake_core *fake, const struct lp_range *range)
 	};
 }
 
+/* Every third region was touched 2 s ago, the next one at an unknown time, the third one not. */
+static void add_probed(struct fake_core *fake, const struct lp_range *range)
+{
+	for (uint64_t rfn = range->start_rfn; rfn < range->start_rfn + range->nr_regions; rfn++) {
+		struct lp_probed probed = {.rfn = rfn, .reason = fake->refuse_reason};
+
+		if (fake->nr_probed == KVM_LPAGE_PROBES_MAX)
+			return;
+		if (!probed.reason) {
+			probed.touched = rfn % 3 != 2;
+			probed.first_touch_ns = rfn % 3 ? 0 : 998 * SECOND;
+		}
+		fake->probed[fake->nr_probed++] = probed;
+	}
+}
+
 static int fake_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 			 const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
 			 lp_op_cb cb, void *ctx)
@@ -160,10 +176,12 @@ static int fake_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 	struct fake_core *fake = fake_of(core);
 	uint64_t regions = 0;
 
-	fake->nr_results = 0;
+	fake->nr_results = fake->nr_probed = 0;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		regions += ranges[i].nr_regions;
 		add_result(fake, &ranges[i]);
+		if (op == KVM_LPAGE_OP_PROBE)
+			add_probed(fake, &ranges[i]);
 	}
 	record(fake, "op %u vm %u: %zu ranges, %ju regions from %ju, ttl %ju", op, vm_id, nr_ranges,
 	       (uintmax_t)regions, (uintmax_t)ranges[0].start_rfn, (uintmax_t)ttl_ns);
@@ -294,7 +312,9 @@ void fake_core_answer(struct fake_core *fake, int error)
 		.results = fake->results,
 		.nr_results = fake->nr_results,
 		.batches = &batch,
-		.nr_batches = fake->op == KVM_LPAGE_OP_MERGE ? 1 : 0,
+		.nr_batches = fake->op == KVM_LPAGE_OP_MERGE || fake->op == KVM_LPAGE_OP_PROBE,
+		.probed = fake->probed,
+		.nr_probed = fake->nr_probed,
 	};
 	lp_refresh_cb refresh = fake->refresh_cb;
 	lp_op_cb op = fake->op_cb;

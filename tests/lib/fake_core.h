@@ -32,6 +32,8 @@ struct fake_core {
 	void *op_ctx;
 	struct lp_result results[KVM_LPAGE_RANGES_MAX];
 	size_t nr_results;
+	struct lp_probed probed[KVM_LPAGE_PROBES_MAX];
+	size_t nr_probed;
 	uint32_t op;
 	uint32_t op_vm;
 	uint32_t refuse_reason; /* of every region asked for; 0: done */

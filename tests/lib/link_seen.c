@@ -71,6 +71,9 @@ static void on_op_done(void *ctx, const struct lp_done *done)
 		seen->result = done->results[0];
 	if (done->nr_batches)
 		seen->batch = done->batches[0];
+	seen->nr_probed = done->nr_probed;
+	for (size_t i = 0; i < done->nr_probed; i++)
+		seen->probed[i] = done->probed[i];
 }
 
 static void on_policy_set(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)

@@ -27,6 +27,8 @@ struct link_seen {
 	uint64_t done_tag;
 	struct lp_result result; /* the first */
 	struct lp_batch batch;	 /* the first */
+	size_t nr_probed;
+	struct lp_probed probed[KVM_LPAGE_PROBES_MAX];
 	unsigned int changes;
 	uint64_t generation; /* of the last change */
 	unsigned int losses;

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The real tdx-lpctl against the real tdx-lpaged on a kernel without the family, and bash's completion. Prints TAP.
+# The real tdx-lpctl against the real tdx-lpaged, on a kernel without the family and on a simulated host, and bash's
+# completion. Prints TAP.
 set -u
 daemon=${TDX_LPAGED:-build/san/tdx-lpaged} ctl=${TDX_LPCTL:-build/san/tdx-lpctl}
 src=${TDX_LPAGE_SRC:-.}
@@ -49,8 +50,9 @@ json() {
 	jq -e "$condition" "$dir/out"
 }
 
+# [ARGUMENT...]: of the daemon
 start() {
-	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" 2>"$dir/log" &
+	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" "$@" 2>"$dir/log" &
 	pid=$!
 	for _ in $(seq 300); do
 		"$ctl" status >"$dir/out" 2>&1 && return 0
@@ -120,5 +122,27 @@ check "completion of second words" completes 'list show' vm ''
 check "completion of options" completes '--for' hold x --f
 check "completion of formats" completes 'table json' -o ''
 check "it stops again" stop
+
+# A guest of 130 regions that uses one of them, and another one now and then.
+{
+	printf 'lptrace 1\ncost merge_ns=30000 split_ns=45000 fail_ns=12000\n'
+	printf 'vm 1 name=web regions=130 walk_ns_per_s=0\n0 W 1 3 12000\n'
+	for second in $(seq 600); do
+		printf '%d000000000 S 1 64 1\n%d000001000 P 1 64 1\n%d000002000 A 1 64 1\n' "$second" "$second" "$second"
+	done
+	echo 'end 1000000000000'
+} >"$dir/trace"
+web_is_there() { timeout 60 sh -c "until '$ctl' vm show web; do sleep 0.1; done"; }
+check "a simulated host" start "--link=sim:$dir/trace"
+check "its VM" web_is_there
+check "a probe of two regions" json '.untouched == 1 and .touched == 1 and .unknown == 0 and
+	[.regions[] | .touched] == [false, true] and .regions[1].first_touch_age_us != null' probe web 4M-8M --window 10ms
+check "all regions, in three windows, those that are touched" json '.untouched == 128 and .touched == 2 and
+	[.regions[].rfn] == [0, 3] and .batches.count == 3' probe web 0-260M --window 2s --hot
+check "beyond the end of memory" says 1 '\? +- +bad-range' probe web 260M --window 10ms
+check "what it lists" says 0 '^1 regions touched within 2s' probe web --window 2s
+check "dry-run" says 0 '' dry-run on
+check "nothing is asked of the kernel" says 1 'dry-run is on' probe web 0
+check "the simulated host stops" stop
 check "the sockets are gone" bash -c "! ls '$dir/run/control' '$dir/run/read'"
 echo "1..$n"

@@ -325,7 +325,7 @@ static void the_read_socket_changes_nothing(void **state)
 		call(&p, name, "{\"vm\":\"1\"}");
 		expect(&p, "{'error':'org.varlink.service.PermissionDenied','parameters':{}}");
 	}
-	assert_int_equal(writers, 8);
+	assert_int_equal(writers, 9);
 	assert_int_equal(p.fake.nr_calls, 0);
 	peer_close(&p);
 }
@@ -569,6 +569,90 @@ static void operations_say_what_became_of_them(void **state)
 	peer_close(&p);
 }
 
+static void a_probe_tells_of_every_region(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, true);
+	call(&p, OWN "Probe",
+	     "{\"vm\":\"web-1\",\"window_us\":1500000,\"ranges\":["
+	     "{\"start_rfn\":6,\"nr_regions\":2},{\"start_rfn\":11,\"nr_regions\":1}]}");
+	calls(&p, "op 5 vm 1: 2 ranges, 3 regions from 6, ttl 1500000000");
+	assert_int_equal(json_array_size(p.frames), 0);
+	fake_core_answer(&p.fake, 0);
+	expect(&p, "{'parameters':{'vm':1,'window_us':1500000,'touched':2,'untouched':1,"
+		   "'unknown':0,'regions':["
+		   "{'rfn':6,'gpa':12582912,'touched':true,'first_touch_age_us':2000000,"
+		   "'reason':'none'},"
+		   "{'rfn':7,'gpa':14680064,'touched':true,'first_touch_age_us':null,"
+		   "'reason':'none'},"
+		   "{'rfn':11,'gpa':23068672,'touched':false,'first_touch_age_us':null,"
+		   "'reason':'none'}],"
+		   "'batches':{'count':1,'regions':32,'merged':30,'kicked':2,'fixed_us':9,"
+		   "'regions_us':640,'stall_max_us':700}}}");
+	p.fake.answer_at_once = true;
+	p.fake.refuse_reason = LPAGE_REASON_CANCELLED;
+	call(&p, OWN "Probe",
+	     "{\"vm\":\"1\",\"window_us\":10,\"ranges\":[{\"start_rfn\":0,\"nr_regions\":1}]}");
+	expect(&p, "{'parameters':{'vm':1,'window_us':10,'touched':0,'untouched':0,"
+		   "'unknown':1,'regions':["
+		   "{'rfn':0,'gpa':0,'touched':false,'first_touch_age_us':null,"
+		   "'reason':'cancelled'}],"
+		   "'batches':{'count':1,'regions':32,'merged':30,'kicked':2,'fixed_us':9,"
+		   "'regions_us':640,'stall_max_us':700}}}");
+	peer_close(&p);
+}
+
+static void a_bad_probe_is_refused(void **state)
+{
+	static const struct {
+		const char *window;
+		int nr;
+		const char *want;
+	} rows[] = {
+		{"9", 1, "'parameter':'window_us','value':9,'allowed':'10 to 10000000'"},
+		{"10000001", 1,
+		 "'parameter':'window_us','value':10000001,'allowed':'10 to 10000000'"},
+		{"10", 65,
+		 "'parameter':'ranges','value':[{'start_rfn':0,'nr_regions':65}],"
+		 "'allowed':'at most 64 regions all together'"},
+	};
+	char params[128], want[256];
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, true);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(params, sizeof(params),
+			 "{\"vm\":\"1\",\"window_us\":%s,"
+			 "\"ranges\":[{\"start_rfn\":0,\"nr_regions\":%d}]}",
+			 rows[i].window, rows[i].nr);
+		snprintf(want, sizeof(want), "{'error':'" OWN "BadValue','parameters':{%s}}",
+			 rows[i].want);
+		call(&p, OWN "Probe", params);
+		expect(&p, want);
+	}
+	assert_int_equal(p.fake.nr_calls, 0);
+	/* What the core says at once, and what the kernel says later. */
+	strcpy(params,
+	       "{\"vm\":\"1\",\"window_us\":10,\"ranges\":[{\"start_rfn\":0,\"nr_regions\":64}]}");
+	p.fake.result = -EPERM;
+	call(&p, OWN "Probe", params);
+	expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'EPERM',"
+		   "'text':'dry-run is on: nothing is asked of the kernel'}}");
+	p.fake.result = 0;
+	call(&p, OWN "Probe", params);
+	fake_core_answer(&p.fake, -EOPNOTSUPP);
+	expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'EOPNOTSUPP',"
+		   "'text':'the kernel\\u0027s kvm-lpage has no probes'}}");
+	peer_close(&p);
+	peer_open(&p, false);
+	call(&p, OWN "Probe", params);
+	expect_error(&p, "org.varlink.service.PermissionDenied");
+	peer_close(&p);
+}
+
 static void reload_tells_every_complaint(void **state)
 {
 	struct peer p;
@@ -630,6 +714,9 @@ static void a_client_that_leaves_cancels_what_it_asked(void **state)
 		 "refresh_cancel"},
 		{"{\"method\":\"" OWN "Split\",\"parameters\":{\"vm\":\"1\",\"ranges\":["
 		 "{\"start_rfn\":1,\"nr_regions\":1}]}}",
+		 "range_op_cancel"},
+		{"{\"method\":\"" OWN "Probe\",\"parameters\":{\"vm\":\"1\",\"window_us\":10,"
+		 "\"ranges\":[{\"start_rfn\":1,\"nr_regions\":1}]}}",
 		 "range_op_cancel"},
 		{"{\"method\":\"" OWN "Watch\",\"more\":true}", "unwatch"},
 	};
@@ -716,6 +803,8 @@ int main(void)
 		cmocka_unit_test(explaining_a_vm_counts_by_gate),
 		cmocka_unit_test(long_ranges_become_several_requests),
 		cmocka_unit_test(operations_say_what_became_of_them),
+		cmocka_unit_test(a_probe_tells_of_every_region),
+		cmocka_unit_test(a_bad_probe_is_refused),
 		cmocka_unit_test(reload_tells_every_complaint),
 		cmocka_unit_test(watching_streams_what_happens),
 		cmocka_unit_test(a_client_that_leaves_cancels_what_it_asked),

@@ -141,6 +141,40 @@ static void test_manual(void **state)
 			 -ESRCH);
 }
 
+/* The answer to a probe is awaited for as much longer as its window is. */
+static void test_probe(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_range range = {0, 64};
+	struct fake_asked *asked;
+
+	core_host_one_vm(host);
+	assert_int_equal(host->core->ops->set_paused(host->core, 0, true), 0);
+	assert_int_equal(host->core->ops->range_op(host->core, 7, KVM_LPAGE_OP_PROBE, &range, 1,
+						   10 * NS_PER_S, on_op, host),
+			 0);
+	asked = fake_link_open(&host->fake, FAKE_OP);
+	assert_int_equal(asked->op, KVM_LPAGE_OP_PROBE);
+	assert_true(asked->ttl_ns == 10 * NS_PER_S);
+	host->fake.link.events->op_sent(host->fake.link.ctx, asked->tag, 7, 0, NULL);
+	core_host_pass(host, 14 * NS_PER_S);
+	assert_int_equal(host->answers, 0);
+	core_host_pass(host, 2 * NS_PER_S);
+	assert_int_equal(host->answers, 1);
+	assert_int_equal(host->error, -ETIMEDOUT);
+	/* No merge, no refusal. */
+	asked->answered = true;
+	assert_int_equal(host->core->ops->range_op(host->core, 7, KVM_LPAGE_OP_PROBE, &range, 1,
+						   NS_PER_S, on_op, host),
+			 0);
+	fake_link_finish(&host->fake, fake_link_open(&host->fake, FAKE_OP),
+			 KVM_LPAGE_REASON_CANCELLED);
+	assert_int_equal(host->answers, 2);
+	assert_int_equal(host->error, 0);
+	assert_int_equal(core_host_shown(host).tally.refused_regions, 0);
+	assert_int_equal(core_host_shown(host).tally.tried_regions, 0);
+}
+
 static void test_watch(void **state)
 {
 	struct core_host *host = *state;
@@ -218,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CORE_HOST_TEST(test_refresh), CORE_HOST_TEST(test_refresh_cancel),
 		CORE_HOST_TEST(test_manual),  CORE_HOST_TEST(test_watch),
+		CORE_HOST_TEST(test_probe),   CORE_HOST_TEST(test_watch),
 		CORE_HOST_TEST(test_regions), CORE_HOST_TEST(test_explain),
 	};
 

@@ -222,6 +222,15 @@ static const struct {
 	{"merge-unaligned", "merge web-1 3M-5M"},
 	{"hold", "hold web-1 0 --for 5m"},
 	{"hold-too-long", "hold web-1 0 --for 2h"},
+	{"probe", "probe web-1 0-12M 2G"},
+	{"probe.json", "probe web-1 0-4M --window 250ms -o json"},
+	{"probe-hot", "probe web-1 0-12M --hot"},
+	{"probe-cold.json", "-o json probe web-1 0-12M --cold"},
+	{"probe-listed", "probe web-1"},
+	{"probe-windows", "probe web-1 0-256M --hot --window 10us"},
+	{"probe-both", "probe web-1 0 --hot --cold"},
+	{"probe-window", "probe web-1 0 --window 11s"},
+	{"probe-unaligned", "probe web-1 1M"},
 	{"pause", "pause"},
 	{"pause.json", "pause db -o json"},
 	{"dry-run", "dry-run maybe"},
@@ -239,6 +248,7 @@ static const struct {
 	{"output-joined", "-ojson pause"},
 	{"help", "help"},
 	{"help-hold", "help hold"},
+	{"help-probe", "help probe"},
 	{"help-region-list", "region list --help"},
 };
 
@@ -403,6 +413,33 @@ static void operations_reach_the_core(void **state)
 	host_free(host);
 }
 
+/* More regions than can be probed at once take more windows, neighbours sharing one. */
+static void long_probes_take_several_windows(void **state)
+{
+	struct host *host = host_new();
+	json_t *json, *batches;
+
+	(void)state;
+	host_start(host);
+	assert_int_equal(run(host, "probe web-1 0-250M 250M-254M 1G --window 20us -o json"), 0);
+	json = json_loads(host->out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "regions")), 128);
+	assert_int_equal(json_integer_value(json_object_get(json, "touched")), 85);
+	assert_int_equal(json_integer_value(json_object_get(json, "untouched")), 43);
+	batches = json_object_get(json, "batches");
+	assert_int_equal(json_integer_value(json_object_get(batches, "count")), 2);
+	assert_int_equal(json_integer_value(json_object_get(batches, "regions_us")), 1280);
+	assert_int_equal(json_integer_value(json_object_get(batches, "stall_max_us")), 700);
+	json_decref(json);
+	host_stop(host);
+	assert_int_equal(host->fake.nr_calls, 2);
+	assert_string_equal(host->fake.calls[0],
+			    "op 5 vm 1: 1 ranges, 64 regions from 0, ttl 20000");
+	assert_string_equal(host->fake.calls[1],
+			    "op 5 vm 1: 2 ranges, 64 regions from 64, ttl 20000");
+	host_free(host);
+}
+
 static void refusals_and_errors_have_their_exit_codes(void **state)
 {
 	struct host *host = host_new();
@@ -412,6 +449,7 @@ static void refusals_and_errors_have_their_exit_codes(void **state)
 	host->fake.refuse_reason = LPAGE_REASON_HELD;
 	host_start(host);
 	compare(host, "merge-refused", run(host, "merge 1 0-4M 1G"));
+	compare(host, "probe-refused", run(host, "probe 1 0-4M 1G"));
 	compare(host, "pause-ambiguous", run(host, "pause web-1"));
 	host_free(host);
 
@@ -725,6 +763,7 @@ int main(void)
 		cmocka_unit_test(troubled_hosts_say_so),
 		cmocka_unit_test(names_do_not_steer_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
+		cmocka_unit_test(long_probes_take_several_windows),
 		cmocka_unit_test(refusals_and_errors_have_their_exit_codes),
 		cmocka_unit_test(usage_errors),
 		cmocka_unit_test(no_daemon_is_exit_code_3),

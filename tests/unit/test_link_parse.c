@@ -99,6 +99,48 @@ static void build_done(struct nlbuild *b)
 	nlb_end(b, nest);
 }
 
+/* Adds a region of a probe. */
+static void add_probed(struct nlbuild *b, uint32_t rfn, bool touched, uint64_t first_ns,
+		       uint32_t reason)
+{
+	size_t nest = nlb_nest(b, KVM_LPAGE_A_REQUEST_PROBED);
+
+	nlb_u32(b, KVM_LPAGE_A_PROBED_RFN, rfn);
+	if (touched)
+		nlb_flag(b, KVM_LPAGE_A_PROBED_TOUCHED);
+	if (first_ns)
+		nlb_u64(b, KVM_LPAGE_A_PROBED_FIRST_TOUCH_NS, first_ns);
+	if (reason)
+		nlb_u32(b, KVM_LPAGE_A_PROBED_REASON, reason);
+	nlb_end(b, nest);
+}
+
+static void start_probe(struct nlbuild *b)
+{
+	nlb_start(b, FAMILY, KVM_LPAGE_CMD_OP_DONE_NTF, 0);
+	nlb_u32(b, KVM_LPAGE_A_REQUEST_VM_ID, 7);
+	nlb_u64(b, KVM_LPAGE_A_REQUEST_COOKIE, 5);
+	nlb_u32(b, KVM_LPAGE_A_REQUEST_OP, KVM_LPAGE_OP_PROBE);
+}
+
+static void build_probe(struct nlbuild *b)
+{
+	size_t nest;
+
+	start_probe(b);
+	nest = nlb_nest(b, KVM_LPAGE_A_REQUEST_RESULT);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_START_RFN, 5);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_NR_REGIONS, 3);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_DONE, 2);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_REFUSED, 1);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_REASON, KVM_LPAGE_REASON_CANCELLED);
+	nlb_u32(b, KVM_LPAGE_A_RESULT_REASON_RFN, 7);
+	nlb_end(b, nest);
+	add_probed(b, 5, true, 123456789012, 0);
+	add_probed(b, 6, false, 0, 0);
+	add_probed(b, 7, false, 0, KVM_LPAGE_REASON_CANCELLED);
+}
+
 static void build_change(struct nlbuild *b)
 {
 	nlb_start(b, FAMILY, KVM_LPAGE_CMD_POLICY_NTF, 0);
@@ -198,6 +240,59 @@ static void test_done(void **state)
 	assert_int_equal(done.nr_batches, 1);
 	assert_int_equal(done.batches[0].stall_ns, 40000);
 	lp_nl_scratch_free(&scratch);
+}
+
+static void test_probe(void **state)
+{
+	struct lp_nl_scratch scratch = {0};
+	struct lp_done done;
+	struct nlbuild b;
+
+	(void)state;
+	build_probe(&b);
+	assert_int_equal(lp_nl_parse_done(&b.hdr, &scratch, &done), 0);
+	assert_int_equal(done.op, KVM_LPAGE_OP_PROBE);
+	assert_int_equal(done.nr_probed, 3);
+	assert_int_equal(done.probed[0].rfn, 5);
+	assert_true(done.probed[0].touched);
+	assert_true(done.probed[0].first_touch_ns == 123456789012);
+	assert_int_equal(done.probed[0].reason, KVM_LPAGE_REASON_NONE);
+	assert_int_equal(done.probed[1].rfn, 6);
+	assert_false(done.probed[1].touched);
+	assert_int_equal(done.probed[1].first_touch_ns, 0);
+	assert_int_equal(done.probed[2].reason, KVM_LPAGE_REASON_CANCELLED);
+	/* A merge after a probe has none of it. */
+	build_done(&b);
+	assert_int_equal(lp_nl_parse_done(&b.hdr, &scratch, &done), 0);
+	assert_int_equal(done.nr_probed, 0);
+	lp_nl_scratch_free(&scratch);
+}
+
+static int probed_of(bool touched, uint64_t first_ns, uint32_t reason, uint32_t nr)
+{
+	struct lp_nl_scratch scratch = {0};
+	struct lp_done done;
+	struct nlbuild b;
+	int r;
+
+	start_probe(&b);
+	for (uint32_t i = 0; i < nr; i++)
+		add_probed(&b, i, touched, first_ns, reason);
+	r = lp_nl_parse_done(&b.hdr, &scratch, &done);
+	lp_nl_scratch_free(&scratch);
+	return r;
+}
+
+static void test_probe_makes_sense(void **state)
+{
+	(void)state;
+	assert_int_equal(probed_of(true, 0, 0, KVM_LPAGE_PROBES_MAX), 0);
+	assert_int_equal(probed_of(true, 0, 0, KVM_LPAGE_PROBES_MAX + 1), -EBADMSG);
+	/* A reason and a verdict exclude each other, as do a time and no touch. */
+	assert_int_equal(probed_of(true, 0, KVM_LPAGE_REASON_BUSY, 1), -EBADMSG);
+	assert_int_equal(probed_of(false, 1, 0, 1), -EBADMSG);
+	/* A newer kernel's reason. */
+	assert_int_equal(probed_of(false, 0, KVM_LPAGE_REASON_MAX + 1, 1), 0);
 }
 
 static void test_small_messages(void **state)
@@ -517,14 +612,17 @@ static void build_any(struct nlbuild *b, int which)
 	case 5:
 		nlb_error(b, 1, -EINVAL, "some words");
 		break;
+	case 6:
+		build_probe(b);
+		break;
 	}
 }
 
-#define NR_ANY 6
+#define NR_ANY 7
 
 static void test_cut_at_every_byte(void **state)
 {
-	static const int kind[NR_ANY] = {0, 1, 2, 3, 7, 8};
+	static const int kind[NR_ANY] = {0, 1, 2, 3, 7, 8, 2};
 	int results[9];
 	struct nlbuild b;
 
@@ -594,6 +692,8 @@ int main(void)
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_done),
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_probe_makes_sense),
 		cmocka_unit_test(test_small_messages),
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_end),

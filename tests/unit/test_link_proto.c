@@ -515,8 +515,44 @@ static void test_arguments(void **state)
 	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_MERGE, &range, 1, 0), 0);
 	range.nr_regions = 2;
 	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_MERGE, &range, 1, 0), -EINVAL);
+	range = (struct lp_range){0, KVM_LPAGE_PROBES_MAX};
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, 10000), 0);
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, 9999), -EINVAL);
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, 0), -EINVAL);
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, 10 * NS_PER_S), 0);
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, 10 * NS_PER_S + 1),
+			 -EINVAL);
+	range.nr_regions++;
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, &range, 1, NS_PER_S), -EINVAL);
+	ranges[0].nr_regions = 2;
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, ranges, 63, NS_PER_S), 0);
+	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_PROBE, ranges, 64, NS_PER_S), -EINVAL);
 	range = (struct lp_range){UINT64_MAX, 512};
 	assert_int_equal(lp_range_op_check(1, KVM_LPAGE_OP_MERGE, &range, 1, 0), -EINVAL);
+}
+
+/* What the kernel's policy demands of a probe, and that a hold is told apart from it. */
+static void test_windows(void **state)
+{
+	const struct lp_range ranges[] = {{5, 3}, {9, 1}};
+	struct nl_msg *msg;
+	struct genlmsghdr *genl;
+
+	(void)state;
+	msg = lp_nl_build_range_op(FAMILY, 7, KVM_LPAGE_OP_PROBE, ranges, 2, 10 * NS_PER_S);
+	assert_non_null(msg);
+	genl = nlmsg_data(nlmsg_hdr(msg));
+	assert_int_equal(genl->cmd, KVM_LPAGE_CMD_PROBE);
+	assert_non_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, KVM_LPAGE_A_REQUEST_RANGE));
+	assert_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, KVM_LPAGE_A_REQUEST_TTL_NS));
+	assert_true(nla_get_u64(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN,
+						KVM_LPAGE_A_REQUEST_WINDOW_NS)) == 10 * NS_PER_S);
+	nlmsg_free(msg);
+	msg = lp_nl_build_range_op(FAMILY, 7, KVM_LPAGE_OP_HOLD, ranges, 1, NS_PER_S);
+	assert_non_null(msg);
+	assert_non_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, KVM_LPAGE_A_REQUEST_TTL_NS));
+	assert_null(nlmsg_find_attr(nlmsg_hdr(msg), GENL_HDRLEN, KVM_LPAGE_A_REQUEST_WINDOW_NS));
+	nlmsg_free(msg);
 }
 
 static void test_policy_set(void **state)
@@ -622,6 +658,7 @@ int main(void)
 		PRESENT(test_send_fails),
 		PRESENT(test_calls_wait_their_turn),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_windows),
 		PRESENT(test_policy_set),
 		PRESENT(test_vm_gone),
 		PRESENT(test_malformed),

@@ -40,7 +40,21 @@ struct world {
 	struct link_seen seen;
 };
 
-static void begin(struct world *w, const char *options)
+/* Like text, but nobody uses most of it. */
+static const char idle_text[] = "lptrace 1\n"
+				"cost merge_ns=30000 split_ns=45000 fail_ns=12000\n"
+				"vm 1 name=web regions=80 walk_ns_per_s=0\n"
+				"0 W 1 2 12000\n"
+				"1000000000 S 1 2048 1\n"
+				"1000000000 S 1 2560 1\n"
+				"1000000001 P 1 2560 1\n"
+				"1000000002 A 1 2560 1\n"
+				"8000000000 S 1 512 1\n"
+				"9000000000 W 1 3 1\n"
+				"9000000001 P 1 512 1\n"
+				"end 50000000000\n";
+
+static void begin_with(struct world *w, const char *trace, const char *options)
 {
 	char error[256] = "";
 	char spec[256];
@@ -51,7 +65,7 @@ static void begin(struct world *w, const char *options)
 	fd = mkstemp(w->path);
 	assert_true(fd >= 0);
 	f = fdopen(fd, "w");
-	fputs(text, f);
+	fputs(trace, f);
 	fclose(f);
 	w->base = event_base_new();
 	snprintf(spec, sizeof(spec), "%s,virtual%s", w->path, options);
@@ -62,6 +76,11 @@ static void begin(struct world *w, const char *options)
 	event_base_loop(w->base, EVLOOP_NONBLOCK);
 	assert_true(w->seen.present);
 	assert_string_equal(w->seen.why, "simulated host");
+}
+
+static void begin(struct world *w, const char *options)
+{
+	begin_with(w, text, options);
 }
 
 static void end(struct world *w)
@@ -167,6 +186,58 @@ static void test_operations(void **state)
 	end(&w);
 }
 
+static int ask_probe(struct world *w, uint64_t rfn, uint32_t nr, uint64_t window_ns)
+{
+	const struct lp_range range = {rfn, nr};
+
+	return w->link->ops->range_op(w->link, VM, KVM_LPAGE_OP_PROBE, &range, 1, window_ns, NULL);
+}
+
+/* Walks are accesses; where there are none, conversions are. */
+static void test_probes(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin_with(&w, idle_text, ",stall=7");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(ask_probe(&w, 0, 6, 10 * S), 0);
+	lp_sim_advance(w.link, EPOCH + 6 * S);
+	assert_int_equal(w.seen.dones, 0);
+	/* One of them is taken, and there is room for 59 more. */
+	assert_int_equal(ask_probe(&w, 5, 61, S), 0);
+	lp_sim_advance(w.link, EPOCH + 7 * S);
+	assert_int_equal(w.seen.dones, 1);
+	assert_int_equal(w.seen.nr_probed, 61);
+	assert_int_equal(w.seen.probed[0].reason, KVM_LPAGE_REASON_BUSY);
+	assert_int_equal(w.seen.probed[1].reason, KVM_LPAGE_REASON_NONE);
+	assert_int_equal(w.seen.probed[59].reason, KVM_LPAGE_REASON_NONE);
+	assert_int_equal(w.seen.probed[60].reason, KVM_LPAGE_REASON_PROBE_LIMIT);
+	assert_int_equal(w.seen.result.done, 59);
+	assert_int_equal(w.seen.result.refused, 2);
+	assert_int_equal(w.seen.result.reason_rfn, 5);
+	lp_sim_advance(w.link, EPOCH + 15 * S);
+	assert_int_equal(w.seen.dones, 2);
+	assert_int_equal(w.seen.nr_probed, 6);
+	assert_int_equal(w.seen.batch.stall_ns, 7000);
+	/* Converted in the window; walked all the time; from the middle of it; mixed. */
+	assert_true(w.seen.probed[1].touched && w.seen.probed[1].first_touch_ns == EPOCH + 8 * S);
+	assert_true(w.seen.probed[2].touched && w.seen.probed[2].first_touch_ns == EPOCH + 5 * S);
+	assert_true(w.seen.probed[3].touched && !w.seen.probed[3].first_touch_ns);
+	assert_int_equal(w.seen.probed[4].reason, KVM_LPAGE_REASON_MIXED);
+	assert_false(w.seen.probed[0].touched || w.seen.probed[4].touched ||
+		     w.seen.probed[5].touched);
+	assert_int_equal(w.seen.result.done, 5);
+	assert_int_equal(w.seen.result.refused, 1);
+	assert_int_equal(w.seen.result.reason, KVM_LPAGE_REASON_MIXED);
+	assert_int_equal(ask_probe(&w, 0, 65, S), -EINVAL);
+	/* The end of the link ends a probe without a word. */
+	assert_int_equal(ask_probe(&w, 0, 1, S), 0);
+	lp_sim_advance(w.link, EPOCH + 15 * S);
+	end(&w);
+	assert_int_equal(w.seen.dones, 2);
+}
+
 static void test_vms_come_and_go(void **state)
 {
 	struct world w;
@@ -245,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_regions_follow_the_trace),
 		cmocka_unit_test(test_changes_are_told_once),
 		cmocka_unit_test(test_operations),
+		cmocka_unit_test(test_probes),
 		cmocka_unit_test(test_vms_come_and_go),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_bad_specifications),

@@ -14,6 +14,9 @@
 #define KVM_LPAGE_RANGES_MAX		64
 #define KVM_LPAGE_RANGE_REGIONS_MAX	512
 #define KVM_LPAGE_BATCH_MAX		64
+#define KVM_LPAGE_PROBES_MAX		64
+#define KVM_LPAGE_PROBE_WINDOW_MIN_NS	10000
+#define KVM_LPAGE_PROBE_WINDOW_MAX_NS	10000000000
 
 /**
  * enum kvm_lpage_mode - Who may ask for merges, from the strictest to the most
@@ -62,6 +65,7 @@ enum kvm_lpage_state {
  * @KVM_LPAGE_OP_HOLD: Keep a region from being merged, map its faults at 4
  *   KiB.
  * @KVM_LPAGE_OP_RELEASE: End the owner's hold.
+ * @KVM_LPAGE_OP_PROBE: Find out whether a region is touched within a window.
  */
 enum kvm_lpage_op {
 	KVM_LPAGE_OP_NONE,
@@ -69,11 +73,12 @@ enum kvm_lpage_op {
 	KVM_LPAGE_OP_SPLIT,
 	KVM_LPAGE_OP_HOLD,
 	KVM_LPAGE_OP_RELEASE,
+	KVM_LPAGE_OP_PROBE,
 };
 
 /**
  * enum kvm_lpage_reason - Why an operation on a region was refused, in the
- *   order of the checks.
+ *   order of the checks. The last two are for probes only.
  * @KVM_LPAGE_REASON_NONE: Not refused.
  * @KVM_LPAGE_REASON_VM_GONE: The VM is being destroyed or is dead.
  * @KVM_LPAGE_REASON_NOT_RUNNING: The VM has not run yet.
@@ -91,7 +96,7 @@ enum kvm_lpage_op {
  *   last conversion.
  * @KVM_LPAGE_REASON_RATE_LIMITED: The token bucket of the policy is empty.
  * @KVM_LPAGE_REASON_BUSY: An invalidation overlaps the region, or a lock was
- *   contended.
+ *   contended, or the region is being probed already.
  * @KVM_LPAGE_REASON_NOT_MAPPED: At least one of the 512 pages is not mapped.
  * @KVM_LPAGE_REASON_ALREADY_LARGE: There is a 2 MiB leaf already.
  * @KVM_LPAGE_REASON_ALREADY_SMALL: There is no 2 MiB leaf to split.
@@ -101,8 +106,11 @@ enum kvm_lpage_op {
  * @KVM_LPAGE_REASON_NOT_ACCEPTED: The guest has not accepted every page.
  * @KVM_LPAGE_REASON_NO_MEMORY: A page table or a region record could not be
  *   allocated.
- * @KVM_LPAGE_REASON_INTERRUPTED: The caller was interrupted before this
- *   region's turn.
+ * @KVM_LPAGE_REASON_INTERRUPTED: The caller was interrupted before the
+ *   region's turn or verdict.
+ * @KVM_LPAGE_REASON_PROBE_LIMIT: Too many regions of the VM are being probed.
+ * @KVM_LPAGE_REASON_CANCELLED: Something else had to change how the region is
+ *   mapped while it was probed.
  */
 enum kvm_lpage_reason {
 	KVM_LPAGE_REASON_NONE,
@@ -127,6 +135,8 @@ enum kvm_lpage_reason {
 	KVM_LPAGE_REASON_NOT_ACCEPTED,
 	KVM_LPAGE_REASON_NO_MEMORY,
 	KVM_LPAGE_REASON_INTERRUPTED,
+	KVM_LPAGE_REASON_PROBE_LIMIT,
+	KVM_LPAGE_REASON_CANCELLED,
 
 	/* private: */
 	__KVM_LPAGE_REASON_MAX,
@@ -205,6 +215,9 @@ enum {
 	KVM_LPAGE_A_VM_HUGE_BYTES,
 	KVM_LPAGE_A_VM_RETAINED_BYTES,
 	KVM_LPAGE_A_VM_CHUNKS,
+	KVM_LPAGE_A_VM_PROBES,
+	KVM_LPAGE_A_VM_PROBE_TOUCHES,
+	KVM_LPAGE_A_VM_PROBE_CANCELS,
 
 	__KVM_LPAGE_A_VM_MAX,
 	KVM_LPAGE_A_VM_MAX = (__KVM_LPAGE_A_VM_MAX - 1)
@@ -293,6 +306,16 @@ enum {
 };
 
 enum {
+	KVM_LPAGE_A_PROBED_RFN = 1,
+	KVM_LPAGE_A_PROBED_TOUCHED,
+	KVM_LPAGE_A_PROBED_FIRST_TOUCH_NS,
+	KVM_LPAGE_A_PROBED_REASON,
+
+	__KVM_LPAGE_A_PROBED_MAX,
+	KVM_LPAGE_A_PROBED_MAX = (__KVM_LPAGE_A_PROBED_MAX - 1)
+};
+
+enum {
 	KVM_LPAGE_A_REQUEST_VM_ID = 1,
 	KVM_LPAGE_A_REQUEST_RANGE,
 	KVM_LPAGE_A_REQUEST_TTL_NS,
@@ -300,6 +323,8 @@ enum {
 	KVM_LPAGE_A_REQUEST_OP,
 	KVM_LPAGE_A_REQUEST_RESULT,
 	KVM_LPAGE_A_REQUEST_BATCH,
+	KVM_LPAGE_A_REQUEST_WINDOW_NS,
+	KVM_LPAGE_A_REQUEST_PROBED,
 
 	__KVM_LPAGE_A_REQUEST_MAX,
 	KVM_LPAGE_A_REQUEST_MAX = (__KVM_LPAGE_A_REQUEST_MAX - 1)
@@ -318,6 +343,7 @@ enum {
 	KVM_LPAGE_CMD_RELEASE,
 	KVM_LPAGE_CMD_OP_DONE_NTF,
 	KVM_LPAGE_CMD_CHANGED_NTF,
+	KVM_LPAGE_CMD_PROBE,
 
 	__KVM_LPAGE_CMD_MAX,
 	KVM_LPAGE_CMD_MAX = (__KVM_LPAGE_CMD_MAX - 1)

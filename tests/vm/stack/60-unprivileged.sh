@@ -12,10 +12,10 @@ as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all)
 # Root may: so what follows is not refused for some other reason.
 /vm/operations.py "$id" >/tmp/root.out
 grep -v ': ok$' /tmp/root.out >&2 || :
-expect "root, operations and events" "$(grep -c ': ok$' /tmp/root.out)" = 9
+expect "root, operations and events" "$(grep -c ': ok$' /tmp/root.out)" = 10
 "${as_nobody[@]}" /vm/operations.py "$id" >/tmp/nobody.out
 grep -v ': EPERM$' /tmp/nobody.out >&2 || :
-expect "a user, refused with EPERM" "$(grep -c ': EPERM$' /tmp/nobody.out)" = 9
+expect "a user, refused with EPERM" "$(grep -c ': EPERM$' /tmp/nobody.out)" = 10
 expect "a user, anything else" "$(grep -vc ': EPERM$' /tmp/nobody.out || :)" = 0
 
 # Root of another network namespace does not even see the family.

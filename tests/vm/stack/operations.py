@@ -22,6 +22,7 @@ REQUESTS = {
     ("split", "do"): RANGE,
     ("hold", "do"): RANGE | {"ttl-ns": 1000000000},
     ("release", "do"): RANGE,
+    ("probe", "do"): RANGE | {"window-ns": 10000},
 }
 
 
