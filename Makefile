@@ -186,16 +186,16 @@ T ?=
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
--include tests/traces/build.mk tests/bench/build.mk tests/tdx-hw/build.mk
+-include tests/traces/build.mk tests/bench/build.mk tests/tdx-hw/build.mk tests/tdx-model/build.mk
 
 .PHONY: check-deps
 check-deps:
 	@$(call deps,check)
 
 .PHONY: check
-check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) ## Everything that needs no kernel build (T=word: only tests with it in their path)
+check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(tdx_model_TESTS) ## Everything that needs no kernel build (T=word: only tests with it in their path)
 	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx \
-		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(SYSTEM_TESTS))
+		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(TDX_MODEL_TESTS) $(SYSTEM_TESTS))
 
 .PHONY: check-unit
 check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=word)
