@@ -8,7 +8,6 @@ src=${TDX_LPAGE_SRC:-.}
 dir=$(mktemp -d) pid=
 export TDX_LPAGE_RUNTIME_DIR=$dir/run
 mkdir "$dir/run"
-n=0
 
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
@@ -17,29 +16,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# WHAT COMMAND...: one test.
-check() {
-	local what=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/said" 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' "$dir/said"
-	fi
-}
-
-# CODE TEXT ARGUMENT...: does the command line end so, with that text (a regular expression, "": any) in what it writes?
-says() {
-	local code=$1 text=$2 got
-	shift 2
-	"$ctl" "$@" >"$dir/out" 2>&1
-	got=$?
-	cat "$dir/out"
-	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
-	[ -z "$text" ] || grep -Eq -- "$text" "$dir/out" || { echo "wanted: $text"; return 1; }
-}
+. "${TDX_LPAGE_SRC:-.}/tests/lib/tap.sh"
 
 # JQ-CONDITION ARGUMENT...: holds it for the JSON output?
 json() {

@@ -13,7 +13,6 @@ dir=$(mktemp -d) pid=
 export TDX_LPAGE_RUNTIME_DIR=$dir/run
 mkdir "$dir/run"
 cd "$dir" || exit 1
-n=0
 
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
@@ -22,30 +21,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# WHAT COMMAND...: one test.
-check() {
-	local what=$1
-	shift
-	n=$((n + 1))
-	if "$@" >said 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' said
-		tail -n 5 log | sed 's/^/# log: /'
-	fi
-}
-
-# CODE TEXT ARGUMENT...: does the command line end so, with that text in what it writes?
-says() {
-	local code=$1 text=$2 got
-	shift 2
-	"$ctl" "$@" >out 2>&1
-	got=$?
-	cat out
-	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
-	grep -Eq -- "$text" out || { echo "wanted: $text"; return 1; }
-}
+. "${TDX_LPAGE_SRC:-.}/tests/lib/tap.sh"
 
 # TRACE SPEED: starts the daemon on it.
 start() {

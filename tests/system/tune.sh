@@ -7,31 +7,8 @@ ctl=$TDX_LPCTL generate=$TDX_LPAGE_BUILD/tests/traces/generate
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-n=0
 
-# WHAT COMMAND...: one test.
-check() {
-	local what=$1
-	shift
-	n=$((n + 1))
-	if "$@" >said 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' said
-	fi
-}
-
-# CODE TEXT ARGUMENT...: does the command line end so, with that text in what it writes?
-says() {
-	local code=$1 text=$2 got
-	shift 2
-	"$ctl" "$@" >out 2>&1
-	got=$?
-	cat out
-	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
-	grep -Eq -- "$text" out || { echo "wanted: $text"; return 1; }
-}
+. "${TDX_LPAGE_SRC:-.}/tests/lib/tap.sh"
 
 # JQ-CONDITION ARGUMENT...: holds it for the JSON output? What it proposes goes to fragment.yaml.
 json() {
