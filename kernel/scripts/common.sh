@@ -35,9 +35,9 @@ export_identity() {
 	fi
 }
 
-# The patches in order, one path a line; nothing when there are none.
+# The patches in order, one path a line; nothing when there are none, or SERIES=none asks for the bare base.
 series() {
-	[ -d "$patches" ] || return 0
+	[ -d "$patches" ] && [ "${SERIES-}" != none ] || return 0
 	find "$patches" -maxdepth 1 -name '[0-9]*.patch' | sort
 }
 

@@ -9,3 +9,8 @@ $(eval $(call program,normal,tests/bench/bench,tests/bench/main.c,$(TEST_LIBS)))
 bench: $(if $(B),,bench-policy) $(BUILD)/normal/tests/bench/bench $(BUILD)/normal/tdx-lpaged
 	@TDX_LPAGED=$(BUILD)/normal/tdx-lpaged nice $(BUILD)/normal/tests/bench/bench \
 		$(if $(B),,--include=policy=$(BUILD)/bench-policy.json) --output=$(BUILD)/bench.json $(B)
+
+.PHONY: bench-mode-off
+bench-mode-off: ## Instructions that the series costs a VM in mode off, counted in QEMU (needs two kernels)
+	@$(call deps,kernel vm)
+	@tests/bench/mode-off/run
