@@ -12,5 +12,5 @@ bench: $(if $(B),,bench-policy) $(BUILD)/normal/tests/bench/bench $(BUILD)/norma
 
 .PHONY: bench-mode-off
 bench-mode-off: ## Instructions that the series costs a VM in mode off, counted in QEMU (needs two kernels)
-	@$(call deps,kernel vm)
+	@$(call deps,check kernel vm)
 	@tests/bench/mode-off/run
