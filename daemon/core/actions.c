@@ -10,22 +10,45 @@
 /* The kernel's worker is bounded; after this the outcome was lost. */
 #define OUTCOME_DEADLINE_NS (5 * NS_PER_S)
 
-/* So many operations under way at once; the policy's own limits come first. */
+/* So many operations of the policy under way at once, of all VMs; its own limits come first. */
 #define FLIGHTS_MAX 64
+
+/* A merge was asked for: until its report is there, its VM's next batch has to wait. */
+static void await_report(struct lp_manager *m, struct vm_entry *vm, struct flight *flight)
+{
+	flight->awaited = true;
+	vm->nr_awaited++;
+	vms_set_gate(m, vm);
+}
+
+/* The report is there, or will never come. */
+static void report_seen(struct lp_manager *m, struct flight *flight)
+{
+	struct vm_entry *vm = vms_find(m, flight->vm_id);
+
+	if (!flight->awaited)
+		return;
+	flight->awaited = false;
+	if (!vm)
+		return;
+	vm->nr_awaited--;
+	vms_set_gate(m, vm);
+}
 
 static void drop_flight(struct lp_manager *m, struct flight *flight)
 {
 	struct vm_entry *vm = vms_find(m, flight->vm_id);
 
+	report_seen(m, flight);
 	TAILQ_REMOVE(&m->flights, flight, entry);
-	m->nr_flights--;
+	m->nr_own_flights -= !flight->manual;
 	if (vm)
 		vm->queued_regions -= flight->nr_regions;
 	free(flight);
 }
 
 static struct flight *new_flight(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
-				 const struct lp_range *ranges, size_t nr_ranges)
+				 const struct lp_range *ranges, size_t nr_ranges, bool manual)
 {
 	struct flight *flight = calloc(1, sizeof(*flight));
 	uint64_t now_ns = manager_now(m);
@@ -34,6 +57,7 @@ static struct flight *new_flight(struct lp_manager *m, struct vm_entry *vm, uint
 		return NULL;
 	flight->vm_id = vm->vm.id;
 	flight->op = op;
+	flight->manual = manual;
 	flight->sent_ns = now_ns;
 	flight->deadline_ns = now_ns + OUTCOME_DEADLINE_NS;
 	memcpy(flight->ranges, ranges, nr_ranges * sizeof(*ranges));
@@ -41,7 +65,7 @@ static struct flight *new_flight(struct lp_manager *m, struct vm_entry *vm, uint
 	for (size_t i = 0; i < nr_ranges; i++)
 		flight->nr_regions += ranges[i].nr_regions;
 	TAILQ_INSERT_TAIL(&m->flights, flight, entry);
-	m->nr_flights++;
+	m->nr_own_flights += !manual;
 	vm->queued_regions += flight->nr_regions;
 	return flight;
 }
@@ -144,13 +168,15 @@ static void send_batch(struct lp_manager *m, struct vm_entry *vm, const struct p
 		       const struct lp_range *ranges, size_t nr)
 {
 	bool merge = batch->op == POLICY_OP_MERGE;
-	struct flight *flight =
-		new_flight(m, vm, merge ? KVM_LPAGE_OP_MERGE : KVM_LPAGE_OP_HOLD, ranges, nr);
+	uint32_t op = merge ? KVM_LPAGE_OP_MERGE : KVM_LPAGE_OP_HOLD;
+	struct flight *flight = new_flight(m, vm, op, ranges, nr, false);
 	int r;
 
 	/* Without a flight nobody gives the outcome: the policy's own deadline does. */
 	if (!flight)
 		return;
+	if (merge)
+		await_report(m, vm, flight);
 	r = send_flight(m, flight, merge ? 0 : batch->hold_ns);
 	if (r == 0)
 		return;
@@ -181,7 +207,7 @@ static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
 
 static bool room(const struct lp_manager *m)
 {
-	return m->family && m->nr_flights < FLIGHTS_MAX;
+	return m->family && m->nr_own_flights < FLIGHTS_MAX;
 }
 
 static void give_up(struct lp_manager *m, struct flight *flight)
@@ -194,6 +220,7 @@ static void give_up(struct lp_manager *m, struct flight *flight)
 		return;
 	}
 	/* The regions' own records say what became of it. */
+	report_seen(m, flight);
 	flight->state = FLIGHT_RESOLVE;
 	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
 	flight->nr_open = 0;
@@ -423,6 +450,7 @@ void actions_done(struct lp_manager *m, const struct lp_done *done)
 	take_results(m, vm, flight, done);
 	if (flight->op == KVM_LPAGE_OP_MERGE)
 		take_batches(m, vm, done);
+	report_seen(m, flight);
 	vm->need_figures = true;
 	report_activity(m);
 	report_status_soon(m);
@@ -517,10 +545,9 @@ int actions_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 		return -EPERM;
 	if (!nr_ranges || nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
-	flight = new_flight(m, vm, op, ranges, nr_ranges);
+	flight = new_flight(m, vm, op, ranges, nr_ranges, true);
 	if (!flight)
 		return -ENOMEM;
-	flight->manual = true;
 	flight->window_ns = op == KVM_LPAGE_OP_PROBE ? ttl_ns : 0;
 	flight->cb = cb;
 	flight->ctx = ctx;

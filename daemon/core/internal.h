@@ -28,7 +28,9 @@ struct vm_entry {
 	struct lp_tally tally;
 	struct lp_tally logged; /* the tally at the last summary */
 	enum lpage_reason gate;
-	bool has_figures; /* a full description was seen, not only that it is new */
+	enum lpage_reason policy_gate; /* the one that the policy was told */
+	unsigned int nr_awaited;       /* merges of the policy whose report is not there yet */
+	bool has_figures;	       /* a full description was seen, not only that it is new */
 	bool stale;
 	uint32_t listed_round; /* dump of VMs that listed it last */
 	/* Times of the link's clock, 0: never. */
@@ -93,6 +95,7 @@ struct flight {
 	uint64_t open_rfns[POLICY_BATCH_MAX];
 	/* Somebody's who waits for it. */
 	bool manual;
+	bool awaited; /* counts in the VM's nr_awaited */
 	lp_op_cb cb;
 	void *ctx;
 };
@@ -147,7 +150,7 @@ struct lp_manager {
 	size_t nr_vms;
 	size_t vms_room;
 	struct flight_list flights;
-	size_t nr_flights;
+	size_t nr_own_flights; /* those that are not manual */
 	struct waiter_list waiters;
 	struct watcher_list watchers;
 	struct recorder_list recorders;
@@ -198,7 +201,10 @@ void vms_remove_unlisted(struct lp_manager *m);
 /* Finds the rule that is in force. */
 void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm);
 void vms_identify(struct lp_manager *m, struct vm_entry *vm);
-/* Tells the policy what keeps the VM from being merged. */
+/*
+ * Tells the policy what keeps the VM from being merged. A merge whose report is awaited does, too:
+ * the latency guard and the costs are to learn from each batch before the next one is asked for.
+ */
 void vms_set_gate(struct lp_manager *m, struct vm_entry *vm);
 /* Counts a failed request and keeps away for a while. @what must be a literal. */
 void vms_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int error,

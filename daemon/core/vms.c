@@ -69,11 +69,15 @@ void vms_set_gate(struct lp_manager *m, struct vm_entry *vm)
 	uint64_t now_ns = manager_now(m);
 	enum lpage_reason gate = find_gate(m, vm, now_ns);
 
-	if (gate == vm->gate)
-		return;
-	manager_log_vm(m, LOG_DEBUG, LP_MESSAGE_VM, vm, "gate %s, was %s", lpage_reason_name(gate),
-		       lpage_reason_name(vm->gate));
+	if (gate != vm->gate)
+		manager_log_vm(m, LOG_DEBUG, LP_MESSAGE_VM, vm, "gate %s, was %s",
+			       lpage_reason_name(gate), lpage_reason_name(vm->gate));
 	vm->gate = gate;
+	if (gate == LPAGE_REASON_NONE && vm->nr_awaited)
+		gate = LPAGE_REASON_IN_FLIGHT;
+	if (gate == vm->policy_gate)
+		return;
+	vm->policy_gate = gate;
 	(void)policy_vm_gate(m->policy, vm->vm.id, gate, now_ns);
 }
 

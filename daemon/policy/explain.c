@@ -110,8 +110,9 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 	ret->numbers = decide_numbers(vm, spot.region, rfn, now_ns);
 	explain_phase(vm, spot.region, now_ns, ret);
 	gate = decide_gate(vm);
-	if (gate != LPAGE_REASON_NONE && spot.region->phase != PHASE_LARGE &&
-	    spot.region->phase != PHASE_SHARED)
+	/* Over in a moment, and it says nothing of a region that is not due. */
+	if (gate != LPAGE_REASON_NONE && gate != LPAGE_REASON_IN_FLIGHT &&
+	    spot.region->phase != PHASE_LARGE && spot.region->phase != PHASE_SHARED)
 		ret->reason = gate;
 	return 0;
 }

@@ -150,7 +150,10 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 			const struct config_settings *settings, uint64_t now_ns);
 
-/* Pauses one VM, or shuts a gate: nothing of it becomes due while @gate is not NONE. -ENOENT. */
+/*
+ * Pauses one VM, or shuts a gate: nothing of it is handed out while @gate is not NONE. IN_FLIGHT: until
+ * the report of an earlier batch is there. -ENOENT.
+ */
 int policy_vm_gate(struct policy *policy, uint32_t vm_id, enum lpage_reason gate, uint64_t now_ns);
 
 /*

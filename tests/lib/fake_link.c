@@ -105,7 +105,8 @@ static const struct lp_link_ops ops = {
 void fake_link_init(struct fake_link *fake, struct event_base *base)
 {
 	*fake = (struct fake_link){.link = {.ops = &ops, .base = base, .speed = 1},
-				   .now_ns = 1000000000000};
+				   .now_ns = 1000000000000,
+				   .stall_ns = 3000};
 }
 
 struct fake_asked *fake_link_open(struct fake_link *fake, enum fake_ask what)
@@ -195,7 +196,7 @@ void fake_link_family(struct fake_link *fake, bool present)
 void fake_link_finish(struct fake_link *fake, struct fake_asked *asked, uint32_t reason)
 {
 	struct lp_result results[KVM_LPAGE_RANGES_MAX];
-	struct lp_batch batch = {.fixed_ns = 1000, .regions_ns = 2000, .stall_ns = 3000};
+	struct lp_batch batch = {.fixed_ns = 1000, .regions_ns = 2000, .stall_ns = fake->stall_ns};
 	struct lp_done done = {.tag = asked->tag,
 			       .cookie = asked->tag,
 			       .vm_id = asked->vm_id,

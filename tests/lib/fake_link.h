@@ -28,7 +28,8 @@ struct fake_link {
 	uint64_t now_ns;
 	struct fake_asked asked[FAKE_ASKED_MAX];
 	size_t nr_asked;
-	int error; /* of every request, 0: taken */
+	int error;	   /* of every request, 0: taken */
+	uint64_t stall_ns; /* of every batch that is carried out */
 	bool started;
 	/* What is dumped: one VM's description and regions, by the caller. */
 	struct lp_vm vms[4];

@@ -180,13 +180,134 @@ static void test_vm_gone_in_flight(void **state)
 	assert_true(core_host_logged(host, "VM 7 (web-1): gone"));
 }
 
+/* ---- one batch at a time ---- */
+
+/* Regions 4, 5 and 6 of VM 7 are due, and each is a batch of its own. */
+static void three_batches(struct core_host *host)
+{
+	core_host_write_config(host, "version: 1\ndefaults: {policy: threshold, quiet-time: 5s, "
+				     "batch: 1, max-stall: 2ms}\n");
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+	core_host_one_vm(host);
+	core_host_pass(host, 6 * NS_PER_S);
+}
+
+static enum lpage_reason reason_of(struct core_host *host, uint64_t rfn)
+{
+	struct lp_explain why;
+
+	assert_int_equal(host->core->ops->explain(host->core, 7, rfn, &why), 0);
+	return why.reason;
+}
+
+/* What stalls too long is known before the next batch is asked for. */
+static void test_guard_sees_every_report(void **state)
+{
+	struct core_host *host = *state;
+	struct fake_asked *op;
+	uint64_t rfn;
+
+	host->fake.stall_ns = 5 * NS_PER_MS;
+	three_batches(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 1);
+	op = fake_link_open(&host->fake, FAKE_OP);
+	rfn = op->ranges[0].start_rfn;
+	assert_int_equal(reason_of(host, rfn), LPAGE_REASON_IN_FLIGHT);
+	assert_int_equal(reason_of(host, rfn == 5 ? 6 : 5), LPAGE_REASON_QUEUED);
+	fake_link_finish(&host->fake, op, 0);
+	core_host_run(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 1);
+	assert_int_equal(reason_of(host, rfn == 5 ? 6 : 5), LPAGE_REASON_LATENCY_GUARD);
+	core_host_pass(host, NS_PER_S);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 2);
+}
+
+/* A report is all that is waited for: no time passes. */
+static void test_next_batch_at_once(void **state)
+{
+	struct core_host *host = *state;
+
+	three_batches(host);
+	for (size_t sent = 1; sent <= 3; sent++) {
+		assert_int_equal(fake_link_count(&host->fake, FAKE_OP), sent);
+		fake_link_finish(&host->fake, fake_link_open(&host->fake, FAKE_OP), 0);
+		core_host_run(host);
+	}
+	assert_int_equal(core_host_shown(host).tally.merged_regions, 3);
+}
+
+static void test_vms_do_not_wait_for_each_other(void **state)
+{
+	struct core_host *host = *state;
+
+	core_host_add_vm(host, 8, "web-2");
+	three_batches(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct fake_asked *op = fake_link_open(&host->fake, FAKE_OP);
+
+		assert_int_equal(op->vm_id, i ? 8 : 7);
+		op->answered = true;
+	}
+}
+
+/* Neither a request that is refused nor a report that never comes stops the VM for good. */
+static void test_goes_on_without_report(void **state)
+{
+	struct core_host *host = *state;
+	struct fake_asked *op;
+
+	three_batches(host);
+	op = fake_link_open(&host->fake, FAKE_OP);
+	op->answered = true;
+	host->fake.link.events->op_sent(host->fake.link.ctx, op->tag, 7, -EBUSY, "");
+	core_host_run(host);
+	core_host_pass(host, NS_PER_S);
+	op = fake_link_open(&host->fake, FAKE_OP);
+	assert_non_null(op);
+	op->answered = true;
+	host->fake.link.events->op_sent(host->fake.link.ctx, op->tag, 7, 0, "");
+	core_host_run(host);
+	assert_null(fake_link_open(&host->fake, FAKE_OP));
+	core_host_pass(host, 6 * NS_PER_S);
+	assert_non_null(fake_link_open(&host->fake, FAKE_OP));
+}
+
+/* What people ask for, and however long it takes, keeps no VM from being served. */
+static void test_manual_flights_do_not_crowd(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_range range = {20, 1};
+
+	core_host_one_vm(host);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(host->core->ops->range_op(host->core, 7, KVM_LPAGE_OP_PROBE,
+							   &range, 1, 60 * NS_PER_S, NULL, NULL),
+				 0);
+	for (struct fake_asked *op; (op = fake_link_open(&host->fake, FAKE_OP));) {
+		op->answered = true;
+		host->fake.link.events->op_sent(host->fake.link.ctx, op->tag, 7, 0, "");
+	}
+	core_host_pass(host, 6 * NS_PER_S);
+	assert_non_null(fake_link_open(&host->fake, FAKE_OP));
+	assert_int_equal(fake_link_open(&host->fake, FAKE_OP)->op, KVM_LPAGE_OP_MERGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CORE_HOST_TEST(test_merges_when_quiet), CORE_HOST_TEST(test_refusal_backs_off),
-		CORE_HOST_TEST(test_partial_outcome),	CORE_HOST_TEST(test_lost_outcome),
-		CORE_HOST_TEST(test_request_refused),	CORE_HOST_TEST(test_vm_unknown_to_kernel),
+		CORE_HOST_TEST(test_merges_when_quiet),
+		CORE_HOST_TEST(test_refusal_backs_off),
+		CORE_HOST_TEST(test_partial_outcome),
+		CORE_HOST_TEST(test_lost_outcome),
+		CORE_HOST_TEST(test_request_refused),
+		CORE_HOST_TEST(test_vm_unknown_to_kernel),
 		CORE_HOST_TEST(test_vm_gone_in_flight),
+		CORE_HOST_TEST(test_guard_sees_every_report),
+		CORE_HOST_TEST(test_next_batch_at_once),
+		CORE_HOST_TEST(test_vms_do_not_wait_for_each_other),
+		CORE_HOST_TEST(test_goes_on_without_report),
+		CORE_HOST_TEST(test_manual_flights_do_not_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
