@@ -154,6 +154,8 @@ $(call program,$(1),tdx-lpaged,daemon/main.c,libtdx-lpage)
 $(call program,$(1),tdx-lpctl,daemon/ctl/main.c,libtdx-lpctl libtdx-lpage)
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+# Benchmarks link it too, in the normal variant.
+$(call objs,normal,$(testlib_SRCS)): | check-deps
 
 TEST_LIBS := libtest libtdx-lpctl libtdx-lpage
 $(foreach s,$(unit_SRCS) $(property_SRCS) $(system_SRCS),$(eval $(call program,san,$(s:%.c=%),$(s),$(TEST_LIBS),-lcmocka)))

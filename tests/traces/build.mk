@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The trace generator: `build/normal/tests/traces/generate KIND SEED [SCALE]`; the tests have their own.
 
-$(foreach v,normal san,$(eval $(call program,$(v),tests/traces/generate,tests/traces/generate.c,$(TEST_LIBS))))
+# Not linked to libtest, which wants cmocka: `make demo` shall need no more than what the daemon needs.
+tracegen_SRCS := $(addprefix tests/lib/,tracegen.c traceplain.c traffic.c)
+$(foreach v,normal san,$(eval $(call program,$(v),tests/traces/generate,tests/traces/generate.c $(tracegen_SRCS),libtdx-lpage)))
 
 check: $(BUILD)/san/tests/traces/generate
 
