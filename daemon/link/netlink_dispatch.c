@@ -5,11 +5,15 @@
 
 #include "daemon/link/netlink_internal.h"
 
+/* The oldest gives way when there is no room; a free slot's tag is 0. */
 static void await(struct lp_proto *proto, const struct lp_txn *txn)
 {
-	struct lp_waiting *slot = &proto->waiting[proto->next_waiting];
+	struct lp_waiting *slot = proto->waiting;
 
-	proto->next_waiting = (proto->next_waiting + 1) % LP_PROTO_WAITING_MAX;
+	for (size_t i = 1; i < LP_PROTO_WAITING_MAX && slot->tag; i++) {
+		if (proto->waiting[i].tag < slot->tag)
+			slot = &proto->waiting[i];
+	}
 	*slot = (struct lp_waiting){txn->cookie, txn->tag, txn->vm_id};
 }
 

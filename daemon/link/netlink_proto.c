@@ -174,6 +174,9 @@ static void family_failed(struct lp_proto *proto, const struct lp_txn *txn,
 	}
 	if (end->error != -ENOENT || proto->retry_always)
 		proto->retry_ns = proto->io->now_ns(proto->io_ctx) + FAMILY_RETRY_NS;
+	/* In doubt: all that is known of the VMs is not thrown away for an answer that was lost. */
+	if (end->error != -ENOENT && proto->family)
+		return;
 	if (end->error == -ENOENT)
 		snprintf(why, sizeof(why), "kernel has no kvm-lpage family");
 	else

@@ -82,8 +82,7 @@ struct lp_proto {
 	uint64_t retry_ns; /* when to look for the family again, 0: no need */
 	uint32_t next_seq;
 	uint64_t next_tag;
-	struct lp_waiting waiting[LP_PROTO_WAITING_MAX]; /* a ring: the oldest is forgotten */
-	size_t next_waiting;
+	struct lp_waiting waiting[LP_PROTO_WAITING_MAX]; /* those whose tag is 0 are free */
 	struct lp_nl_scratch scratch;
 	struct lp_link_stats stats;
 };

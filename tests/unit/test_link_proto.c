@@ -260,6 +260,33 @@ static void test_went_unseen(void **state)
 	assert_false(host->seen.present);
 }
 
+/* It is there, and whether it still is has not been answered: no reason to forget all VMs. */
+static void test_kept_while_in_doubt(void **state)
+{
+	struct host *host = *state;
+	size_t before;
+
+	lp_proto_event_loss(&host->proto, LP_LOSS_OVERRUN);
+	lp_proto_pump(&host->proto);
+	host->now_ns = lp_proto_deadline_ns(&host->proto);
+	lp_proto_pump(&host->proto);
+	assert_int_equal(host->proto.stats.timeouts, 1);
+	assert_int_equal(host->seen.families, 1);
+	assert_true(host->seen.present);
+	assert_int_equal(merge(host, 1, NULL), 0);
+	/* It is asked again, and a clear answer counts. */
+	lp_proto_pump(&host->proto);
+	ack(host, last_seq(host), -EBUSY, NULL);
+	before = host->nr_sent;
+	host->now_ns = lp_proto_deadline_ns(&host->proto);
+	lp_proto_pump(&host->proto);
+	assert_int_equal(host->nr_sent, before + 1);
+	assert_int_equal(host->sent[host->nr_sent - 1].type, GENL_ID_CTRL);
+	ack(host, last_seq(host), -ENOENT, NULL);
+	assert_int_equal(host->seen.families, 2);
+	assert_false(host->seen.present);
+}
+
 /* ---- dumps ---- */
 
 static void region_message(struct host *host, uint32_t seq, uint16_t flags, uint64_t generation)
@@ -427,6 +454,47 @@ static void test_merge(void **state)
 	done(host, 1, 100);
 	assert_int_equal(host->seen.done_tag, 0);
 	assert_int_equal(host->seen.dones, 3);
+}
+
+/* A probe takes up to 10 s; what is asked and answered meanwhile must not make it anybody's. */
+static void test_long_operation_is_not_forgotten(void **state)
+{
+	struct host *host = *state;
+	uint64_t probe, other;
+
+	assert_int_equal(merge(host, 1, &probe), 0);
+	lp_proto_pump(&host->proto);
+	cookie(host, last_seq(host), 1);
+	for (uint64_t i = 2; i < 2 + 2 * LP_PROTO_WAITING_MAX; i++) {
+		host->nr_sent = 0;
+		assert_int_equal(merge(host, 2, &other), 0);
+		lp_proto_pump(&host->proto);
+		cookie(host, last_seq(host), i);
+		done(host, 2, i);
+		assert_int_equal(host->seen.done_tag, other);
+	}
+	done(host, 1, 1);
+	assert_int_equal(host->seen.done_tag, probe);
+}
+
+/* Outcomes that never come take no room for good: the oldest gives way. */
+static void test_oldest_is_forgotten_first(void **state)
+{
+	struct host *host = *state;
+	uint64_t tags[LP_PROTO_WAITING_MAX + 1];
+
+	for (uint64_t i = 0; i <= LP_PROTO_WAITING_MAX; i++) {
+		host->nr_sent = 0;
+		assert_int_equal(merge(host, 1, &tags[i]), 0);
+		lp_proto_pump(&host->proto);
+		cookie(host, last_seq(host), i + 1);
+	}
+	done(host, 1, 1);
+	assert_int_equal(host->seen.done_tag, 0);
+	done(host, 1, 2);
+	assert_int_equal(host->seen.done_tag, tags[1]);
+	done(host, 1, LP_PROTO_WAITING_MAX + 1);
+	assert_int_equal(host->seen.done_tag, tags[LP_PROTO_WAITING_MAX]);
 }
 
 static void test_merge_refused(void **state)
@@ -646,12 +714,15 @@ int main(void)
 		ABSENT(test_not_privileged),
 		ABSENT(test_family_not_answered),
 		PRESENT(test_went_unseen),
+		PRESENT(test_kept_while_in_doubt),
 		PRESENT(test_one_dump_at_a_time),
 		PRESENT(test_interrupted_dump),
 		PRESENT(test_wrong_vm_in_dump),
 		PRESENT(test_dump_hangs),
 		PRESENT(test_dump_refused),
 		PRESENT(test_merge),
+		PRESENT(test_long_operation_is_not_forgotten),
+		PRESENT(test_oldest_is_forgotten_first),
 		PRESENT(test_merge_refused),
 		PRESENT(test_merge_without_cookie),
 		PRESENT(test_merge_not_answered),
