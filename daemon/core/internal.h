@@ -43,6 +43,7 @@ struct vm_entry {
 	/* Reading. */
 	uint64_t generation; /* up to which we know the regions */
 	enum dump_need need_dump;
+	bool hurry_dump; /* somebody waits for it */
 	bool dumping_full;
 	uint32_t region_round;
 	uint64_t dump_tag; /* 0: none is under way */
@@ -153,6 +154,7 @@ struct lp_manager {
 	size_t nr_own_flights; /* those that are not manual */
 	struct waiter_list waiters;
 	struct watcher_list watchers;
+	bool telling; /* report_event() goes through them */
 	struct recorder_list recorders;
 	/* The family. */
 	bool family;
@@ -228,7 +230,7 @@ int sync_refresh(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *c
 void sync_refresh_cancel(struct lp_core *core, void *ctx);
 /* Tells waiters that have waited long enough, or all of them an error. */
 void sync_check_waiters(struct lp_manager *m, int error);
-/* Has every VM of the first dump been read? */
+/* Has every VM of the first dump been read, or is it known that none can be? */
 bool sync_settled(const struct lp_manager *m);
 
 /* actions.c */

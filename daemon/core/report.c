@@ -60,15 +60,10 @@ uint64_t report_merges_per_s(const struct lp_manager *m)
 
 /* ---- watchers ---- */
 
-void report_event(struct lp_manager *m, const struct lp_watch_event *event)
+static void drop_gone_watchers(struct lp_manager *m)
 {
 	struct watcher *watcher, *next;
 
-	TAILQ_FOREACH(watcher, &m->watchers, entry) {
-		if (!watcher->gone)
-			watcher->cb(watcher->ctx, event);
-	}
-	/* Those that left meanwhile, from within a callback or not. */
 	for (watcher = TAILQ_FIRST(&m->watchers); watcher; watcher = next) {
 		next = TAILQ_NEXT(watcher, entry);
 		if (!watcher->gone)
@@ -76,6 +71,19 @@ void report_event(struct lp_manager *m, const struct lp_watch_event *event)
 		TAILQ_REMOVE(&m->watchers, watcher, entry);
 		free(watcher);
 	}
+}
+
+void report_event(struct lp_manager *m, const struct lp_watch_event *event)
+{
+	struct watcher *watcher;
+
+	m->telling = true;
+	TAILQ_FOREACH(watcher, &m->watchers, entry) {
+		if (!watcher->gone)
+			watcher->cb(watcher->ctx, event);
+	}
+	m->telling = false;
+	drop_gone_watchers(m);
 }
 
 void report_text(struct lp_manager *m, enum lp_watch_kind kind, uint32_t vm_id, const char *format,
@@ -108,12 +116,16 @@ int report_watch(struct lp_core *core, lp_watch_cb cb, void *ctx)
 
 void report_unwatch(struct lp_core *core, lp_watch_cb cb, void *ctx)
 {
+	struct lp_manager *m = manager_of(core);
 	struct watcher *watcher;
 
-	TAILQ_FOREACH(watcher, &manager_of(core)->watchers, entry) {
+	TAILQ_FOREACH(watcher, &m->watchers, entry) {
 		if (watcher->cb == cb && watcher->ctx == ctx)
 			watcher->gone = true;
 	}
+	/* From within a callback they are still gone through. */
+	if (!m->telling)
+		drop_gone_watchers(m);
 }
 
 void report_drop_watchers(struct lp_manager *m)

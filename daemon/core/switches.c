@@ -37,6 +37,15 @@ static int pause_host(struct lp_manager *m, bool paused)
 	return 0;
 }
 
+/* Those that are gone do not come back: an id is used once. */
+static void forget_gone(struct lp_manager *m)
+{
+	for (size_t i = m->state.nr_paused_vms; m->vms_listed && i-- > 0;) {
+		if (!vms_find(m, m->state.paused_vms[i]))
+			(void)lp_state_pause_vm(&m->state, m->state.paused_vms[i], false);
+	}
+}
+
 static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
 {
 	bool before = lp_state_vm_paused(&m->state, vm->vm.id);
@@ -44,6 +53,7 @@ static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
 
 	if (before == paused)
 		return 0;
+	forget_gone(m);
 	r = lp_state_pause_vm(&m->state, vm->vm.id, paused);
 	if (r == 0)
 		r = save(m);
@@ -182,7 +192,8 @@ static int reload(struct lp_manager *m, char **ret_text)
 int switches_reload(struct lp_core *core, char **ret_text)
 {
 	struct lp_manager *m = manager_of(core);
-	const struct lp_manager_hooks *hooks = m->options.hooks;
+	/* As long as the start is not over there is no end of a reload to tell. */
+	const struct lp_manager_hooks *hooks = m->ready ? m->options.hooks : NULL;
 	int r;
 
 	if (hooks && hooks->reload_begins)

@@ -299,6 +299,7 @@ static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
 	struct lp_region_query query = {.vm_id = vm->vm.id, .since = full ? 0 : vm->generation};
 	int r;
 
+	vm->hurry_dump = false;
 	r = m->link->ops->dump_regions(m->link, &query, &vm->dump_tag);
 	if (r < 0) {
 		vms_failed(m, vm, READING_REGIONS, r, NULL);
@@ -325,6 +326,7 @@ static void ask_figures(struct lp_manager *m, struct vm_entry *vm)
 
 	r = m->link->ops->dump_vms(m->link, vm->vm.id, &vm->figures_tag);
 	if (r < 0) {
+		vm->hurry_figures = false;
 		vms_failed(m, vm, READING_FIGURES, r, NULL);
 		return;
 	}
@@ -346,16 +348,17 @@ static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 
 static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 {
+	bool alone = vm->backoff_ns > now_ns;
+
 	settle(m, vm, now_ns);
-	if (vm->backoff_ns > now_ns)
-		return;
-	if (vm->gate == LPAGE_REASON_BACKOFF)
+	if (!alone && vm->gate == LPAGE_REASON_BACKOFF)
 		vms_set_gate(m, vm);
-	if (vm->need_push && !vm->push_tag)
+	if (!alone && vm->need_push && !vm->push_tag)
 		push_limits(m, vm);
-	if (vm->need_dump && !vm->dump_tag)
+	/* Left alone after a failure or not: whoever waits is to hear how things are now. */
+	if ((!alone || vm->hurry_dump) && vm->need_dump && !vm->dump_tag)
 		ask_regions(m, vm);
-	if (figures_due_ns(vm) <= now_ns)
+	if ((!alone || vm->hurry_figures) && figures_due_ns(vm) <= now_ns)
 		ask_figures(m, vm);
 }
 
@@ -425,8 +428,10 @@ uint64_t sync_deadline_ns(const struct lp_manager *m)
 
 bool sync_settled(const struct lp_manager *m)
 {
-	if (!m->family || !m->vms_listed)
-		return !m->family;
+	if (!m->family || m->host_error[0])
+		return true;
+	if (!m->vms_listed)
+		return false;
 	for (size_t i = 0; i < m->nr_vms; i++) {
 		if (!m->vms[i]->regions_ns && !m->vms[i]->failures)
 			return false;
@@ -501,6 +506,7 @@ int sync_refresh(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *c
 		if (vm_id && vm->vm.id != vm_id)
 			continue;
 		want_dump(vm, DUMP_CHANGES);
+		vm->hurry_dump = true;
 		vm->need_figures = true;
 		vm->hurry_figures = true;
 	}

@@ -68,6 +68,39 @@ static void test_ready_when_a_vm_cannot_be_read(void **state)
 	assert_int_equal(host->ready, 1);
 }
 
+/* Who may not ask is up and says so; systemd must not wait for what does not come. */
+static void test_ready_when_the_kernel_refuses(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_dump_end end = {.error = -EPERM, .text = ""};
+	struct fake_asked *asked;
+
+	fake_link_family(&host->fake, true);
+	core_host_run(host);
+	asked = fake_link_open(&host->fake, FAKE_DUMP_VMS);
+	asked->answered = true;
+	end.tag = asked->tag;
+	host->fake.link.events->dump_end(host->fake.link.ctx, &end);
+	core_host_run(host);
+	assert_int_equal(host->ready, 1);
+	core_host_pass(host, 2 * NS_PER_S);
+	assert_non_null(strstr(host->status, "CAP_NET_ADMIN is missing"));
+}
+
+/* A reload must not tell the service manager that a start is over. */
+static void test_reload_before_ready(void **state)
+{
+	struct core_host *host = *state;
+
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+	assert_int_equal(host->reloads, 0);
+	fake_link_family(&host->fake, true);
+	core_host_settle(host);
+	assert_int_equal(host->ready, 1);
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+	assert_int_equal(host->reloads, 2);
+}
+
 static void test_family_goes_and_comes(void **state)
 {
 	struct core_host *host = *state;
@@ -115,6 +148,8 @@ int main(void)
 		CORE_HOST_TEST(test_absent),
 		CORE_HOST_TEST(test_ready_after_first_dump),
 		CORE_HOST_TEST(test_ready_when_a_vm_cannot_be_read),
+		CORE_HOST_TEST(test_ready_when_the_kernel_refuses),
+		CORE_HOST_TEST(test_reload_before_ready),
 		CORE_HOST_TEST(test_family_goes_and_comes),
 		CORE_HOST_TEST(test_idle),
 	};

@@ -194,6 +194,32 @@ static void test_pause_of_one(void **state)
 	assert_non_null(fake_link_open(&host->fake, FAKE_OP));
 }
 
+/* Ids are not used again: those of VMs that are gone must not fill the list of paused ones. */
+static void test_pause_of_the_gone_is_forgotten(void **state)
+{
+	struct core_host *host = *state;
+	unsigned int line;
+	struct lp_state left;
+
+	core_host_one_vm(host);
+	core_host_add_vm(host, 8, "web-2");
+	host->fake.link.events->vm(host->fake.link.ctx, &host->fake.vms[1], true);
+	core_host_settle(host);
+	assert_int_equal(host->core->ops->set_paused(host->core, 7, true), 0);
+	/* It is not gone because the kernel cannot be reached. */
+	fake_link_family(&host->fake, false);
+	core_host_run(host);
+	fake_link_family(&host->fake, true);
+	core_host_settle(host);
+	assert_true(core_host_shown(host).paused);
+	host->fake.link.events->vm_gone(host->fake.link.ctx, 7);
+	assert_int_equal(host->core->ops->set_paused(host->core, 8, true), 0);
+	assert_int_equal(lp_state_load(host->dir_fd, &left, &line), 0);
+	assert_int_equal(left.nr_paused_vms, 1);
+	assert_int_equal(left.paused_vms[0], 8);
+	lp_state_done(&left);
+}
+
 static void test_pause_that_cannot_be_kept(void **state)
 {
 	struct core_host *host = *state;
@@ -217,6 +243,7 @@ int main(void)
 		CORE_HOST_TEST(test_dry_run_off_pushes),
 		CORE_HOST_TEST(test_pause_is_kept),
 		CORE_HOST_TEST(test_pause_of_one),
+		CORE_HOST_TEST(test_pause_of_the_gone_is_forgotten),
 		CORE_HOST_TEST(test_pause_that_cannot_be_kept),
 	};
 

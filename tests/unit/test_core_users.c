@@ -86,6 +86,51 @@ static void test_refresh(void **state)
 	assert_int_equal(host->error, -ESRCH);
 }
 
+/* Whoever asks wants to know now, not when the pause after an earlier failure is over. */
+static void test_refresh_of_a_failing_vm(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_dump_end end = {.of_regions = true, .vm_id = 7, .error = -EINVAL, .text = ""};
+
+	core_host_one_vm(host);
+	host->fake.link.events->changed(host->fake.link.ctx, 7, 12);
+	core_host_run(host);
+	end.tag = fake_link_open(&host->fake, FAKE_DUMP_REGIONS)->tag;
+	fake_link_open(&host->fake, FAKE_DUMP_REGIONS)->answered = true;
+	host->fake.link.events->dump_end(host->fake.link.ctx, &end);
+	core_host_settle(host);
+	assert_int_equal(core_host_shown(host).gate, LPAGE_REASON_BACKOFF);
+	core_host_pass(host, NS_PER_S);
+	/* By itself nothing is asked. */
+	assert_null(fake_link_open(&host->fake, FAKE_DUMP_REGIONS));
+	assert_int_equal(host->core->ops->refresh(host->core, 0, on_refreshed, host), 0);
+	core_host_settle(host);
+	assert_int_equal(host->answers, 1);
+	assert_int_equal(host->error, 0);
+	assert_int_equal(core_host_shown(host).gate, LPAGE_REASON_NONE);
+}
+
+/* The failure itself is the answer, and the pause after it is kept. */
+static void test_refresh_fails_again(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_dump_end end = {.of_regions = true, .vm_id = 7, .error = -EINVAL, .text = ""};
+
+	core_host_one_vm(host);
+	for (int i = 1; i <= 2; i++) {
+		host->fake.now_ns += NS_PER_S;
+		assert_int_equal(host->core->ops->refresh(host->core, 7, on_refreshed, host), 0);
+		core_host_run(host);
+		end.tag = fake_link_open(&host->fake, FAKE_DUMP_REGIONS)->tag;
+		fake_link_open(&host->fake, FAKE_DUMP_REGIONS)->answered = true;
+		host->fake.link.events->dump_end(host->fake.link.ctx, &end);
+		core_host_settle(host);
+		assert_int_equal(host->answers, i);
+		assert_int_equal(host->error, -EINVAL);
+		assert_null(fake_link_open(&host->fake, FAKE_DUMP_REGIONS));
+	}
+}
+
 static void test_refresh_cancel(void **state)
 {
 	struct core_host *host = *state;
@@ -192,6 +237,18 @@ static void test_watch(void **state)
 	assert_int_equal(host->events[LP_WATCH_VM_GONE], 0);
 }
 
+/* Who comes and goes while nothing happens leaves nothing behind. */
+static void test_unwatch_frees(void **state)
+{
+	struct core_host *host = *state;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(host->core->ops->watch(host->core, on_watch, host), 0);
+		host->core->ops->unwatch(host->core, on_watch, host);
+	}
+	assert_true(TAILQ_EMPTY(&host->manager->watchers));
+}
+
 static int count_region(void *ctx, const struct lp_region_snapshot *region)
 {
 	struct core_host *host = ctx;
@@ -250,10 +307,16 @@ static void test_explain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CORE_HOST_TEST(test_refresh), CORE_HOST_TEST(test_refresh_cancel),
-		CORE_HOST_TEST(test_manual),  CORE_HOST_TEST(test_watch),
-		CORE_HOST_TEST(test_probe),   CORE_HOST_TEST(test_watch),
-		CORE_HOST_TEST(test_regions), CORE_HOST_TEST(test_explain),
+		CORE_HOST_TEST(test_refresh),
+		CORE_HOST_TEST(test_refresh_of_a_failing_vm),
+		CORE_HOST_TEST(test_refresh_fails_again),
+		CORE_HOST_TEST(test_refresh_cancel),
+		CORE_HOST_TEST(test_manual),
+		CORE_HOST_TEST(test_probe),
+		CORE_HOST_TEST(test_watch),
+		CORE_HOST_TEST(test_unwatch_frees),
+		CORE_HOST_TEST(test_regions),
+		CORE_HOST_TEST(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
