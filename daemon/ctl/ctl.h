@@ -68,6 +68,7 @@ struct ctl_env {
 	FILE *out;
 	FILE *err;
 	bool colour;
+	int columns;		 /* of the terminal; 0: none, a line is as long as it is */
 	const char *sysroot;	 /* in front of /sys and /proc, "" */
 	const char *runtime_dir; /* of the daemon's sockets */
 };

@@ -134,11 +134,26 @@ void table_add(struct table *table, const char *format, ...)
 	table->cells[table->nr_cells++] = cell;
 }
 
+/* Less than this is no room for a text of several words. */
+#define WRAP_MIN 20
+
+/* 0: the column stays. */
+static int drop_order(const struct table *table, size_t column)
+{
+	char digit = table->heads[column][0];
+
+	return digit >= '1' && digit <= '9' ? digit - '0' : 0;
+}
+
+static bool left_aligned(const struct table *table, size_t column)
+{
+	return table->heads[column][drop_order(table, column) != 0] == '<';
+}
+
 static const char *head_text(const struct table *table, size_t column)
 {
-	const char *head = table->heads[column];
-
-	return *head == '<' ? head + 1 : head;
+	return table->heads[column] + (drop_order(table, column) != 0) +
+	       left_aligned(table, column);
 }
 
 /* Characters, for UTF-8: continuation bytes do not count. */
@@ -163,39 +178,107 @@ static void measure(const struct table *table, int *widths)
 	}
 }
 
-/* No blanks at the end of a line. */
-static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
-		       int width)
+/* A column that is left out has the width 0. */
+static int line_width(const struct table *table, const int *widths)
 {
-	int blanks = width - width_of(text);
+	int width = -2;
 
+	for (size_t c = 0; c < table->nr_columns; c++)
+		width += widths[c] ? widths[c] + 2 : 0;
+	return width;
+}
+
+/* Leaves columns out until a line fits, or only those are there that stay. */
+static void fit(const struct table *table, int *widths, int width)
+{
+	for (int order = 1; order <= 9; order++) {
+		for (size_t c = 0; c < table->nr_columns; c++) {
+			if (line_width(table, widths) <= width)
+				return;
+			if (drop_order(table, c) == order)
+				widths[c] = 0;
+		}
+	}
+}
+
+void print_wrapped(FILE *f, const char *text, int indent, int width)
+{
+	int at = 0;
+
+	while (*text) {
+		int bytes = (int)strcspn(text, " "), len = 0;
+
+		for (int i = 0; i < bytes; i++)
+			len += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (at && at + 1 + len > width) {
+			fprintf(f, "\n%*s", indent, "");
+			at = 0;
+		}
+		fprintf(f, "%s%.*s", at ? " " : "", bytes, text);
+		at += len + (at ? 1 : 0);
+		text += bytes;
+		text += strspn(text, " ");
+	}
+}
+
+/* No blanks at the end of a line. @room: for the last column, 0: no limit. */
+static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
+		       const int *widths, int room)
+{
+	int blanks = widths[column] - width_of(text);
+
+	if (!widths[column])
+		return;
 	if (column)
 		fputs("  ", f);
-	if (*table->heads[column] != '<')
+	if (!left_aligned(table, column))
 		fprintf(f, "%*s%s", blanks, "", text);
 	else if (column + 1 < table->nr_columns)
 		fprintf(f, "%s%*s", text, blanks, "");
+	else if (room && width_of(text) > room)
+		print_wrapped(f, text, line_width(table, widths) - widths[column], room);
 	else
 		fputs(text, f);
 }
 
-void table_print(struct table *table, FILE *f, bool bold_heads)
+static void say_left_out(const struct table *table, FILE *f, const int *widths)
 {
-	int widths[TABLE_COLUMNS_MAX];
+	bool any = false;
+
+	for (size_t c = 0; c < table->nr_columns; c++) {
+		if (widths[c])
+			continue;
+		fprintf(f, any ? ", %s" : "no room for: %s", head_text(table, c));
+		any = true;
+	}
+	fputs(any ? "\n" : "", f);
+}
+
+void table_print(struct table *table, FILE *f, bool bold_heads, int width)
+{
+	int widths[TABLE_COLUMNS_MAX], room = 0;
+	size_t last = table->nr_columns - 1;
 
 	measure(table, widths);
+	if (width > 0) {
+		fit(table, widths, width);
+		room = width - (line_width(table, widths) - widths[last]);
+		if (room < WRAP_MIN)
+			room = 0;
+	}
 	fputs(bold_heads ? "\033[1m" : "", f);
 	for (size_t c = 0; c < table->nr_columns; c++)
-		print_cell(table, f, c, head_text(table, c), widths[c]);
+		print_cell(table, f, c, head_text(table, c), widths, 0);
 	fputs(bold_heads ? "\033[0m\n" : "\n", f);
 	for (size_t i = 0; i < table->nr_cells; i++) {
 		size_t c = i % table->nr_columns;
 
-		print_cell(table, f, c, table->cells[i], widths[c]);
-		if (c + 1 == table->nr_columns)
+		print_cell(table, f, c, table->cells[i], widths, room);
+		if (c == last)
 			fputc('\n', f);
 		free(table->cells[i]);
 	}
+	say_left_out(table, f, widths);
 	free(table->cells);
 	free(table);
 }

@@ -20,6 +20,9 @@ const char *format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]);
 /* "97.96%"; "-" for null. */
 const char *format_percent(const json_t *percent, char ret[static FORMAT_MAX]);
 
+/* Writes @text, broken between words, in lines of @width characters, each but the first after @indent blanks. */
+void print_wrapped(FILE *f, const char *text, int indent, int width);
+
 /* Members of an object; 0, false and "" when they are not there. */
 json_int_t get_int(const json_t *object, const char *name);
 bool get_bool(const json_t *object, const char *name);
@@ -28,13 +31,19 @@ const char *get_text(const json_t *object, const char *name);
 /* A table is collected, then written with columns as wide as they need to be. */
 struct table;
 
-/* @heads: one word per column, ending with NULL; those that begin with '<' are left-aligned. */
+/*
+ * @heads: one word per column, ending with NULL; those that begin with '<' are left-aligned. A digit
+ * in front says that the column may be left out on a narrow terminal, 1 first. Kept by reference.
+ */
 struct table *table_new(const char *const *heads);
 
 /* Appends one cell, in the order of reading. */
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes and frees. */
-void table_print(struct table *table, FILE *f, bool bold_heads);
+/*
+ * Writes and frees. @width: characters in a line, 0: as many as it takes. What does not fit leaves
+ * columns out and says so, then wraps the last column when that is left-aligned.
+ */
+void table_print(struct table *table, FILE *f, bool bold_heads, int width);
 
 #endif

@@ -33,25 +33,6 @@ const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_
 	return NULL;
 }
 
-static void print_wrapped(FILE *f, const char *text, int indent)
-{
-	int column = 0;
-
-	while (*text) {
-		int len = (int)strcspn(text, " ");
-
-		if (column && column + 1 + len > WIDTH) {
-			fputc('\n', f);
-			column = 0;
-		}
-		column += column ? fprintf(f, " %.*s", len, text) :
-				   fprintf(f, "%*s%.*s", indent, "", len, text);
-		text += len;
-		text += strspn(text, " ");
-	}
-	fputc('\n', f);
-}
-
 void ctl_print_help(FILE *f)
 {
 	char left[64];
@@ -85,8 +66,10 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 		verb->options[0].name ? " [OPTIONS]" : "", *verb->args ? " " : "", verb->args);
 	/* Half a sentence in the table, a whole one here. */
 	fprintf(f, "%c%s.\n", toupper((unsigned char)verb->help[0]), verb->help + 1);
-	if (verb->about)
-		print_wrapped(f, verb->about, 0);
+	if (verb->about) {
+		print_wrapped(f, verb->about, 0, WIDTH);
+		fputc('\n', f);
+	}
 	if (verb->write)
 		fputs("Needs the control socket.\n", f);
 	for (int i = 0; i < CTL_OPTIONS_MAX && verb->options[i].name; i++) {

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "daemon/control/control.h"
 #include "daemon/ctl/ctl.h"
+
+/* 0: not a terminal, or one that does not say. */
+static int terminal_columns(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col :
+										       0;
+}
 
 int main(int argc, char **argv)
 {
@@ -16,6 +26,7 @@ int main(int argc, char **argv)
 		.err = stderr,
 		.colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
 			  !(term && strcmp(term, "dumb") == 0),
+		.columns = terminal_columns(),
 		.sysroot = "",
 		.runtime_dir = dir && *dir ? dir : CONTROL_RUNTIME_DIR,
 	};

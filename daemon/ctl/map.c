@@ -76,15 +76,16 @@ static char cell_char(const struct map *map, const struct cell *cell)
 
 static void print_map(struct ctl *ctl, const struct map *map)
 {
+	uint64_t end = (map->start_rfn + map->nr_regions) * RANGE_REGION_BYTES;
+	int digits = snprintf(NULL, 0, "%#" PRIx64, end);
 	char size[FORMAT_MAX];
 
 	fprintf(ctl->out,
-		"one character is %s; . : + # 4 KiB (a quarter, half, more, all), s shared, "
-		"h held\n",
+		"one character: %s; . : + # 4 KiB (a quarter, half, more, all), s shared, h held\n",
 		format_bytes(map->per_cell * RANGE_REGION_BYTES, size));
 	for (size_t i = 0; i < map->nr_cells; i++) {
 		if (i % map->width == 0)
-			fprintf(ctl->out, "%#14" PRIx64 " |",
+			fprintf(ctl->out, "%#*" PRIx64 " |", digits,
 				(map->start_rfn + i * map->per_cell) * RANGE_REGION_BYTES);
 		fputc(cell_char(map, &map->cells[i]), ctl->out);
 		if (i % map->width == map->width - 1 || i + 1 == map->nr_cells)

@@ -193,7 +193,7 @@ static void print_regions(struct ctl *ctl, const json_t *regions)
 		table_add(table, "%s%s", format_us(us, ago), json_is_integer(us) ? " ago" : "");
 		table_add(table, "%s", none ? "-" : text_kebab(get_text(region, "reason"), word));
 	}
-	table_print(table, ctl->out, ctl->env.colour);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
 static void print_probe(struct ctl *ctl, const json_t *sum)

@@ -58,8 +58,8 @@ static const json_t *quiet_us(const json_t *region)
 static void print_regions(struct ctl *ctl, const json_t *regions)
 {
 	static const char *const heads[] = {
-		"GPA",	 "<STATE",   "TO-SHARED", "TO-PRIVATE", "QUIET",
-		"<HOLD", "<LAST-OP", "<REASON",	  "AGO",	NULL,
+		"GPA",	 "<STATE",   "2TO-SHARED", "1TO-PRIVATE", "QUIET",
+		"<HOLD", "<LAST-OP", "<REASON",	   "AGO",	  NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], hold[2 * FORMAT_MAX], word[TEXT_NAME_MAX];
@@ -81,7 +81,7 @@ static void print_regions(struct ctl *ctl, const json_t *regions)
 			  none ? "-" : text_kebab(get_text(region, "last_reason"), word));
 		table_add(table, "%s", format_us(json_object_get(region, "last_op_age_us"), text));
 	}
-	table_print(table, ctl->out, ctl->env.colour);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
 int verb_region_list(struct ctl *ctl)
@@ -154,7 +154,7 @@ static void print_gates(struct ctl *ctl, const json_t *gates)
 			  *get_text(gate, "remedy") ? "; what helps: " : "",
 			  get_text(gate, "remedy"));
 	}
-	table_print(table, ctl->out, ctl->env.colour);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
 static int explain_vm(struct ctl *ctl)

@@ -87,8 +87,8 @@ static const char *vm_name(const json_t *vm)
 static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 {
 	static const char *const heads[] = {
-		"ID",	  "<NAME",   "COVERAGE", "LARGE", "TABLE",  "MIXED", "UNMAPPED", "HELD",
-		"MERGES", "REFUSED", "SPLITS",	 "<MODE", "<STATE", "AGE",   NULL,
+		"ID",	  "<NAME",   "COVERAGE", "LARGE",  "TABLE",  "MIXED", "1UNMAPPED", "2HELD",
+		"MERGES", "REFUSED", "4SPLITS",	 "3<MODE", "<STATE", "AGE",   NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], gate[TEXT_NAME_MAX], mode[TEXT_NAME_MAX];
@@ -114,7 +114,7 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 		table_add(table, "%s", vm_state(host, vm, gate));
 		table_add(table, "%s", format_us(json_object_get(vm, "figures_age_us"), text));
 	}
-	table_print(table, ctl->out, ctl->env.colour);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
 /* A rule that does nothing must not do so in silence. */
@@ -166,7 +166,8 @@ int verb_status(struct ctl *ctl)
 static void print_vm_list(struct ctl *ctl, const json_t *vms)
 {
 	static const char *const heads[] = {
-		"ID", "<NAME", "<FROM", "PID", "<TYPE", "MEMORY", "<RULE", "<POLICY", "<MODE", NULL,
+		"ID",	  "<NAME", "1<FROM",  "PID",	"<TYPE",
+		"MEMORY", "<RULE", "<POLICY", "2<MODE", NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], word[TEXT_NAME_MAX];
@@ -184,7 +185,7 @@ static void print_vm_list(struct ctl *ctl, const json_t *vms)
 		table_add(table, "%s", get_text(vm, "policy"));
 		table_add(table, "%s", text_kebab(get_text(vm, "mode"), word));
 	}
-	table_print(table, ctl->out, ctl->env.colour);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
 int verb_vm_list(struct ctl *ctl)

@@ -131,13 +131,13 @@ static void result_row(struct table *table, const struct outcome *outcome)
 
 static void show_table(const struct simulation *sim, const struct outcome *outcomes, size_t nr)
 {
-	static const char *const heads[] = {"<POLICY", "<OBSERVE", "RATIO",  "COST",	"OPTIMUM",
-					    "WALK",    "MERGES",   "SPLITS", "REFUSED", NULL};
+	static const char *const heads[] = {"<POLICY", "<OBSERVE", "RATIO",  "COST",	"1OPTIMUM",
+					    "2WALK",   "MERGES",   "SPLITS", "REFUSED", NULL};
 	struct table *table = table_new(heads);
 
 	for (size_t i = 0; i < nr; i++)
 		result_row(table, &outcomes[i]);
-	table_print(table, sim->ctl->out, sim->ctl->env.colour);
+	table_print(table, sim->ctl->out, sim->ctl->env.colour, sim->ctl->env.columns);
 }
 
 /* The run that was asked for, and beside it those that it is compared with. */

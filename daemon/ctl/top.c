@@ -63,6 +63,7 @@ static char *picture(struct ctl *ctl, int sort, int *ret)
 		sort_vms(vms, sort);
 		painter.out = open_memstream(&text, &size);
 		painter.env.colour = false;
+		painter.env.columns = COLS;
 		if (painter.out) {
 			show_status(&painter, json_object_get(status, "host"), vms);
 			fclose(painter.out);
@@ -78,21 +79,27 @@ static void paint(char *text)
 {
 	char *save = NULL;
 	bool head = false;
-	int row = 0;
+	int row = 0, hidden = 0;
 
 	erase();
 	for (char *p = text; (p = strstr(p, "\n\n")); p++)
 		p[1] = '\f';
-	for (char *line = strtok_r(text, "\n", &save); line && row < LINES - 1;
+	for (char *line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save), row++) {
 		head = line[0] == '\f';
 		line += head;
 		row += head;
+		if (row >= LINES - 1) {
+			hidden++;
+			continue;
+		}
 		attrset(head ? A_REVERSE : A_NORMAL);
 		mvaddnstr(row, 0, line, COLS);
 	}
 	attrset(A_DIM);
 	mvaddnstr(LINES - 1, 0, "q end  sort: i id  c coverage  t 4 KiB  m merges", COLS);
+	if (hidden)
+		printw("; %d more lines", hidden);
 	attrset(A_NORMAL);
 	refresh();
 }

@@ -168,12 +168,57 @@ static void columns_align_by_characters(void **state)
 	table_add(table, "%d", 100);
 	table_add(table, "%s", "abcdef");
 	table_add(table, "%s", "longer");
-	table_print(table, f, false);
+	table_print(table, f, false, 0);
 	fclose(f);
 	assert_string_equal(text, "  N  NAME    LAST\n"
 				  "  1  \xc3\xa4\xc3\xb6      x\n"
 				  "100  abcdef  longer\n");
 	free(text);
+}
+
+/* The same table, @width characters wide. */
+static void assert_table(int width, const char *wanted)
+{
+	static const char *const heads[] = {"ID", "<NAME", "2MORE", "1<LESS", "<WHY", NULL};
+	static const char *const cells[] = {
+		"1", "web",  "12", "x", "-",
+		"2", "base", "3",  "y", "the guest has to accept every page"};
+	struct table *table = table_new(heads);
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		table_add(table, "%s", cells[i]);
+	table_print(table, f, false, width);
+	fclose(f);
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static void a_narrow_terminal_gets_less(void **state)
+{
+	(void)state;
+	assert_table(0, "ID  NAME  MORE  LESS  WHY\n"
+			" 1  web     12  x     -\n"
+			" 2  base     3  y     the guest has to accept every page\n");
+	assert_table(56, "ID  NAME  MORE  LESS  WHY\n"
+			 " 1  web     12  x     -\n"
+			 " 2  base     3  y     the guest has to accept every page\n");
+	assert_table(55, "ID  NAME  MORE  WHY\n"
+			 " 1  web     12  -\n"
+			 " 2  base     3  the guest has to accept every page\n"
+			 "no room for: LESS\n");
+	assert_table(32, "ID  NAME  WHY\n"
+			 " 1  web   -\n"
+			 " 2  base  the guest has to\n"
+			 "          accept every page\n"
+			 "no room for: MORE, LESS\n");
+	/* Nothing sensible fits. */
+	assert_table(8, "ID  NAME  WHY\n"
+			" 1  web   -\n"
+			" 2  base  the guest has to accept every page\n"
+			"no room for: MORE, LESS\n");
 }
 
 int main(void)
@@ -184,6 +229,7 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(sizes_and_percentages),
 		cmocka_unit_test(columns_align_by_characters),
+		cmocka_unit_test(a_narrow_terminal_gets_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
