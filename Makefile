@@ -246,7 +246,7 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(call put,644,$(sysusersdir),$(wildcard systemd/sysusers.d/*.conf))
 	$(call put,644,$(tmpfilesdir),$(wildcard systemd/tmpfiles.d/*.conf))
 	$(call put,644,$(presetdir),$(wildcard systemd/*.preset systemd/preset/*.preset))
-	$(call put,644,$(datadir)/doc/tdx-lpage,README.md NEWS.md $(wildcard docs/*.varlink docs/*.md docs/*.png))
+	$(call put,644,$(datadir)/doc/tdx-lpage,README.md NEWS.md $(wildcard docs/*.varlink docs/*.md docs/*.png docs/*.svg))
 	$(call put,644,$(datadir)/doc/tdx-lpage/modprobe.d,$(wildcard etc/modprobe.d/*.conf))
 	$(foreach n,1 5 7 8,$(if $(filter %.$(n),$(MAN_PAGES)),$(call put,644,$(mandir)/man$(n),$(filter %.$(n),$(MAN_PAGES))) &&)) :
 	$(call put,644,$(datadir)/bash-completion/completions,$(wildcard etc/bash-completion/*))

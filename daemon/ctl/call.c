@@ -20,7 +20,7 @@ static int unreachable(struct ctl *ctl, const char *path, int error)
 	fprintf(ctl->err, "tdx-lpctl: cannot reach tdx-lpaged at %s: %s\n", path, strerror(-error));
 	if (error == -EACCES)
 		fprintf(ctl->err, wants_control(ctl) ?
-					  "This needs root, or the group of that socket.\n" :
+					  "This needs root, or the group tdx-lpage-admin.\n" :
 					  "Read access is for root and the group tdx-lpage.\n");
 	else if (error == -ENOENT || error == -ECONNREFUSED)
 		fprintf(ctl->err, "Is it running? Try: systemctl status tdx-lpaged\n");

@@ -127,6 +127,10 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 		    on ? "guest_memfd uses 2 MiB pages" :
 			 "off: private memory stays at 4 KiB unless the VMM asks for 2 MiB");
 	}
+	if (kvm_param(ctl, "kvm_intel", "tdx_huge_pages", text, sizeof(text)) && *text != 'Y')
+		add(checks, NOTE, "kvm_intel.tdx_huge_pages",
+		    "echo Y >/sys/module/kvm_intel/parameters/tdx_huge_pages",
+		    "off: private memory of TDX guests is mapped at 4 KiB");
 	ept = kvm_param(ctl, "kvm_intel", "ept", text, sizeof(text));
 	if (!ept)
 		ept = kvm_param(ctl, "kvm_amd", "npt", text, sizeof(text));

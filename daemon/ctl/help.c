@@ -99,6 +99,8 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 {
 	char words[128];
 
+	/* What is wrong is the verb: the help about this one, if any, does not help. */
+	ctl->verb = NULL;
 	second_words(first, words, sizeof(words));
 	if (!*words)
 		return ctl_usage_error(ctl, "unknown verb \"%s\"", first);
@@ -173,7 +175,25 @@ static void offer_vms(struct ctl *ctl, const char *typed)
 	ctl->err = err;
 }
 
-static void offer_values(struct ctl *ctl, enum ctl_complete what, const char *typed)
+/* What may stand for @value when that lists it: "on|off", unlike "N|TIME". */
+static void offer_choices(FILE *f, const char *value, const char *typed)
+{
+	char word[32];
+
+	if (strpbrk(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+		return;
+	while (*value) {
+		size_t len = strcspn(value, "|");
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, value);
+		offer(f, word, typed);
+		value += len + (value[len] == '|');
+	}
+}
+
+/* @before: the word before the one being typed, @value: what it stands for. */
+static void offer_values(struct ctl *ctl, enum ctl_complete what, const char *before,
+			 const char *value, const char *typed)
 {
 	static const char *const states[] = {"unmapped", "large", "table", "mixed"};
 
@@ -186,10 +206,12 @@ static void offer_values(struct ctl *ctl, enum ctl_complete what, const char *ty
 			offer(ctl->out, states[i], typed);
 		break;
 	case CTL_COMPLETE_VERB:
-		offer_verbs(ctl->out, NULL, typed);
+		offer_verbs(ctl->out, before, typed);
+		break;
+	case CTL_COMPLETE_NOTHING:
+		offer_choices(ctl->out, value, typed);
 		break;
 	case CTL_COMPLETE_FILE:
-	case CTL_COMPLETE_NOTHING:
 		break; /* bash offers files by itself */
 	}
 }
@@ -207,7 +229,7 @@ static void offer_for_verb(struct ctl *ctl, const struct ctl_verb *verb, int nr,
 		while (option->name && strcmp(option->name, words[i]) != 0)
 			option++;
 		if (option->name && option->value && ++i == nr - 1) {
-			offer_values(ctl, option->complete, typed);
+			offer_values(ctl, option->complete, NULL, option->value, typed);
 			return;
 		}
 		position += option->name ? 0 : 1;
@@ -216,7 +238,8 @@ static void offer_for_verb(struct ctl *ctl, const struct ctl_verb *verb, int nr,
 		for (const struct ctl_option *option = verb->options; option->name; option++)
 			offer(ctl->out, option->name, typed);
 	} else if (position < 2 && position < verb->max_args) {
-		offer_values(ctl, verb->complete[position], typed);
+		offer_values(ctl, verb->complete[position], position ? words[nr - 2] : NULL,
+			     verb->args, typed);
 	}
 }
 

@@ -97,8 +97,8 @@ int ctl_range_param(struct ctl *ctl, json_t *params)
 	r = range_parse(text, &range);
 	if (r < 0 && r != -EDOM)
 		return ctl_usage_error(ctl,
-				       "--range %s: wants START-END, START+SIZE or START below "
-				       "2^52, such as 2G-3G",
+				       "--range %s: wants START-END with END above START, "
+				       "START+SIZE or START, below 2^52, such as 2G-3G",
 				       text);
 	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
 	json_object_set_new(params, "nr_regions", json_integer((json_int_t)range.nr_regions));
@@ -123,8 +123,8 @@ static int bad_range(struct ctl *ctl, const char *text, int error, const struct 
 				       text, range->start_rfn * RANGE_REGION_BYTES,
 				       (range->start_rfn + range->nr_regions) * RANGE_REGION_BYTES);
 	return ctl_usage_error(ctl,
-			       "\"%s\": wants START-END, START+SIZE or START below 2^52, such "
-			       "as 2G-3G",
+			       "\"%s\": wants START-END with END above START, START+SIZE or "
+			       "START, below 2^52, such as 2G-3G",
 			       text);
 }
 

@@ -297,10 +297,8 @@ const struct ctl_verb ctl_verbs[] = {
 			     "the configuration; the built-in defaults when left "
 			     "out",
 			     CTL_COMPLETE_FILE},
-			    {"--policy", "POLICY",
-			     "adaptive, threshold, eager or never, whatever the "
-			     "configuration says",
-			     0},
+			    {"--policy", "adaptive|threshold|eager|never",
+			     "this policy, whatever the configuration says", 0},
 			    {"--observe", "exact|100ms",
 			     "show each conversion at once, or at ticks as the kernel "
 			     "does; exact when left out",
@@ -338,7 +336,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.args = "[VERB]",
 		.help = "this, or more about a verb",
 		.max_args = 2,
-		.complete = {CTL_COMPLETE_VERB},
+		.complete = {CTL_COMPLETE_VERB, CTL_COMPLETE_VERB},
 		.run = verb_help,
 	},
 	{

@@ -70,7 +70,7 @@
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \
 	X(NOT_DUE, "not-due", "the region has not been quiet for long enough",                     \
-	  "wait until it is due, or lower quiet-time")                                             \
+	  "wait until it is due, or lower quiet-time under policy threshold")                      \
 	X(KEPT_SMALL, "kept-small", "past conversions say that a merge would not pay",             \
 	  "wait for fewer conversions, or raise walk-cost")                                        \
 	X(BACKOFF, "backoff", "an earlier try was refused",                                        \

@@ -677,6 +677,11 @@ static void completion_follows_the_table(void **state)
 		{"complete -- region list web-1 --state t", "table\n"},
 		{"complete -- region list --state table d", "db\n"},
 		{"complete help wa", "watch\nwait\n"},
+		{"complete help region ''", "list\nmap\n"},
+		{"complete dry-run ''", "on\noff\n"},
+		{"complete -- simulate --policy t", "threshold\n"},
+		{"complete -- simulate --observe ''", "exact\n100ms\n"},
+		{"complete -- tune --budget ''", ""},
 		{"complete status ''", ""},
 		{"complete frob ''", ""},
 		{"complete", ""},
@@ -742,6 +747,7 @@ static void the_doctor_says_what_to_set(void **state)
 	compare(host, "doctor-unpatched", run_in(host, root, "doctor"));
 	put(root, "/sys/module/kvm_intel/parameters/ept", "Y\n");
 	put(root, "/sys/module/kvm_intel/parameters/tdx", "Y\n");
+	put(root, "/sys/module/kvm_intel/parameters/tdx_huge_pages", "N\n");
 	put(root, "/sys/module/kvm/parameters/lpage_mode", "managed\n");
 	put(root, "/sys/module/kvm/parameters/gmem_2m", "N\n");
 	put(root, "/proc/buddyinfo",
