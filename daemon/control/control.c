@@ -4,6 +4,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct client {
 	struct control_session *session;
 	struct event *later; /* goes on with the input, or drops the client, outside of callbacks */
 	bool dropped;
+	bool more;  /* frames may be left that it was not the turn of */
 	bool ended; /* sends no more, but may still read what it asked for */
 };
 
@@ -42,6 +44,7 @@ struct door {
 	bool ours; /* made by us, to be removed */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct evconnlistener *listener;
+	struct event *retry; /* listens again after there was no descriptor for a client */
 	LIST_HEAD(, client) clients;
 	size_t nr_clients;
 };
@@ -81,6 +84,14 @@ static void client_free(struct client *client)
 	free(client);
 }
 
+/* By a timer, so that the loop looks at all others first. */
+static void soon(struct client *client)
+{
+	static const struct timeval now = {0, 0};
+
+	event_add(client->later, &now);
+}
+
 /* Callers may be deep in a method: the client goes when the loop is back. */
 static void drop(struct client *client, const char *why)
 {
@@ -89,7 +100,7 @@ static void drop(struct client *client, const char *why)
 	client->dropped = true;
 	say(client->door->control, LOG_DEBUG, "dropped a client of the %s socket: %s",
 	    client->door->name, why);
-	event_active(client->later, EV_TIMEOUT, 0);
+	soon(client);
 }
 
 static bool output_above(const struct client *client, size_t bytes)
@@ -118,30 +129,43 @@ static size_t client_pending(void *ctx)
 	return evbuffer_get_length(bufferevent_get_output(client->bev));
 }
 
+/* One call at a time: a long line of them must keep neither the loop nor others waiting. */
+static bool client_enough(void *ctx)
+{
+	struct client *client = ctx;
+
+	client->more = true;
+	return true;
+}
+
+/* It has said all that it will, and heard all that it asked for. */
+static bool client_finished(const struct client *client)
+{
+	return client->ended && !client->dropped && client_pending((void *)client) == 0 &&
+	       !control_session_owes(client->session, bufferevent_get_input(client->bev));
+}
+
+/* Takes the client's next call. The client may be gone afterwards. */
 static void client_input(struct client *client)
 {
 	int r = 0;
 
+	client->more = false;
 	if (!client->dropped && !output_above(client, OUTPUT_BUSY_BYTES))
 		r = control_session_input(client->session, bufferevent_get_input(client->bev));
 	if (r == -EMSGSIZE)
 		drop(client, "a frame is longer than 1 MiB");
 	else if (r < 0)
 		drop(client, "a frame is no Varlink call");
-}
-
-static void client_drained(struct client *client)
-{
-	if (!client->dropped)
-		control_session_drained(client->session);
-	client_input(client);
+	else if (client->more)
+		soon(client);
+	if (client_finished(client))
+		client_free(client);
 }
 
 static void client_resume(void *ctx)
 {
-	struct client *client = ctx;
-
-	event_active(client->later, EV_TIMEOUT, 0);
+	soon(ctx);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *ctx)
@@ -166,22 +190,33 @@ static void on_written(struct bufferevent *bev, void *ctx)
 {
 	struct client *client = ctx;
 
+	(void)bev;
+	if (!client->dropped)
+		control_session_drained(client->session);
 	/* It may have asked for more than was taken at once. */
-	client_drained(client);
-	if (client->ended && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
-		client_free(client);
+	client_input(client);
+}
+
+/* Has the client closed its socket, rather than only said that it sends no more? */
+static bool hung_up(struct bufferevent *bev)
+{
+	struct pollfd pfd = {.fd = bufferevent_getfd(bev)};
+
+	return poll(&pfd, 1, 0) < 0 || (pfd.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 static void on_end(struct bufferevent *bev, short what, void *ctx)
 {
 	struct client *client = ctx;
 
-	if (!(what & BEV_EVENT_EOF) || evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
+	if (!(what & BEV_EVENT_EOF) || hung_up(bev)) {
 		client_free(client);
 		return;
 	}
 	client->ended = true;
 	bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
+	if (client_finished(client))
+		client_free(client);
 }
 
 static struct client *client_new(struct door *door, evutil_socket_t fd)
@@ -193,6 +228,7 @@ static struct client *client_new(struct door *door, evutil_socket_t fd)
 		.write = door->write,
 		.send = client_send,
 		.resume = client_resume,
+		.enough = client_enough,
 		.pending = client_pending,
 		.ctx = client,
 	};
@@ -236,6 +272,27 @@ static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_FRAME_MAX_BYTES + 2);
 	bufferevent_setwatermark(client->bev, EV_WRITE, OUTPUT_BUSY_BYTES / 4, 0);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct door *door = ctx;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(door->listener);
+}
+
+/* The client stays in the kernel's queue: without a pause the loop would try, and fail, for ever. */
+static void on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+	static const struct timeval pause = {1, 0};
+	struct door *door = ctx;
+
+	say(door->control, LOG_WARNING, "cannot accept a client of the %s socket: %s", door->name,
+	    strerror(errno));
+	evconnlistener_disable(listener);
+	event_add(door->retry, &pause);
 }
 
 /* ---- sockets ---- */
@@ -292,7 +349,7 @@ static int make_socket(struct door *door)
 	return fd;
 }
 
-/* Returns the socket that systemd passed under @name, or -1. */
+/* Returns the socket that systemd passed under @name, -ENOENT: none, -ENOTSOCK: it is no such. */
 static int passed_socket(const char *name)
 {
 	char **names = NULL;
@@ -304,17 +361,24 @@ static int passed_socket(const char *name)
 		free(names[i]);
 	}
 	free(names);
-	if (found >= 0 && evutil_make_socket_nonblocking(found) < 0)
-		return -1;
-	return found;
+	if (found < 0)
+		return -ENOENT;
+	if (sd_is_socket_unix(found, SOCK_STREAM, 1, NULL, 0) <= 0)
+		return -ENOTSOCK;
+	return evutil_make_socket_nonblocking(found) < 0 ? -errno : found;
 }
 
 static int door_open(struct door *door)
 {
 	int fd = passed_socket(door->name);
 
-	if (fd < 0)
+	if (fd == -ENOENT)
 		fd = make_socket(door);
+	if (fd == -ENOTSOCK) {
+		say(door->control, LOG_ERR,
+		    "what systemd passes as \"%s\" is no listening Unix stream socket", door->name);
+		return fd;
+	}
 	if (fd < 0) {
 		say(door->control, LOG_ERR, "cannot listen on %s: %s",
 		    *door->path ? door->path : door->name,
@@ -327,6 +391,10 @@ static int door_open(struct door *door)
 		close(fd);
 		return -ENOMEM;
 	}
+	door->retry = evtimer_new(door->control->options.base, on_retry, door);
+	if (!door->retry)
+		return -ENOMEM;
+	evconnlistener_set_error_cb(door->listener, on_accept_error);
 	return 0;
 }
 
@@ -334,6 +402,8 @@ static void door_close(struct door *door)
 {
 	while (!LIST_EMPTY(&door->clients))
 		client_free(LIST_FIRST(&door->clients));
+	if (door->retry)
+		event_free(door->retry);
 	if (door->listener)
 		evconnlistener_free(door->listener);
 	if (door->ours)

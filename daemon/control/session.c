@@ -63,6 +63,11 @@ void control_reply(struct control_call *call, json_t *params)
 {
 	struct control_session *session = call->session;
 
+	/* Nobody waits for an answer that cannot be made, such as of a path that is not UTF-8. */
+	if (!params) {
+		control_failed(call, -EILSEQ, "the answer cannot be written as JSON");
+		return;
+	}
 	if (call->oneway)
 		json_decref(params);
 	else
@@ -179,12 +184,20 @@ static int take_frame(struct control_session *session, const char *text, size_t 
 	return r;
 }
 
+bool control_session_owes(const struct control_session *session, struct evbuffer *input)
+{
+	if (session->is_open)
+		return !session->call.method || !session->call.method->streams;
+	return evbuffer_search(input, "", 1, NULL).pos >= 0;
+}
+
 int control_session_input(struct control_session *session, struct evbuffer *input)
 {
+	bool stop = false;
 	int r = 0;
 
 	session->in_input = true;
-	while (r == 0 && !session->is_open) {
+	while (r == 0 && !session->is_open && !stop) {
 		struct evbuffer_ptr end = evbuffer_search(input, "", 1, NULL);
 		size_t len = end.pos < 0 ? evbuffer_get_length(input) : (size_t)end.pos;
 
@@ -195,6 +208,7 @@ int control_session_input(struct control_session *session, struct evbuffer *inpu
 		r = take_frame(session, (const char *)evbuffer_pullup(input, (ev_ssize_t)len + 1),
 			       len);
 		evbuffer_drain(input, len + 1);
+		stop = session->options.enough && session->options.enough(session->options.ctx);
 	}
 	session->in_input = false;
 	return r;

@@ -22,6 +22,11 @@ struct control_session_options {
 	int (*send)(void *ctx, const char *frame, size_t len);
 	/* A call that was open has ended: control_session_input() may go on. */
 	void (*resume)(void *ctx);
+	/*
+	 * Asked after each frame: is it somebody else's turn? Then control_session_input() returns and
+	 * has to be called once more. May be NULL: never.
+	 */
+	bool (*enough)(void *ctx);
 	/* Bytes on the way to the client; may be NULL: none. */
 	size_t (*pending)(void *ctx);
 	void *ctx;
@@ -36,8 +41,11 @@ struct control_session *control_session_free(struct control_session *session);
 /* The client has read nearly all: tells the open call, which may go on sending. */
 void control_session_drained(struct control_session *session);
 
+/* Is an answer owed, other than that of a stream, which has no end? */
+bool control_session_owes(const struct control_session *session, struct evbuffer *input);
+
 /*
- * Takes complete frames from @input until there is none or a call stays open. Returns 0, -EMSGSIZE
+ * Takes complete frames from @input until there is none, a call stays open, or it was enough. Returns 0, -EMSGSIZE
  * for a frame that is too long, -EBADMSG for one that is no call; the client is then to be dropped.
  */
 int control_session_input(struct control_session *session, struct evbuffer *input);

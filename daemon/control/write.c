@@ -11,7 +11,9 @@ static json_t *lines_json(char *text)
 	char *save = NULL;
 
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		json_array_append_new(lines, json_string(line));
+		/* A path need not be UTF-8, the complaint about it is not lost for that. */
+		if (json_array_append_new(lines, json_string(line)) < 0)
+			json_array_append_new(lines, json_string("(a line that is not UTF-8)"));
 	return lines;
 }
 

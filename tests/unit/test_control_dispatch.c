@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config/config.h"
 #include "daemon/control/call.h"
 #include "daemon/control/session.h"
 #include "tests/lib/fake_core.h"
@@ -480,7 +481,7 @@ static void explain_says_why_and_what_helps(void **state)
 	expect(&p, "{'parameters':{'explanation':{'vm':1,'gpa':0,'reason':'not_due',"
 		   "'why':'the region has not been quiet for long enough',"
 		   "'text':'quiet for 5 s, due after 9 s',"
-		   "'remedy':'wait until it is due, or lower quiet-time',"
+		   "'remedy':'wait until it is due, or lower quiet-time under policy threshold',"
 		   "'wait_us':4000000,'estimated':true}}}");
 	call(&p, OWN "Explain", "{\"vm\":\"web-1\",\"gpa\":17179869184}");
 	expect(&p, "{'error':'" OWN "BadValue','parameters':{'parameter':'gpa',"
@@ -497,7 +498,7 @@ static void explaining_a_vm_counts_by_gate(void **state)
 	call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
 	expect(&p, "{'parameters':{'vm':1,'cut':false,'gates':[{'reason':'not_due',"
 		   "'why':'the region has not been quiet for long enough',"
-		   "'remedy':'wait until it is due, or lower quiet-time',"
+		   "'remedy':'wait until it is due, or lower quiet-time under policy threshold',"
 		   "'regions':2,'first_gpa':0,'wait_us':4000000}]}}");
 	p.fake.nr_regions = 0;
 	call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
@@ -669,6 +670,26 @@ static void reload_tells_every_complaint(void **state)
 	peer_close(&p);
 }
 
+/* A file's name may hold any byte, JSON may not: there is an answer all the same. */
+static void a_path_that_is_not_utf8_is_answered(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, true);
+	p.fake.config->path[0] = '\xff';
+	call(&p, OWN "Reload", "{}");
+	expect_error(&p, OWN "Failed");
+	call(&p, OWN "GetConfig", "{}");
+	expect_error(&p, OWN "Failed");
+	p.fake.result = -EINVAL;
+	p.fake.reload_text = "\xff:1:2: one\nf:3:4: two\n";
+	call(&p, OWN "Reload", "{}");
+	expect(&p, "{'error':'" OWN "BadConfig',"
+		   "'parameters':{'errors':['(a line that is not UTF-8)','f:3:4: two']}}");
+	peer_close(&p);
+}
+
 static void watching_streams_what_happens(void **state)
 {
 	const struct lp_range range = {.start_rfn = 9, .nr_regions = 2};
@@ -806,6 +827,7 @@ int main(void)
 		cmocka_unit_test(a_probe_tells_of_every_region),
 		cmocka_unit_test(a_bad_probe_is_refused),
 		cmocka_unit_test(reload_tells_every_complaint),
+		cmocka_unit_test(a_path_that_is_not_utf8_is_answered),
 		cmocka_unit_test(watching_streams_what_happens),
 		cmocka_unit_test(a_client_that_leaves_cancels_what_it_asked),
 		cmocka_unit_test(a_refresh_that_fails_is_told),

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "daemon/control/control.h"
@@ -32,13 +34,14 @@ struct host {
 	struct control_options options;
 	char dir[32];
 	char log[512];
+	int complaints; /* lines of LOG_WARNING or worse */
 };
 
 static void keep_log(void *ctx, int priority, const char *line)
 {
 	struct host *host = ctx;
 
-	(void)priority;
+	host->complaints += priority <= LOG_WARNING;
 	snprintf(host->log, sizeof(host->log), "%s", line);
 }
 
@@ -120,6 +123,17 @@ static void expect(struct host *host, int fd, const char *frame)
 static void tell(int fd, const char *text, size_t len)
 {
 	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), len);
+}
+
+/* The same frame @nr times, in one piece. */
+static void tell_often(int fd, const char *frame, size_t size, size_t nr)
+{
+	char *all = malloc(size * nr);
+
+	for (size_t i = 0; i < nr; i++)
+		memcpy(all + i * size, frame, size);
+	tell(fd, all, size * nr);
+	free(all);
 }
 
 static void both_sockets_answer_and_have_their_modes(void **state)
@@ -214,6 +228,126 @@ static void answers_reach_a_client_that_has_stopped_sending(void **state)
 	}
 	assert_int_equal(n, 0);
 	assert_int_equal(frames, 80);
+	close(fd);
+}
+
+/* It reads as fast as it can, and asks for more than the server would keep for it at once. */
+static void whoever_pipelines_and_reads_gets_everything(void **state)
+{
+	static const char describe[] =
+		"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		"\"parameters\":{\"interface\":\"org.tdxlpage.Control\"}}";
+	static char buf[65536];
+	struct host *host = *state;
+	int fd = dial(host, "read"), frames = 0;
+
+	tell_often(fd, describe, sizeof(describe), 1000);
+	while (frames < 1000) {
+		ssize_t n = receive(host, fd, buf, sizeof(buf));
+
+		assert_true(n > 0);
+		for (ssize_t i = 0; i < n; i++)
+			frames += buf[i] == '\0';
+	}
+	close(fd);
+}
+
+/* However much one client asks for, another one's call comes in between. */
+static void a_long_pipeline_does_not_hold_up_others(void **state)
+{
+	static const char resume[] = "{\"method\":\"org.tdxlpage.Control.Resume\"}";
+	static const char dry_run[] = "{\"method\":\"org.tdxlpage.Control.SetDryRun\","
+				      "\"parameters\":{\"on\":true}}";
+	struct host *host = *state;
+	int busy = dial(host, "control"), other = dial(host, "control");
+	size_t place = 0;
+
+	while (control_nr_clients(host->control) < 2)
+		turn(host);
+	tell_often(busy, resume, sizeof(resume), 30);
+	tell(other, dry_run, sizeof(dry_run));
+	while (host->fake.nr_calls < 31)
+		turn(host);
+	while (!strstr(host->fake.calls[place], "dry"))
+		place++;
+	assert_true(place < 10);
+	close(busy);
+	close(other);
+}
+
+/* `nc -N` and the like say at once that they have nothing more to ask. */
+static void a_late_answer_reaches_a_client_that_has_stopped_sending(void **state)
+{
+	static const char list[] = "{\"method\":\"org.tdxlpage.Control.ListVms\",\"parameters\":"
+				   "{\"fresh\":true,\"start\":99}}\0" PING;
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	char byte;
+
+	tell(fd, list, sizeof(list));
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	while (!host->fake.refresh_cb)
+		turn(host);
+	for (int i = 0; i < 10; i++)
+		turn(host);
+	assert_int_equal(control_nr_clients(host->control), 1);
+	fake_core_answer(&host->fake, 0);
+	expect(host, fd, "{\"parameters\":{\"vms\":[],\"next\":null}}");
+	expect(host, fd, PONG);
+	assert_int_equal(receive(host, fd, &byte, 1), 0);
+	close(fd);
+}
+
+/* But whoever is gone wants nothing any more. */
+static void a_client_that_went_cancels_its_call(void **state)
+{
+	static const char list[] = "{\"method\":\"org.tdxlpage.Control.ListVms\",\"parameters\":"
+				   "{\"fresh\":true}}";
+	static const char watch[] = "{\"method\":\"org.tdxlpage.Control.Watch\",\"more\":true}";
+	struct host *host = *state;
+	int fd = dial(host, "read");
+
+	tell(fd, list, sizeof(list));
+	while (!host->fake.refresh_cb)
+		turn(host);
+	close(fd);
+	while (control_nr_clients(host->control))
+		turn(host);
+	assert_null(host->fake.refresh_cb);
+	/* A stream has no end that could be waited for. */
+	fd = dial(host, "read");
+	tell(fd, watch, sizeof(watch));
+	while (!host->fake.watch_cb)
+		turn(host);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	while (control_nr_clients(host->control))
+		turn(host);
+	assert_null(host->fake.watch_cb);
+	close(fd);
+}
+
+/* Without a file descriptor for a client that waits the loop must not spin. */
+static void no_descriptor_for_a_client(void **state)
+{
+	struct host *host = *state;
+	int fd = dial(host, "read"), fill[64], nr = 0;
+	struct rlimit old, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((fill[nr] = dup(fd)) >= 0)
+		nr++;
+	for (int i = 0; i < 100; i++)
+		turn(host);
+	assert_int_equal(host->complaints, 1);
+	assert_non_null(strstr(host->log, "Too many open files"));
+	while (nr > 0)
+		close(fill[--nr]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	tell(fd, PING, sizeof(PING));
+	expect(host, fd, PONG);
 	close(fd);
 }
 
@@ -387,6 +521,23 @@ static void sockets_from_systemd_are_used_and_left(void **state)
 	assert_int_equal(unlink(reader), 0);
 }
 
+/* What is no listening socket would be accepted on in vain, again and again. */
+static void a_wrong_socket_from_systemd_is_refused(void **state)
+{
+	int fds[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	pid = fork();
+	if (pid == 0)
+		serve_passed_sockets(fds[0], fds[1]);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 11);
+}
+
 static void going_away_cancels_what_is_open(void **state)
 {
 	static const char watch[] = "{\"method\":\"org.tdxlpage.Control.Watch\",\"more\":true}";
@@ -410,12 +561,18 @@ int main(void)
 		TEST(pipelined_frames_are_all_answered),
 		TEST(a_late_answer_lets_the_next_call_go_on),
 		TEST(answers_reach_a_client_that_has_stopped_sending),
+		TEST(whoever_pipelines_and_reads_gets_everything),
+		TEST(a_long_pipeline_does_not_hold_up_others),
+		TEST(a_late_answer_reaches_a_client_that_has_stopped_sending),
+		TEST(a_client_that_went_cancels_its_call),
+		TEST(no_descriptor_for_a_client),
 		TEST(nonsense_is_dropped),
 		TEST(an_endless_frame_is_dropped),
 		TEST(a_slow_reader_is_dropped_and_others_are_not),
 		TEST(too_many_clients_are_refused),
 		TEST(a_second_server_is_refused_but_a_stale_socket_is_not),
 		TEST(sockets_from_systemd_are_used_and_left),
+		TEST(a_wrong_socket_from_systemd_is_refused),
 		TEST(going_away_cancels_what_is_open),
 	};
 
