@@ -24,7 +24,7 @@ static bool read_value(struct reader *r, const struct config_key *key, void *bas
 	config_key_allowed(key, allowed);
 	snprintf(text, sizeof(text), "wants %s", wants);
 	reader_complain_at(r, r->event.start_mark, reader_scalar(r), allowed,
-			   err == -ERANGE ? "out of range" : text);
+			   err == -ERANGE && *allowed ? "out of range" : text);
 	return false;
 }
 
@@ -270,7 +270,8 @@ static void read_version(struct reader *r)
 		return;
 	if (!reader_scalar_is_plain(r) || strcmp(reader_scalar(r), "1") != 0)
 		reader_complain_at(r, r->event.start_mark, reader_scalar(r), "1",
-				   "unknown version of the format");
+				   reader_scalar_is_plain(r) ? "unknown version of the format" :
+							       "wants it without quotes");
 }
 
 static void read_top(struct reader *r, int key, void *ctx)

@@ -34,6 +34,7 @@ void lp_log_init(struct lp_log *log, int max_priority)
 {
 	*log = (struct lp_log){
 		.file = stderr, .journal = stderr_is_journal(), .max_priority = max_priority};
+	log->tty = isatty(STDERR_FILENO);
 }
 
 /* Fields of one entry, each "NAME=value". */
@@ -84,6 +85,9 @@ void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *a
 	va_end(args);
 	if (log->journal && to_journal(priority, about, line))
 		return;
-	fprintf(log->file, "<%d>%s\n", priority, line);
+	if (log->tty)
+		fprintf(log->file, "tdx-lpaged: %s\n", line);
+	else
+		fprintf(log->file, "<%d>%s\n", priority, line);
 	fflush(log->file);
 }

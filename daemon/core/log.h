@@ -34,6 +34,7 @@ enum lp_message {
 struct lp_log {
 	FILE *file; /* where lines go when there is no journal */
 	bool journal;
+	bool tty;	  /* for people: without the "<N>" */
 	int max_priority; /* less important ones are dropped */
 };
 

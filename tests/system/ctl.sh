@@ -121,5 +121,11 @@ check "what it lists" says 0 '^1 regions touched within 2s' probe web --window 2
 check "dry-run" says 0 '' dry-run on
 check "nothing is asked of the kernel" says 1 'dry-run is on' probe web 0
 check "the simulated host stops" stop
+on_a_terminal() {
+	script -qec "'$daemon' --runtime-dir '$dir/run' --link=sim:$dir/none" /dev/null </dev/null >"$dir/out"
+	cat "$dir/out"
+	grep -q "^tdx-lpaged: --link: $dir/none: No such file" "$dir/out" && ! grep -q '<[0-7]>' "$dir/out"
+}
+check "a terminal gets the log without priorities" on_a_terminal
 check "the sockets are gone" bash -c "! ls '$dir/run/control' '$dir/run/read'"
 echo "1..$n"

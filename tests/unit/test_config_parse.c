@@ -52,8 +52,10 @@ static const char *const wrong[][2] = {
 	{"# nothing\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"global: {}\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"version: 2\n", "f:1:10: version: \"2\": unknown version of the format (allowed: 1)\n"},
-	{"version: \"1\"\n",
-	 "f:1:10: version: \"1\": unknown version of the format (allowed: 1)\n"},
+	{"version: \"1\"\n", "f:1:10: version: \"1\": wants it without quotes (allowed: 1)\n"},
+	{"version: 1\nglobal: {metrics: \"127.0.0.1:99999\"}\n",
+	 "f:2:19: global.metrics: \"127.0.0.1:99999\": wants false, or a numeric ADDRESS:PORT such as "
+	 "127.0.0.1:9477 or [::1]:9477\n"},
 	{"version: [1]\n", "f:1:10: version: wants 1, the version of this format\n"},
 	{"- version\n", "f:1:1: wants a mapping, KEY: VALUE\n"
 			"f:1:1: the key \"version\" is missing; write version: 1\n"},
