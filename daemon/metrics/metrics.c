@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@
 
 struct metrics {
 	struct evhttp *http;
+	struct evconnlistener *listener; /* of http, which frees it */
+	struct event *gate;		 /* sees a client before the listener does */
+	struct event *retry;
 	struct lp_core *core;
 	bool names;
 };
@@ -93,8 +97,60 @@ static int listen_on(const char *text)
 	return r;
 }
 
+/* ---- no more clients than there are file descriptors for ---- */
+
+/* The kernel gives the lowest number that is free: those below it are in use. */
+static bool descriptors_are_short(int fd)
+{
+	struct rlimit limit;
+	int lowest = dup(fd);
+
+	if (lowest < 0)
+		return true;
+	close(lowest);
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest >= limit.rlim_cur / 2;
+}
+
+/*
+ * evhttp accepts whoever comes, and spins when it cannot. Half of the descriptors are not for those
+ * who want figures: the daemon reads /proc, and its own clients come, too.
+ */
+static void on_client(evutil_socket_t fd, short what, void *ctx)
+{
+	static const struct timeval pause = {1, 0};
+	struct metrics *metrics = ctx;
+
+	(void)what;
+	if (!descriptors_are_short(fd))
+		return;
+	evconnlistener_disable(metrics->listener);
+	event_del(metrics->gate);
+	event_add(metrics->retry, &pause);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct metrics *metrics = ctx;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(metrics->listener);
+	/* After the listener: libevent calls who was added last first. */
+	event_add(metrics->gate, NULL);
+}
+
+static int set_up_gate(struct metrics *metrics, struct event_base *base, int fd)
+{
+	metrics->gate = event_new(base, fd, EV_READ | EV_PERSIST, on_client, metrics);
+	metrics->retry = evtimer_new(base, on_retry, metrics);
+	if (!metrics->gate || !metrics->retry || event_add(metrics->gate, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static int set_up(struct metrics *metrics, const struct metrics_options *options)
 {
+	struct evhttp_bound_socket *bound;
 	int fd;
 
 	metrics->http = evhttp_new(options->base);
@@ -110,11 +166,13 @@ static int set_up(struct metrics *metrics, const struct metrics_options *options
 	fd = listen_on(options->listen);
 	if (fd < 0)
 		return fd;
-	if (evhttp_accept_socket(metrics->http, fd) < 0) {
+	bound = evhttp_accept_socket_with_handle(metrics->http, fd);
+	if (!bound) {
 		close(fd);
 		return -ENOMEM;
 	}
-	return 0;
+	metrics->listener = evhttp_bound_socket_get_listener(bound);
+	return set_up_gate(metrics, options->base, fd);
 }
 
 int metrics_new(const struct metrics_options *options, struct metrics **ret)
@@ -139,6 +197,10 @@ struct metrics *metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return NULL;
+	if (metrics->gate)
+		event_free(metrics->gate);
+	if (metrics->retry)
+		event_free(metrics->retry);
 	if (metrics->http)
 		evhttp_free(metrics->http);
 	free(metrics);

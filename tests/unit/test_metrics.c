@@ -9,9 +9,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/metrics/metrics.h"
 #include "tests/lib/fake_core.h"
@@ -221,10 +225,106 @@ static void test_address(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- the server ---- */
+
+#define DIALS 60
+#define LIMIT 128 /* of file descriptors, while the server is flooded */
+
+/* A port that was free a moment ago. */
+static void free_address(char *text, size_t size, struct sockaddr_in *address)
+{
+	socklen_t len = sizeof(*address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*address = (struct sockaddr_in){.sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)address, &len), 0);
+	snprintf(text, size, "127.0.0.1:%d", ntohs(address->sin_port));
+	close(fd);
+}
+
+static int dial(const struct sockaddr_in *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_true(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		    errno == EINPROGRESS);
+	return fd;
+}
+
+/* Asks on @fd, and runs the loop until the answer is there. */
+static void expect_metrics(struct event_base *base, int fd)
+{
+	static const char get[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	char text[64] = "";
+
+	for (int tries = 0; send(fd, get, strlen(get), MSG_NOSIGNAL) < 0; tries++) {
+		assert_true(tries < 10000);
+		assert_int_equal(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+		usleep(1000);
+	}
+	for (int tries = 0; recv(fd, text, sizeof(text) - 1, 0) < 0; tries++) {
+		assert_true(errno == EAGAIN && tries < 10000);
+		assert_int_equal(event_base_loop(base, EVLOOP_NONBLOCK), 0);
+		usleep(1000);
+	}
+	assert_non_null(strstr(text, "200 OK"));
+}
+
+/* Who opens connections and asks nothing must not take the daemon's file descriptors. */
+static void test_flood_leaves_descriptors(void **state)
+{
+	struct host *host = *state;
+	struct metrics_options options = {.core = &host->fake.core};
+	int fds[DIALS], fill[LIMIT], spare = 0;
+	struct sockaddr_in address;
+	struct metrics *metrics;
+	struct rlimit old, few;
+	char listen[32];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	options.base = event_base_new();
+	free_address(listen, sizeof(listen), &address);
+	options.listen = listen;
+	assert_int_equal(metrics_new(&options, &metrics), 0);
+	few = old;
+	few.rlim_cur = LIMIT;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < DIALS; i++) {
+		fds[i] = dial(&address);
+		assert_int_equal(event_base_loop(options.base, EVLOOP_NONBLOCK), 0);
+	}
+	while ((fill[spare] = dup(fds[0])) >= 0)
+		spare++;
+	/* The clients are ours as well: without them more than half would be left. */
+	assert_true(spare + DIALS >= LIMIT / 2);
+	assert_true(spare > 10);
+	for (int i = 0; i < spare; i++)
+		close(fill[i]);
+	for (int i = 1; i < DIALS; i++)
+		close(fds[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	expect_metrics(options.base, fds[0]);
+	close(fds[0]);
+	/* One that comes when the pause is over. */
+	fds[0] = dial(&address);
+	expect_metrics(options.base, fds[0]);
+	close(fds[0]);
+	metrics_free(metrics);
+	event_base_free(options.base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_values), T(test_names), T(test_format), T(test_no_vm), T(test_address),
+		T(test_values),
+		T(test_names),
+		T(test_format),
+		T(test_no_vm),
+		T(test_address),
+		cmocka_unit_test_setup_teardown(test_flood_leaves_descriptors, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
