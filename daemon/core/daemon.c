@@ -232,36 +232,42 @@ static void on_reload_ended(void *ctx)
 	lp_notify_ready(text);
 }
 
-/*
- * (Re)starts the metrics server as the configuration says. That an address cannot be had is not
- * worth the daemon's life: the guests come first.
- */
-static void on_configured(void *ctx, const struct config *config)
+static int start_metrics(struct daemon *d, const char *listen, bool names)
 {
-	struct daemon *d = ctx;
-	struct metrics_options options = {
+	const struct metrics_options options = {
 		.base = d->base,
 		.core = lp_manager_core(d->manager),
-		.listen = config->global.metrics.text,
-		.names = config->global.metrics_names,
+		.listen = listen,
+		.names = names,
 	};
+
+	return listen[0] ? metrics_new(&options, &d->metrics) : 0;
+}
+
+/* (Re)starts the metrics server as the configuration says; the old one stays if that fails. */
+static int on_configure(void *ctx, const struct config *config, char *why, size_t size)
+{
+	struct daemon *d = ctx;
+	const char *listen = config->global.metrics.text;
+	bool names = config->global.metrics_names;
 	int r;
 
-	if (!strcmp(options.listen, d->metrics_listen.text) && options.names == d->metrics_names)
-		return;
+	if (!strcmp(listen, d->metrics_listen.text) && names == d->metrics_names)
+		return 0;
+	/* The new address may be one that the old one covers. */
 	d->metrics = metrics_free(d->metrics);
-	d->metrics_listen.text[0] = '\0';
-	if (!options.listen[0])
-		return;
-	r = metrics_new(&options, &d->metrics);
+	r = start_metrics(d, listen, names);
 	if (r < 0) {
-		lp_log(&d->log, LOG_ERR, NULL, "metrics: cannot listen on %s: %s", options.listen,
-		       strerror(-r));
-		return;
+		snprintf(why, size, "metrics: cannot listen on %s: %s", listen, strerror(-r));
+		if (start_metrics(d, d->metrics_listen.text, d->metrics_names) < 0)
+			d->metrics_listen.text[0] = '\0';
+		return r;
 	}
 	d->metrics_listen = config->global.metrics;
-	d->metrics_names = options.names;
-	lp_log(&d->log, LOG_INFO, NULL, "metrics: http://%s/metrics", options.listen);
+	d->metrics_names = names;
+	if (listen[0])
+		lp_log(&d->log, LOG_INFO, NULL, "metrics: http://%s/metrics", listen);
+	return 0;
 }
 
 static const struct lp_manager_hooks hooks = {
@@ -269,7 +275,7 @@ static const struct lp_manager_hooks hooks = {
 	.status = on_status,
 	.reload_begins = on_reload_begins,
 	.reload_ended = on_reload_ended,
-	.configured = on_configured,
+	.configure = on_configure,
 };
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)

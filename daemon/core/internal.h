@@ -189,6 +189,10 @@ uint64_t manager_now(const struct lp_manager *m);
 /* Has the work done soon, from the event loop. */
 void manager_wake(struct lp_manager *m);
 bool manager_dry_run(const struct lp_manager *m);
+#define MANAGER_WHY_MAX 160
+/* Has others do what @config asks of them. Negative errno, and why. */
+int manager_configure(struct lp_manager *m, const struct config *config,
+		      char why[static MANAGER_WHY_MAX]);
 void manager_log_vm(const struct lp_manager *m, int priority, enum lp_message message,
 		    const struct vm_entry *vm, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));

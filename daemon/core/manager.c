@@ -213,6 +213,16 @@ static const struct lp_core_ops core_ops = {
 
 /* ---- life ---- */
 
+int manager_configure(struct lp_manager *m, const struct config *config,
+		      char why[static MANAGER_WHY_MAX])
+{
+	const struct lp_manager_hooks *hooks = m->options.hooks;
+
+	if (!hooks || !hooks->configure)
+		return 0;
+	return hooks->configure(m->options.hooks_ctx, config, why, MANAGER_WHY_MAX);
+}
+
 static int copy_state(struct lp_state *to, const struct lp_state *from)
 {
 	int r = 0;
@@ -273,10 +283,11 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 
 int lp_manager_start(struct lp_manager *m)
 {
+	char why[MANAGER_WHY_MAX];
 	int r;
 
-	if (m->options.hooks && m->options.hooks->configured)
-		m->options.hooks->configured(m->options.hooks_ctx, m->config);
+	if (manager_configure(m, m->config, why) < 0)
+		lp_log(m->log, LOG_ERR, NULL, "%s", why);
 	lp_link_listen(m->link, &link_events, m);
 	r = m->link->ops->start(m->link);
 	/* The link's clock may begin with it. */

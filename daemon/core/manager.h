@@ -27,8 +27,12 @@ struct lp_manager_hooks {
 	void (*status)(void *ctx, const char *text);
 	void (*reload_begins)(void *ctx);
 	void (*reload_ended)(void *ctx);
-	/* A configuration came into force: when the manager starts, and after each reload. */
-	void (*configured)(void *ctx, const struct config *config);
+	/*
+	 * A configuration is about to come into force: when the manager starts, and at each reload.
+	 * Negative errno and half a sentence in @why: a reload fails, and all stays as it was; a start
+	 * goes on without.
+	 */
+	int (*configure)(void *ctx, const struct config *config, char *why, size_t size);
 };
 
 struct lp_manager_options {

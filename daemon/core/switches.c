@@ -129,7 +129,9 @@ static void tell_errors(struct lp_manager *m, const char *text)
 	report_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
 }
 
-static int errors_text(const struct config_errors *errors, int error, const char *path, char **ret)
+/* @why: what is wrong, when the file itself is fine. */
+static int errors_text(const struct config_errors *errors, const char *why, const char *path,
+		       char **ret)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -140,7 +142,7 @@ static int errors_text(const struct config_errors *errors, int error, const char
 	if (errors->nr)
 		config_errors_print(f, errors);
 	else
-		fprintf(f, "%s: %s\n", path, strerror(-error));
+		fprintf(f, "%s: %s\n", path, why);
 	if (fclose(f) != 0) {
 		free(text);
 		return -ENOMEM;
@@ -160,8 +162,6 @@ static void take_config(struct lp_manager *m, struct config *config)
 	/* The VMs' settings point into the old one until then. */
 	apply_to_all(m);
 	config_free(old);
-	if (m->options.hooks && m->options.hooks->configured)
-		m->options.hooks->configured(m->options.hooks_ctx, config);
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rule%s, %zu VM%s",
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
 	       m->nr_vms == 1 ? "" : "s");
@@ -172,14 +172,21 @@ static int reload(struct lp_manager *m, char **ret_text)
 {
 	struct config_errors errors = {0};
 	struct config *config = NULL;
+	char why[MANAGER_WHY_MAX];
 	char *text = NULL;
 	int r;
 
 	r = config_load(m->options.config_path, m->options.config_must_exist, &config, &errors);
+	if (r < 0)
+		snprintf(why, sizeof(why), "%s", strerror(-r));
+	else
+		r = manager_configure(m, config, why);
 	if (r == 0) {
 		take_config(m, config);
-	} else if (errors_text(&errors, r, m->options.config_path, &text) == 0) {
-		tell_errors(m, text);
+	} else {
+		config_free(config);
+		if (errors_text(&errors, why, m->options.config_path, &text) == 0)
+			tell_errors(m, text);
 	}
 	config_errors_done(&errors);
 	if (ret_text)

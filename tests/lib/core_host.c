@@ -42,11 +42,21 @@ static void on_reload(void *ctx)
 	((struct core_host *)ctx)->reloads++;
 }
 
+static int on_configure(void *ctx, const struct config *config, char *why, size_t size)
+{
+	struct core_host *host = ctx;
+
+	(void)config;
+	snprintf(why, size, "somewhere: no room");
+	return host->configure_error;
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
 	.reload_begins = on_reload,
 	.reload_ended = on_reload,
+	.configure = on_configure,
 };
 
 void core_host_write_config(const struct core_host *host, const char *text)

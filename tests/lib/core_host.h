@@ -23,6 +23,7 @@ struct core_host {
 	int statuses;
 	char status[192];
 	int reloads;
+	int configure_error; /* of the next configuration */
 	/* Answers to what was asked of the core. */
 	int answers;
 	int error;

@@ -473,6 +473,13 @@ static void test_metrics(void **state)
 	assert_true(http(port, "POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", text,
 			 sizeof(text)));
 	assert_null(strstr(text, " 200 OK"));
+	/* One that cannot be had is refused, and the old one stays. */
+	write_file(host->config, "version: 1\nglobal: {metrics: \"203.0.113.1:9477\"}\n");
+	assert_int_equal(kill(host->pid, SIGHUP), 0);
+	wait_message(host, "READY=1");
+	assert_non_null(strstr(host->message, "last reload failed"));
+	assert_true(http(port, "GET /metrics HTTP/1.0\r\n\r\n", text, sizeof(text)));
+	assert_non_null(strstr(text, " 200 OK"));
 	/* A reload switches it off. */
 	write_file(host->config, "version: 1\n");
 	assert_int_equal(kill(host->pid, SIGHUP), 0);

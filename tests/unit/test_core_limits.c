@@ -98,6 +98,32 @@ static void test_bad_reload(void **state)
 	assert_string_equal(status.config_error, "");
 }
 
+/* What others cannot do with a configuration keeps it from coming into force as a whole. */
+static void test_reload_that_others_refuse(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_status status;
+	char *text = NULL;
+
+	core_host_one_vm(host);
+	core_host_write_config(host, "version: 1\nglobal: {dry-run: true}\n");
+	host->configure_error = -EADDRINUSE;
+	assert_int_equal(host->core->ops->reload(host->core, &text), -EADDRINUSE);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "config.yaml: somewhere: no room\n"));
+	free(text);
+	host->core->ops->status(host->core, &status);
+	assert_non_null(strstr(status.config_error, "no room"));
+	assert_false(status.dry_run);
+	core_host_pass(host, 6 * NS_PER_S);
+	assert_non_null(fake_link_open(&host->fake, FAKE_OP));
+	host->configure_error = 0;
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+	host->core->ops->status(host->core, &status);
+	assert_true(status.dry_run);
+	assert_string_equal(status.config_error, "");
+}
+
 static void test_foreign_change(void **state)
 {
 	struct core_host *host = *state;
@@ -238,6 +264,7 @@ int main(void)
 		CORE_HOST_TEST(test_pushes_limits),
 		CORE_HOST_TEST(test_reload),
 		CORE_HOST_TEST(test_bad_reload),
+		CORE_HOST_TEST(test_reload_that_others_refuse),
 		CORE_HOST_TEST(test_foreign_change),
 		CORE_HOST_TEST(test_dry_run),
 		CORE_HOST_TEST(test_dry_run_off_pushes),
