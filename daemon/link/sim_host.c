@@ -126,8 +126,6 @@ int sim_host_open(struct sim_host *host, const char *path, uint64_t epoch_ns)
 
 void sim_host_close(struct sim_host *host)
 {
-	if (host->decisions)
-		fclose(host->decisions);
 	trace_close(host->reader);
 	model_done(&host->model);
 	free(host->vms);

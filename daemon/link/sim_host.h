@@ -40,7 +40,7 @@ struct sim_host {
 	struct sim_vm *vms; /* sorted by id */
 	size_t nr_vms;
 	size_t room_vms;
-	FILE *decisions;
+	FILE *decisions; /* a log of the tries; the caller's, or NULL */
 	/* The id of each VM that came or went, in trace order. */
 	void (*vm_new)(void *ctx, struct sim_vm *vm);
 	void (*vm_gone)(void *ctx, struct sim_vm *vm);
