@@ -6,69 +6,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
-#include <event2/buffer.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/control/call.h"
-#include "daemon/control/session.h"
-#include "tests/lib/fake_core.h"
+#include "tests/lib/control_peer.h"
 
 #define SECOND 1000000000ULL
-
-struct peer {
-	struct fake_core fake;
-	struct control_session *session;
-	struct evbuffer *input;
-	json_t *frames;
-	size_t sent; /* bytes */
-	bool stuck;  /* the client reads nothing */
-};
-
-static int take(void *ctx, const char *frame, size_t len)
-{
-	struct peer *peer = ctx;
-	json_t *json = json_loadb(frame, len, 0, NULL);
-
-	assert_non_null(json);
-	json_array_append_new(peer->frames, json);
-	peer->sent += len;
-	return 0;
-}
-
-static size_t pending(void *ctx)
-{
-	const struct peer *peer = ctx;
-
-	return peer->stuck ? peer->sent : 0;
-}
-
-static void open_peer(struct peer *peer, bool write)
-{
-	const struct control_session_options options = {
-		.core = &peer->fake.core,
-		.write = write,
-		.send = take,
-		.pending = pending,
-		.ctx = peer,
-	};
-
-	memset(peer, 0, sizeof(*peer));
-	fake_core_init(&peer->fake);
-	peer->input = evbuffer_new();
-	peer->frames = json_array();
-	peer->session = control_session_new(&options);
-}
-
-static void close_peer(struct peer *peer)
-{
-	control_session_free(peer->session);
-	evbuffer_free(peer->input);
-	json_decref(peer->frames);
-	fake_core_done(&peer->fake);
-}
 
 static void record(struct peer *peer, const char *params)
 {
@@ -77,8 +22,7 @@ static void record(struct peer *peer, const char *params)
 	snprintf(frame, sizeof(frame),
 		 "{\"method\":\"org.tdxlpage.Control.Record\",\"parameters\":%s,\"more\":true}",
 		 params);
-	evbuffer_add(peer->input, frame, strlen(frame) + 1);
-	assert_int_equal(control_session_input(peer->session, peer->input), 0);
+	assert_int_equal(peer_feed(peer, frame), 0);
 }
 
 /* Takes the oldest record; its kind has to be @kind. */
@@ -103,14 +47,6 @@ static void drop(struct peer *peer, const char *kind)
 static json_int_t number(const json_t *record, const char *name)
 {
 	return json_integer_value(json_object_get(record, name));
-}
-
-static void expect_error(struct peer *peer, const char *name)
-{
-	const json_t *frame = json_array_get(peer->frames, 0);
-
-	assert_string_equal(json_string_value(json_object_get(frame, "error")), name);
-	json_array_remove(peer->frames, 0);
 }
 
 static void tell(struct peer *peer, enum lp_record_kind kind, uint32_t vm_id,
@@ -141,7 +77,7 @@ static void all_that_is_known_comes_first(void **state)
 	struct peer p;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	record(&p, "{}");
 	record_ = next(&p, "begin");
 	assert_int_equal(number(record_, "time_ns"), 0);
@@ -167,7 +103,7 @@ static void all_that_is_known_comes_first(void **state)
 	drop(&p, "regions");
 	drop(&p, "synced");
 	assert_int_equal(json_array_size(p.frames), 0);
-	close_peer(&p);
+	peer_close(&p);
 	assert_string_equal(p.fake.calls[p.fake.nr_calls - 1], "unrecord");
 }
 
@@ -179,7 +115,7 @@ static void what_happens_follows(void **state)
 	struct peer p;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	record(&p, "{}");
 	drop(&p, "begin");
 	drop_known(&p, 2);
@@ -199,7 +135,7 @@ static void what_happens_follows(void **state)
 	tell(&p, LP_RECORD_VM_GONE, 7, NULL, 0);
 	tell(&p, LP_RECORD_REGIONS, 8, &region, 1);
 	assert_int_equal(json_array_size(p.frames), 0);
-	close_peer(&p);
+	peer_close(&p);
 }
 
 static void names_are_for_the_control_socket(void **state)
@@ -208,24 +144,24 @@ static void names_are_for_the_control_socket(void **state)
 	struct peer p;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	record(&p, "{\"raw\":true}");
-	expect_error(&p, "org.varlink.service.PermissionDenied");
+	peer_expect_error(&p, "org.varlink.service.PermissionDenied");
 	assert_int_equal(p.fake.nr_calls, 0);
 	record(&p, "{}");
 	drop(&p, "begin");
 	record_ = next(&p, "vm");
 	assert_true(json_is_null(json_object_get(record_, "name")));
 	json_decref(record_);
-	close_peer(&p);
+	peer_close(&p);
 
-	open_peer(&p, true);
+	peer_open(&p, true);
 	record(&p, "{\"raw\":true}");
 	drop(&p, "begin");
 	record_ = next(&p, "vm");
 	assert_string_equal(json_string_value(json_object_get(record_, "name")), "web-1");
 	json_decref(record_);
-	close_peer(&p);
+	peer_close(&p);
 }
 
 static void only_some_vms(void **state)
@@ -234,11 +170,11 @@ static void only_some_vms(void **state)
 	struct peer p;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	record(&p, "{\"vms\":[\"12\"]}");
-	expect_error(&p, "org.tdxlpage.Control.NoSuchVm");
+	peer_expect_error(&p, "org.tdxlpage.Control.NoSuchVm");
 	record(&p, "{\"vms\":[]}");
-	expect_error(&p, "org.tdxlpage.Control.BadValue");
+	peer_expect_error(&p, "org.tdxlpage.Control.BadValue");
 	record(&p, "{\"vms\":[\"7\",\"later\"]}");
 	drop(&p, "begin");
 	record_ = next(&p, "vm");
@@ -256,7 +192,7 @@ static void only_some_vms(void **state)
 	json_decref(record_);
 	drop_known(&p, 2);
 	assert_int_equal(json_array_size(p.frames), 0);
-	close_peer(&p);
+	peer_close(&p);
 }
 
 /* Nothing is kept for a client that does not read; it is told how much it missed, then all anew. */
@@ -269,7 +205,7 @@ static void a_slow_client_loses(void **state)
 	size_t before;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	record(&p, "{}");
 	drop(&p, "begin");
 	drop_known(&p, 2);
@@ -301,7 +237,7 @@ static void a_slow_client_loses(void **state)
 	/* Once is enough. */
 	control_session_drained(p.session);
 	assert_int_equal(json_array_size(p.frames), 0);
-	close_peer(&p);
+	peer_close(&p);
 }
 
 /* A host with many regions is told in pieces, as the client reads. */
@@ -312,7 +248,7 @@ static void many_regions_wait_for_the_client(void **state)
 	bool synced = false;
 
 	(void)state;
-	open_peer(&p, false);
+	peer_open(&p, false);
 	p.fake.nr_generated = 20000;
 	p.stuck = true;
 	record(&p, "{}");
@@ -337,7 +273,7 @@ static void many_regions_wait_for_the_client(void **state)
 	assert_int_equal(regions, 2 * 20000);
 	assert_true(rounds > 10);
 	assert_true(most < 600000);
-	close_peer(&p);
+	peer_close(&p);
 }
 
 int main(void)
