@@ -123,7 +123,9 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 		bool on = *text == 'Y' || *text == '1';
 
 		add(checks, on ? GOOD : NOTE, "kvm.gmem_2m",
-		    on ? NULL : "options kvm gmem_2m=1 in /etc/modprobe.d/tdx-lpage.conf",
+		    on ? NULL :
+			 "options kvm gmem_2m=1 in /etc/modprobe.d/tdx-lpage.conf; at once, for "
+			 "VMs to come: echo Y >/sys/module/kvm/parameters/gmem_2m",
 		    on ? "guest_memfd uses 2 MiB pages" :
 			 "off: private memory stays at 4 KiB unless the VMM asks for 2 MiB");
 	}
@@ -142,7 +144,8 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 	if (kvm_param(ctl, "kvm_intel", "tdx", text, sizeof(text)))
 		add(checks, *text == 'Y' ? GOOD : NOTE, "kvm_intel.tdx",
 		    *text == 'Y' ? NULL :
-				   "turn TDX on in the firmware, and load kvm_intel with tdx=1",
+				   "turn TDX on in the firmware, boot with nohibernate, and load "
+				   "kvm_intel with tdx=1",
 		    "%s", *text == 'Y' ? "on" : "off: no TDX guest can run");
 }
 

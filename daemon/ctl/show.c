@@ -140,7 +140,10 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 	if (json_array_size(vms))
 		print_vms(ctl, host, vms);
 	else
-		fputs("no VM with private memory runs\n", ctl->out);
+		fputs(get_bool(host, "degraded") ?
+			      "which VMs there are is not known; see tdx-lpctl doctor\n" :
+			      "no VM with private memory runs\n",
+		      ctl->out);
 	print_passed_over(ctl, vms);
 }
 
