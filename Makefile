@@ -224,7 +224,7 @@ check-patches: ## checkpatch, build and description of every kernel patch
 	@$(MAKE) -C kernel check-patches
 
 .PHONY: bench
-bench: ## Every benchmark
+bench: ## Every benchmark that needs no kernel
 
 .PHONY: style
 style: ## Sizes of functions and files (a guide, not a gate)
@@ -254,3 +254,9 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	@# On this very host: what a package's postinst would do, so that the units can be started.
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || \
 		{ systemd-sysusers "$(sysusersdir)/tdx-lpage.conf" && systemctl daemon-reload; }
+
+.PHONY: uninstall
+uninstall: ## Remove what install has put there, but the configuration (DESTDIR=, PREFIX= as then)
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+		$(MAKE) install DESTDIR="$$tmp" >/dev/null && rm -rf "$$tmp$(sysconfdir)" && \
+		(cd "$$tmp" && find . -type f) | while IFS= read -r f; do rm -fv "$(DESTDIR)$${f#.}"; done
