@@ -12,7 +12,8 @@
 # Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-ifeq ($(filter -j%,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),)
+# A make within a make has the jobs of that one.
+ifeq ($(MAKELEVEL):$(filter -j%,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),0:)
 MAKEFLAGS += -j$(shell nproc)
 endif
 SHELL := /bin/sh
