@@ -210,6 +210,19 @@ static bool room(const struct lp_manager *m)
 	return m->family && m->nr_own_flights < FLIGHTS_MAX;
 }
 
+/* The regions' own records are to say what became of it. */
+static void leave_to_records(struct lp_manager *m, struct flight *flight)
+{
+	report_seen(m, flight);
+	flight->state = FLIGHT_RESOLVE;
+	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
+	flight->nr_open = 0;
+	for (size_t i = 0; i < flight->nr_ranges; i++) {
+		for (uint32_t k = 0; k < flight->ranges[i].nr_regions; k++)
+			flight->open_rfns[flight->nr_open++] = flight->ranges[i].start_rfn + k;
+	}
+}
+
 static void give_up(struct lp_manager *m, struct flight *flight)
 {
 	struct vm_entry *vm = vms_find(m, flight->vm_id);
@@ -219,15 +232,7 @@ static void give_up(struct lp_manager *m, struct flight *flight)
 			    "no outcome was heard of, it may have happened all the same");
 		return;
 	}
-	/* The regions' own records say what became of it. */
-	report_seen(m, flight);
-	flight->state = FLIGHT_RESOLVE;
-	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
-	flight->nr_open = 0;
-	for (size_t i = 0; i < flight->nr_ranges; i++) {
-		for (uint32_t k = 0; k < flight->ranges[i].nr_regions; k++)
-			flight->open_rfns[flight->nr_open++] = flight->ranges[i].start_rfn + k;
-	}
+	leave_to_records(m, flight);
 	if (vm->need_dump == DUMP_NONE)
 		vm->need_dump = DUMP_CHANGES;
 }
@@ -467,6 +472,30 @@ void actions_done(struct lp_manager *m, const struct lp_done *done)
 		vm->need_dump = DUMP_CHANGES;
 }
 
+static bool was_tried(const struct lp_region_record *record, uint64_t sent_ns)
+{
+	return record && record->region.last_op == KVM_LPAGE_OP_MERGE &&
+	       record->region.last_op_ns >= sent_ns;
+}
+
+/* Was its report among events that were lost? A dump that began at @began_ns has every region tried. */
+static bool report_is_lost(const struct lp_manager *m, const struct vm_entry *vm,
+			   const struct flight *flight, uint64_t began_ns)
+{
+	if (flight->state != FLIGHT_QUEUED || !flight->awaited || m->loss_ns < flight->sent_ns ||
+	    began_ns <= m->loss_ns)
+		return false;
+	for (size_t i = 0; i < flight->nr_ranges; i++) {
+		for (uint32_t k = 0; k < flight->ranges[i].nr_regions; k++) {
+			uint64_t rfn = flight->ranges[i].start_rfn + k;
+
+			if (!was_tried(lp_regions_get(&vm->regions, rfn), flight->sent_ns))
+				return false;
+		}
+	}
+	return true;
+}
+
 /* What the region's own record says of a merge asked for at @sent_ns. Returns whether it says any. */
 static bool read_outcome(const struct vm_entry *vm, uint64_t rfn, uint64_t sent_ns,
 			 enum lpage_reason *ret)
@@ -476,7 +505,7 @@ static bool read_outcome(const struct vm_entry *vm, uint64_t rfn, uint64_t sent_
 	if (!record)
 		return false;
 	*ret = LPAGE_REASON_NONE;
-	if (record->region.last_op == KVM_LPAGE_OP_MERGE && record->region.last_op_ns >= sent_ns) {
+	if (was_tried(record, sent_ns)) {
 		*ret = (enum lpage_reason)record->region.last_reason;
 		return true;
 	}
@@ -506,8 +535,15 @@ void actions_resolve(struct lp_manager *m, struct vm_entry *vm, uint64_t began_n
 
 	for (flight = TAILQ_FIRST(&m->flights); flight; flight = next) {
 		next = TAILQ_NEXT(flight, entry);
+		if (flight->vm_id != vm->vm.id)
+			continue;
+		if (report_is_lost(m, vm, flight, began_ns)) {
+			leave_to_records(m, flight);
+			resolve_flight(m, vm, flight);
+			continue;
+		}
 		/* The dump has to be younger than the end of the operation. */
-		if (flight->vm_id == vm->vm.id && flight->state == FLIGHT_RESOLVE &&
+		if (flight->state == FLIGHT_RESOLVE &&
 		    began_ns + OUTCOME_DEADLINE_NS >= flight->deadline_ns)
 			resolve_flight(m, vm, flight);
 	}

@@ -172,6 +172,7 @@ struct lp_manager {
 	/* Resync. */
 	uint64_t resync_due_ns; /* 0: none is due */
 	uint64_t resync_ns;
+	uint64_t loss_ns; /* when events were lost last, 0: never */
 	uint64_t resyncs;
 	/* Logs and status. */
 	uint64_t start_ns;

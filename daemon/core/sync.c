@@ -227,6 +227,7 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 		       "events may be lost (%s), everything is read again", loss_texts[kind]);
 		report_text(m, LP_WATCH_LOSS, 0, "events may be lost: %s", loss_texts[kind]);
 	}
+	m->loss_ns = now_ns;
 	record_loss(m);
 	for (size_t i = 0; i < m->nr_vms; i++) {
 		m->vms[i]->stale = true;

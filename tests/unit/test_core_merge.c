@@ -273,6 +273,35 @@ static void test_goes_on_without_report(void **state)
 	assert_non_null(fake_link_open(&host->fake, FAKE_OP));
 }
 
+/* The report was lost with other events: what is read anew says that the batch is over. */
+static void test_goes_on_after_a_loss(void **state)
+{
+	struct core_host *host = *state;
+	struct fake_asked *op;
+	size_t i;
+
+	three_batches(host);
+	op = fake_link_open(&host->fake, FAKE_OP);
+	op->answered = true;
+	host->fake.link.events->op_sent(host->fake.link.ctx, op->tag, 7, 0, "");
+	i = op->ranges[0].start_rfn - 4;
+	host->fake.now_ns += NS_PER_MS;
+	host->fake.link.events->loss(host->fake.link.ctx, LP_LOSS_OVERRUN);
+	core_host_settle(host);
+	core_host_pass(host, 300 * NS_PER_MS);
+	core_host_settle(host);
+	/* Not yet: its region does not know of it. */
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 1);
+	host->fake.regions[i].last_op = KVM_LPAGE_OP_MERGE;
+	host->fake.regions[i].last_op_ns = host->fake.now_ns;
+	host->fake.regions[i].state = KVM_LPAGE_STATE_LARGE;
+	host->fake.regions[i].generation = ++host->fake.vms[0].generation;
+	host->fake.link.events->changed(host->fake.link.ctx, 7, host->fake.vms[0].generation);
+	core_host_settle(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 2);
+	assert_int_equal(core_host_shown(host).tally.lost_regions, 0);
+}
+
 /* What people ask for, and however long it takes, keeps no VM from being served. */
 static void test_manual_flights_do_not_crowd(void **state)
 {
@@ -307,6 +336,7 @@ int main(void)
 		CORE_HOST_TEST(test_next_batch_at_once),
 		CORE_HOST_TEST(test_vms_do_not_wait_for_each_other),
 		CORE_HOST_TEST(test_goes_on_without_report),
+		CORE_HOST_TEST(test_goes_on_after_a_loss),
 		CORE_HOST_TEST(test_manual_flights_do_not_crowd),
 	};
 
