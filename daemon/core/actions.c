@@ -7,79 +7,8 @@
 
 #include "daemon/core/ranges.h"
 
-/* The kernel's worker is bounded; after this the outcome was lost. */
-#define OUTCOME_DEADLINE_NS (5 * NS_PER_S)
-
 /* So many operations of the policy under way at once, of all VMs; its own limits come first. */
 #define FLIGHTS_MAX 64
-
-/* A merge was asked for: until its report is there, its VM's next batch has to wait. */
-static void await_report(struct lp_manager *m, struct vm_entry *vm, struct flight *flight)
-{
-	flight->awaited = true;
-	vm->nr_awaited++;
-	vms_set_gate(m, vm);
-}
-
-/* The report is there, or will never come. */
-static void report_seen(struct lp_manager *m, struct flight *flight)
-{
-	struct vm_entry *vm = vms_find(m, flight->vm_id);
-
-	if (!flight->awaited)
-		return;
-	flight->awaited = false;
-	if (!vm)
-		return;
-	vm->nr_awaited--;
-	vms_set_gate(m, vm);
-}
-
-static void drop_flight(struct lp_manager *m, struct flight *flight)
-{
-	struct vm_entry *vm = vms_find(m, flight->vm_id);
-
-	report_seen(m, flight);
-	TAILQ_REMOVE(&m->flights, flight, entry);
-	m->nr_own_flights -= !flight->manual;
-	if (vm)
-		vm->queued_regions -= flight->nr_regions;
-	free(flight);
-}
-
-static struct flight *new_flight(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
-				 const struct lp_range *ranges, size_t nr_ranges, bool manual)
-{
-	struct flight *flight = calloc(1, sizeof(*flight));
-	uint64_t now_ns = manager_now(m);
-
-	if (!flight)
-		return NULL;
-	flight->vm_id = vm->vm.id;
-	flight->op = op;
-	flight->manual = manual;
-	flight->sent_ns = now_ns;
-	flight->deadline_ns = now_ns + OUTCOME_DEADLINE_NS;
-	memcpy(flight->ranges, ranges, nr_ranges * sizeof(*ranges));
-	flight->nr_ranges = nr_ranges;
-	for (size_t i = 0; i < nr_ranges; i++)
-		flight->nr_regions += ranges[i].nr_regions;
-	TAILQ_INSERT_TAIL(&m->flights, flight, entry);
-	m->nr_own_flights += !manual;
-	vm->queued_regions += flight->nr_regions;
-	return flight;
-}
-
-static struct flight *find_flight(const struct lp_manager *m, uint64_t tag)
-{
-	struct flight *flight;
-
-	TAILQ_FOREACH(flight, &m->flights, entry) {
-		if (flight->tag == tag)
-			return flight;
-	}
-	return NULL;
-}
 
 /* Tells the policy of one region of a merge. */
 static void outcome(struct lp_manager *m, const struct flight *flight, uint64_t rfn,
@@ -124,7 +53,7 @@ static void fail_flight(struct lp_manager *m, struct flight *flight, int error, 
 	tell_failed(m, flight, error, text);
 	if (flight->cb)
 		flight->cb(flight->ctx, NULL, error, text);
-	drop_flight(m, flight);
+	flight_drop(m, flight);
 }
 
 /* ---- sending ---- */
@@ -169,14 +98,14 @@ static void send_batch(struct lp_manager *m, struct vm_entry *vm, const struct p
 {
 	bool merge = batch->op == POLICY_OP_MERGE;
 	uint32_t op = merge ? KVM_LPAGE_OP_MERGE : KVM_LPAGE_OP_HOLD;
-	struct flight *flight = new_flight(m, vm, op, ranges, nr, false);
+	struct flight *flight = flight_new(m, vm, op, ranges, nr, false);
 	int r;
 
 	/* Without a flight nobody gives the outcome: the policy's own deadline does. */
 	if (!flight)
 		return;
 	if (merge)
-		await_report(m, vm, flight);
+		flight_await(m, vm, flight);
 	r = send_flight(m, flight, merge ? 0 : batch->hold_ns);
 	if (r == 0)
 		return;
@@ -213,7 +142,7 @@ static bool room(const struct lp_manager *m)
 /* The regions' own records are to say what became of it. */
 static void leave_to_records(struct lp_manager *m, struct flight *flight)
 {
-	report_seen(m, flight);
+	flight_seen(m, flight);
 	flight->state = FLIGHT_RESOLVE;
 	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
 	flight->nr_open = 0;
@@ -245,7 +174,7 @@ static void lose(struct lp_manager *m, struct flight *flight)
 		vm->tally.lost_regions += flight->nr_open;
 	for (size_t i = 0; i < flight->nr_open; i++)
 		outcome(m, flight, flight->open_rfns[i], LPAGE_REASON_INTERRUPTED, 0);
-	drop_flight(m, flight);
+	flight_drop(m, flight);
 }
 
 static void expire(struct lp_manager *m)
@@ -291,7 +220,7 @@ uint64_t actions_deadline_ns(const struct lp_manager *m)
 
 void actions_sent(struct lp_manager *m, uint64_t tag, int error, const char *text)
 {
-	struct flight *flight = find_flight(m, tag);
+	struct flight *flight = flight_find(m, tag);
 	struct vm_entry *vm;
 
 	if (!flight)
@@ -444,7 +373,7 @@ static void tell_done(struct lp_manager *m, const struct vm_entry *vm, const str
 
 void actions_done(struct lp_manager *m, const struct lp_done *done)
 {
-	struct flight *flight = done->tag ? find_flight(m, done->tag) : NULL;
+	struct flight *flight = done->tag ? flight_find(m, done->tag) : NULL;
 	struct vm_entry *vm = vms_find(m, done->vm_id);
 
 	if (!vm)
@@ -455,7 +384,7 @@ void actions_done(struct lp_manager *m, const struct lp_done *done)
 	take_results(m, vm, flight, done);
 	if (flight->op == KVM_LPAGE_OP_MERGE)
 		take_batches(m, vm, done);
-	report_seen(m, flight);
+	flight_seen(m, flight);
 	vm->need_figures = true;
 	report_activity(m);
 	report_status_soon(m);
@@ -463,7 +392,7 @@ void actions_done(struct lp_manager *m, const struct lp_done *done)
 	if (flight->cb)
 		flight->cb(flight->ctx, done, 0, "");
 	if (!flight->nr_open) {
-		drop_flight(m, flight);
+		flight_drop(m, flight);
 		return;
 	}
 	flight->state = FLIGHT_RESOLVE;
@@ -559,7 +488,7 @@ void actions_cancel(struct lp_manager *m, uint32_t vm_id, int error, const char 
 			continue;
 		if (flight->cb)
 			flight->cb(flight->ctx, NULL, error, why);
-		drop_flight(m, flight);
+		flight_drop(m, flight);
 		next = TAILQ_FIRST(&m->flights);
 	}
 }
@@ -581,7 +510,7 @@ int actions_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 		return -EPERM;
 	if (!nr_ranges || nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
-	flight = new_flight(m, vm, op, ranges, nr_ranges, true);
+	flight = flight_new(m, vm, op, ranges, nr_ranges, true);
 	if (!flight)
 		return -ENOMEM;
 	flight->window_ns = op == KVM_LPAGE_OP_PROBE ? ttl_ns : 0;
@@ -589,7 +518,7 @@ int actions_range_op(struct lp_core *core, uint32_t vm_id, uint32_t op,
 	flight->ctx = ctx;
 	r = send_flight(m, flight, ttl_ns);
 	if (r < 0)
-		drop_flight(m, flight);
+		flight_drop(m, flight);
 	manager_wake(m);
 	return r;
 }

@@ -238,6 +238,21 @@ void sync_check_waiters(struct lp_manager *m, int error);
 /* Has every VM of the first dump been read, or is it known that none can be? */
 bool sync_settled(const struct lp_manager *m);
 
+/* flights.c: the operations under way. */
+
+/* The kernel's worker is bounded; after this the outcome was lost. */
+#define OUTCOME_DEADLINE_NS (5 * NS_PER_S)
+
+/* Not sent yet. @manual: asked for by people. NULL: out of memory. */
+struct flight *flight_new(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
+			  const struct lp_range *ranges, size_t nr_ranges, bool manual);
+struct flight *flight_find(const struct lp_manager *m, uint64_t tag);
+void flight_drop(struct lp_manager *m, struct flight *flight);
+/* A merge was asked for: until its report is there, its VM's next batch has to wait. */
+void flight_await(struct lp_manager *m, struct vm_entry *vm, struct flight *flight);
+/* The report is there, or will never come. */
+void flight_seen(struct lp_manager *m, struct flight *flight);
+
 /* actions.c */
 void actions_run(struct lp_manager *m);
 uint64_t actions_deadline_ns(const struct lp_manager *m);

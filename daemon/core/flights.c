@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void flight_await(struct lp_manager *m, struct vm_entry *vm, struct flight *flight)
+{
+	flight->awaited = true;
+	vm->nr_awaited++;
+	vms_set_gate(m, vm);
+}
+
+void flight_seen(struct lp_manager *m, struct flight *flight)
+{
+	struct vm_entry *vm = vms_find(m, flight->vm_id);
+
+	if (!flight->awaited)
+		return;
+	flight->awaited = false;
+	if (!vm)
+		return;
+	vm->nr_awaited--;
+	vms_set_gate(m, vm);
+}
+
+void flight_drop(struct lp_manager *m, struct flight *flight)
+{
+	struct vm_entry *vm = vms_find(m, flight->vm_id);
+
+	flight_seen(m, flight);
+	TAILQ_REMOVE(&m->flights, flight, entry);
+	m->nr_own_flights -= !flight->manual;
+	if (vm)
+		vm->queued_regions -= flight->nr_regions;
+	free(flight);
+}
+
+struct flight *flight_new(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
+			  const struct lp_range *ranges, size_t nr_ranges, bool manual)
+{
+	struct flight *flight = calloc(1, sizeof(*flight));
+	uint64_t now_ns = manager_now(m);
+
+	if (!flight)
+		return NULL;
+	flight->vm_id = vm->vm.id;
+	flight->op = op;
+	flight->manual = manual;
+	flight->sent_ns = now_ns;
+	flight->deadline_ns = now_ns + OUTCOME_DEADLINE_NS;
+	memcpy(flight->ranges, ranges, nr_ranges * sizeof(*ranges));
+	flight->nr_ranges = nr_ranges;
+	for (size_t i = 0; i < nr_ranges; i++)
+		flight->nr_regions += ranges[i].nr_regions;
+	TAILQ_INSERT_TAIL(&m->flights, flight, entry);
+	m->nr_own_flights += !manual;
+	vm->queued_regions += flight->nr_regions;
+	return flight;
+}
+
+struct flight *flight_find(const struct lp_manager *m, uint64_t tag)
+{
+	struct flight *flight;
+
+	TAILQ_FOREACH(flight, &m->flights, entry) {
+		if (flight->tag == tag)
+			return flight;
+	}
+	return NULL;
+}
