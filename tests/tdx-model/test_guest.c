@@ -275,12 +275,16 @@ static void test_attr_wr(void **state)
 		enter(w);
 		g = attr_wr(w, gpa, row->req_level);
 		if (row->req_level == row->level && present) {
+			bool pending = row->state == TDXM_S_PENDING;
+
 			assert_int_equal(g.result, TDX_MODEL_GUEST_OK);
 			assert_int_equal(g.rax, TDXM_SUCCESS);
+			assert_int_equal(g.r.rcx, gpa | row->level | (pending ? BIT_ULL(62) : 0));
 			leave(w);
 		} else if (row->req_level == row->level && table) {
 			assert_int_equal(g.result, TDX_MODEL_GUEST_OK);
 			assert_int_equal(g.rax, TDXM_PAGE_SIZE_MISMATCH | row->level);
+			assert_int_equal(g.r.rcx, 0);
 			leave(w);
 		} else {
 			u64 info = row->req_level | row->level << 3 |
@@ -293,6 +297,42 @@ static void test_attr_wr(void **state)
 		world_check(w);
 		world_free(w);
 	}
+}
+
+/* RDX and R8 have 16 bits for each VM, and are checked VM by VM. */
+static void test_attr_wr_operands(void **state)
+{
+	static const struct {
+		u64 rdx, r8, status;
+	} cases[] = {
+		{1, 0, TDXM_OPERAND_INVALID | 2},
+		{0, 1, TDXM_OPERAND_INVALID | 8},
+		{0x8000, 0x8000, TDXM_OPERAND_INVALID | 2},
+		{0x10000, 0x8000, TDXM_OPERAND_INVALID | 8},
+		{1ULL << 63, 1ULL << 47, TDXM_OPERAND_INVALID | 8},
+		{1ULL << 63, 1ULL << 48, TDXM_OPERAND_INVALID | 2},
+	};
+	struct world *w = *state;
+	int i;
+
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	world_run(w);
+	enter(w);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* The GPA isn't valid either, but is looked at later. */
+		struct tdx_model_regs r = {
+			.rcx = GPA(1) | 7, .rdx = cases[i].rdx, .r8 = cases[i].r8};
+		u64 rax = TDXM_TDG_MEM_PAGE_ATTR_WR;
+		struct tdx_model_exit exit;
+
+		assert_int_equal(tdx_model_tdcall(w->vcpu[0][0], &rax, &r, &exit),
+				 TDX_MODEL_GUEST_OK);
+		assert_int_equal(rax, cases[i].status);
+		assert_int_equal(r.rcx, 0);
+		assert_int_equal(r.rdx, 0);
+		assert_int_equal(r.r8, cases[i].r8);
+	}
+	leave(w);
 }
 
 /* An ordinary load or store; PENDING is #VE, or an exit that says so. */
@@ -374,7 +414,8 @@ int main(void)
 		T(test_accept_zeroes),	       T(test_accept_interrupted),
 		T(test_accept_counter_lost),   T(test_demote_with_counter),
 		T(test_remove_with_counter),   cmocka_unit_test(test_attr_wr),
-		cmocka_unit_test(test_access), T(test_not_private),
+		T(test_attr_wr_operands),      cmocka_unit_test(test_access),
+		T(test_not_private),
 	};
 
 	return cmocka_run_group_tests_name("tdx-model guest", tests, NULL, NULL);

@@ -226,6 +226,17 @@ static void test_sept_add_versions(void **state)
 	/* The page that wasn't needed is still the host's. */
 	assert_int_equal(tdx_model_td_chldcnt(w->td[0]), children);
 	assert_int_equal(tdxm_pamt_at(w->m, SPARE(1), 0)->type, TDXM_PT_NDA);
+	/* Bit 63 is an output in all four, and clear if a page was neither used nor unneeded. */
+	r = FAILS(TDXM_OPERAND_INVALID | 9,
+		  seamcall(w, 0x10003, rcx, existing, SPARE(1), SPARE(2) | BIT_ULL(63)));
+	assert_int_equal(r.r.r8, SPARE(1) | BIT_ULL(63));
+	assert_int_equal(r.r.r9, SPARE(2));
+	assert_int_equal(r.r.r10, NULL_PA);
+	r = FAILS(TDXM_OPERAND_INVALID | 2,
+		  seamcall(w, 0x10003, rcx, TDR(0) | 2, SPARE(1), SPARE(2) | BIT_ULL(63)));
+	assert_int_equal(r.r.r9, SPARE(2));
+	r = FAILS(STATE_INCORRECT, seamcall(w, 3, rcx, TDR(0), SPARE(1), BIT_ULL(63)));
+	assert_int_equal(r.r.r9, BIT_ULL(63));
 	/* NL_BLOCKED isn't "existing". */
 	OK(block(w, GPA(1), 1));
 	FAILS(STATE_INCORRECT, seamcall(w, 3, rcx, existing, SPARE(1), 0));

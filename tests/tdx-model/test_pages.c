@@ -176,6 +176,29 @@ static void test_reclaim(void **state)
 	world_check(w);
 }
 
+/* What a vCPU translated is gone in TEARDOWN, because VP.FLUSH came before. */
+static void test_teardown_vcpus(void **state)
+{
+	struct world *w = *state;
+	u64 value;
+
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	OK(sept_add(w, GPA(2), 1, SPARE(0)));
+	OK(aug(w, GPA(2), 0, SPARE(1)));
+	world_run(w);
+	accepted(w, GPA(1), 1);
+	accepted(w, GPA(2), 0);
+	enter(w);
+	assert_int_equal(load(w, GPA(1), &value).result, TDX_MODEL_GUEST_OK);
+	assert_int_equal(load(w, GPA(2), &value).result, TDX_MODEL_GUEST_OK);
+	leave(w);
+	assert_int_equal(tdx_model_td_teardown(w->td[0]), 0);
+	OK(reclaim(w, DATA(0)));
+	OK(reclaim(w, SPARE(1)));
+	OK(reclaim(w, SPARE(0)));
+	world_check(w);
+}
+
 /* A page in TEARDOWN was written back with everything of its key, but not reset. */
 static void test_teardown_caches(void **state)
 {
@@ -308,17 +331,24 @@ static void test_td_steps(void **state)
 	struct tdx_model_td_params p = {.levels = 4};
 	struct world *w = *state;
 	struct tdx_model_td *td = tdx_model_td_create(w->m, SPARE(0), 50);
+	struct tdx_model_vcpu *vcpu;
+	struct tdx_model_exit exit;
 	int i;
 
 	assert_non_null(td);
+	assert_null(tdx_model_vcpu_create(td, SPARE(8)));
 	FAILS(TDXM_TD_KEYS_NOT_CONFIGURED, seamcall(w, 38, SPARE(0), 0, 0, 0));
 	assert_int_equal(tdx_model_td_key_config(td), 0);
+	vcpu = tdx_model_vcpu_create(td, SPARE(8));
+	assert_non_null(vcpu);
 	for (i = 0; i < 6; i++) {
 		FAILS(TDXM_TDCS_NOT_ALLOCATED, seamcall(w, 38, SPARE(0), 0, 0, 0));
+		assert_int_equal(tdx_model_vp_enter(vcpu, &exit), TDXM_TDCS_NOT_ALLOCATED);
 		assert_int_equal(tdx_model_td_init(td, &p), -EINVAL);
 		assert_int_equal(tdx_model_td_addcx(td, SPARE(1 + i)), 0);
 	}
 	FAILS(TDXM_OP_STATE_INCORRECT, seamcall(w, 38, SPARE(0), 0, 0, 0));
+	assert_int_equal(tdx_model_vp_enter(vcpu, &exit), TDXM_OP_STATE_INCORRECT);
 	assert_int_equal(tdx_model_td_init(td, &p), 0);
 	OK(seamcall(w, 38, SPARE(0), 0, 0, 0));
 	assert_int_equal(tdx_model_td_finalize(td), 0);
@@ -352,6 +382,7 @@ int main(void)
 		T(test_busy),
 		T(test_wbinvd),
 		T(test_reclaim),
+		T(test_teardown_vcpus),
 		T(test_teardown_caches),
 		T(test_hazards),
 		T(test_td_reads_other_key),

@@ -32,11 +32,23 @@ listener=$!
 listening() { awk -v pid=$listener '$2 == 16 && $3 == pid && $4 != "00000000" { n++ } END { exit !n }' /proc/net/netlink; }
 wait_for "the client listens" 90 listening
 cookie=$(ynl --do merge --json "{\"vm-id\": $id, \"range\": [{\"start-rfn\": $rfn}]}" | jq -er .cookie)
-came() { jq -en --argjson cookie "$cookie" 'first(inputs | select(.name == "op-done-ntf" and .msg.cookie == $cookie))' /tmp/events; }
+# A cookie is one of its VM's.
+came() { jq -en --argjson cookie "$cookie" --argjson id "$id" 'first(inputs | select(.name == "op-done-ntf" and .msg["vm-id"] == $id and .msg.cookie == $cookie))' /tmp/events; }
 wait_for "op-done-ntf with cookie $cookie came" 30 came
-kill $listener
 expect "regions merged, it says" "$(came | jq -er '[.msg.result[].done] | add')" = 1
 state=$(ynl --dump region-get --json "{\"vm-id\": $id, \"start-rfn\": $rfn, \"nr-regions\": 1, \"states\": [\"large\"]}" |
 	jq -er '.[0].region[0].state')
 expect "region $rfn" "$state" = large
 guest_end client
+
+# A VM whose VMM wants none of it: no task in its process, and requests are refused at once.
+guest_start calm --vcpus 1 --memory 4M --seed 4 --mode off
+runs() { kernel_vm calm | jq -e .running; }
+wait_for "calm runs" 60 runs
+id=$(kernel_vm calm | jq .id)
+expect "tasks of kvm-lpage in calm" "$(ps -T -o comm= -p "$(kernel_vm calm | jq .pid)" | grep -c '^kvm-lpage$')" = 0
+cookie=$(ynl --do merge --json "{\"vm-id\": $id, \"range\": [{\"start-rfn\": $rfn}]}" | jq -er .cookie)
+wait_for "op-done-ntf with cookie $cookie came" 30 came
+kill $listener
+expect "reason" "$(came | jq -er '.msg.result[0].reason')" = mode-off
+guest_end calm
