@@ -82,7 +82,7 @@ static unsigned int scaled(struct guest *guest, unsigned int low, unsigned int h
 static void fill_one_off(struct guest *guest, unsigned int nr, double window)
 {
 	while (nr-- > 0 && !guest_full(guest))
-		guest_convert(guest, guest_rfn(guest),
+		guest_convert(guest, guest_rfn(guest, "once"),
 			      guest->start + traffic_uniform(guest->traffic, 0, window),
 			      short_share(guest));
 }
@@ -99,12 +99,12 @@ static void fill_boot(struct guest *guest)
 		unsigned int times =
 			traffic_unit(traffic) < again ? traffic_between(traffic, 2, 6) : 1;
 
-		train(guest, guest_rfn(guest), guest->start + traffic_uniform(traffic, 0, window),
-		      times, pause);
+		train(guest, guest_rfn(guest, times > 1 ? "again" : "once"),
+		      guest->start + traffic_uniform(traffic, 0, window), times, pause);
 	}
 	/* A few that stay alive, and some late ones. */
 	for (nr = scaled(guest, 0, 8); nr > 0 && !guest_full(guest); nr--)
-		poisson(guest, guest_rfn(guest), guest->start, guest->end,
+		poisson(guest, guest_rfn(guest, "hot"), guest->start, guest->end,
 			traffic_log_uniform(traffic, 20 * MS, 60 * S));
 	fill_one_off(guest, scaled(guest, 10, 60), guest->end - guest->start);
 }
@@ -117,10 +117,11 @@ static void fill_web(struct guest *guest)
 
 	fill_one_off(guest, scaled(guest, 600, 2500), span);
 	for (nr = scaled(guest, 10, 80); nr > 0 && !guest_full(guest); nr--)
-		poisson(guest, guest_rfn(guest), guest->start, guest->end,
+		poisson(guest, guest_rfn(guest, "hot"), guest->start, guest->end,
 			traffic_log_uniform(traffic, 5 * MS, 1.5 * S));
 	for (nr = scaled(guest, 10, 60); nr > 0 && !guest_full(guest); nr--)
-		bursts(guest, guest_rfn(guest), guest->start, traffic_between(traffic, 3, 20),
+		bursts(guest, guest_rfn(guest, "bursty"), guest->start,
+		       traffic_between(traffic, 3, 20),
 		       traffic_log_uniform(traffic, 10 * MS, 500 * MS),
 		       traffic_log_uniform(traffic, 10 * S, 120 * S));
 }
@@ -134,10 +135,10 @@ static void fill_database(struct guest *guest)
 	unsigned int nr;
 
 	for (nr = scaled(guest, 40, 250); nr > 0 && !guest_full(guest); nr--)
-		poisson(guest, guest_rfn(guest), guest->start, guest->end,
+		poisson(guest, guest_rfn(guest, "poisson"), guest->start, guest->end,
 			traffic_log_uniform(traffic, low, high));
 	for (nr = scaled(guest, 40, 250); nr > 0 && !guest_full(guest); nr--)
-		heavy_tailed(guest, guest_rfn(guest), guest->start,
+		heavy_tailed(guest, guest_rfn(guest, "heavy"), guest->start,
 			     traffic_log_uniform(traffic, 50 * MS, 2 * S), alpha);
 	fill_one_off(guest, scaled(guest, 50, 300), guest->end - guest->start);
 }
@@ -150,7 +151,7 @@ static void fill_bursts(struct guest *guest)
 	unsigned int times = traffic_between(traffic, 3, 30);
 
 	for (unsigned int nr = scaled(guest, 60, 300); nr > 0 && !guest_full(guest); nr--)
-		bursts(guest, guest_rfn(guest), guest->start, times,
+		bursts(guest, guest_rfn(guest, "bursty"), guest->start, times,
 		       pause * traffic_log_uniform(traffic, 0.5, 2),
 		       gap * traffic_log_uniform(traffic, 0.5, 2));
 }
@@ -165,7 +166,7 @@ static void fill_phases(struct guest *guest)
 	bool together = traffic_unit(traffic) < 0.6;
 
 	for (unsigned int nr = scaled(guest, 60, 300); nr > 0 && !guest_full(guest); nr--)
-		phases(guest, guest_rfn(guest), guest->start,
+		phases(guest, guest_rfn(guest, "busy"), guest->start,
 		       pause * traffic_log_uniform(traffic, 0.5, 2), hot, quiet,
 		       together ? offset : traffic_uniform(traffic, 0, hot + quiet));
 }
@@ -177,23 +178,29 @@ static void fill_thrash(struct guest *guest)
 	double high = low * traffic_log_uniform(traffic, 2, 30);
 
 	for (unsigned int nr = scaled(guest, 10, 50); nr > 0 && !guest_full(guest); nr--)
-		poisson(guest, guest_rfn(guest), guest->start, guest->end,
+		poisson(guest, guest_rfn(guest, "hot"), guest->start, guest->end,
 			traffic_log_uniform(traffic, low, high));
 }
 
 static void fill_adversary(struct guest *guest)
 {
 	/* Merge at once, M / walk, break-even, and multiples. */
-	static const double thresholds[] = {0.05 * S, 0.25 * S, 1 * S,	  2.5 * S,
-					    3.75 * S, 5 * S,	6.25 * S, 12.5 * S};
+	static const struct {
+		const char *name;
+		double after;
+	} thresholds[] = {
+		{"after-0.05s", 0.05 * S}, {"after-0.25s", 0.25 * S}, {"after-1s", 1 * S},
+		{"after-2.5s", 2.5 * S},   {"after-3.75s", 3.75 * S}, {"after-5s", 5 * S},
+		{"after-6.25s", 6.25 * S}, {"after-12.5s", 12.5 * S},
+	};
 	struct traffic *traffic = guest->traffic;
 
 	for (unsigned int nr = scaled(guest, 40, 200); nr > 0 && !guest_full(guest); nr--) {
-		double threshold =
-			thresholds[traffic_up_to(traffic, sizeof(thresholds) / sizeof(double))];
+		unsigned int at =
+			traffic_up_to(traffic, sizeof(thresholds) / sizeof(thresholds[0]));
 
-		periodic(guest, guest_rfn(guest), guest->start,
-			 threshold * traffic_uniform(traffic, 1.01, 1.1), 0.005);
+		periodic(guest, guest_rfn(guest, thresholds[at].name), guest->start,
+			 thresholds[at].after * traffic_uniform(traffic, 1.01, 1.1), 0.005);
 	}
 }
 
@@ -205,7 +212,7 @@ static void fill_pattern(struct guest *guest)
 	unsigned int nr_thresholds = sizeof(thresholds) / sizeof(double);
 
 	for (unsigned int nr = scaled(guest, 40, 120); nr > 0 && !guest_full(guest); nr--) {
-		uint64_t rfn = guest_rfn(guest);
+		uint64_t rfn = guest_rfn(guest, "pattern");
 		unsigned int first = traffic_up_to(traffic, nr_thresholds);
 		unsigned int used = traffic_between(traffic, 2, nr_thresholds);
 		double t = guest->start + traffic_uniform(traffic, 0, S);
@@ -223,7 +230,7 @@ static void fill_periodic(struct guest *guest)
 	double jitter = traffic_uniform(traffic, 0, 0.3);
 
 	for (unsigned int nr = scaled(guest, 40, 200); nr > 0 && !guest_full(guest); nr--)
-		periodic(guest, guest_rfn(guest), guest->start,
+		periodic(guest, guest_rfn(guest, "periodic"), guest->start,
 			 traffic_log_uniform(traffic, 20 * MS, 60 * S), jitter);
 }
 
@@ -232,7 +239,7 @@ static void fill_whole(struct guest *guest)
 	struct traffic *traffic = guest->traffic;
 
 	for (unsigned int nr = scaled(guest, 32, 128); nr > 0 && !guest_full(guest); nr--) {
-		uint64_t rfn = guest_rfn(guest);
+		uint64_t rfn = guest_rfn(guest, "whole");
 		double mean = traffic_log_uniform(traffic, 200 * MS, 60 * S);
 		double partial = traffic_unit(traffic) < 0.3 ? 0.3 : 0;
 		double t = guest->start;
@@ -313,7 +320,7 @@ int tracegen_write(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale
 	else
 		fill_trace(&traffic, kind);
 	err = traffic.failed ? -ENOMEM : traffic_write(f, &traffic);
-	free(traffic.records);
+	traffic_done(&traffic);
 	return err;
 }
 

@@ -51,6 +51,7 @@ static struct gap gap_draw(struct traffic *traffic, double low, double high)
 
 /* Regions of one population: the same behaviour, means that differ by up to @differ. */
 struct population {
+	const char *name;
 	unsigned int nr;
 	double differ;
 	unsigned int burst; /* conversions in a row, 1: single ones */
@@ -100,7 +101,7 @@ static double next_busy(const struct guest *guest, const struct population *popu
 static void one_region(struct guest *guest, const struct population *population)
 {
 	struct traffic *traffic = guest->traffic;
-	uint64_t rfn = guest_rfn(guest);
+	uint64_t rfn = guest_rfn(guest, population->name);
 	double span = guest->end - guest->start;
 	double factor = traffic_log_uniform(traffic, 1 / population->differ, population->differ);
 	double t = guest->start + MS +
@@ -145,18 +146,22 @@ static void make_boot(struct traffic *traffic, struct guest *guests, unsigned in
 {
 	double span = guests->end - guests->start;
 	double boots = traffic_uniform(traffic, 5 * S, 25 * S) / span;
-	struct population once = {.nr = traffic_between(traffic, 400, 800), .last = boots};
+	struct population once = {
+		.name = "once", .nr = traffic_between(traffic, 400, 800), .last = boots};
 	struct population again = {
+		.name = "again",
 		.nr = traffic_between(traffic, 20, 80),
 		.burst = traffic_between(traffic, 2, 6),
 		.in_burst = gap_draw(traffic, 10 * MS, 300 * MS),
 		.last = boots,
 	};
 	struct population hot = {
+		.name = "hot",
 		.nr = traffic_between(traffic, 0, 3),
 		.between = gap_draw(traffic, 20 * MS, 500 * MS),
 	};
-	struct population late = {.nr = traffic_between(traffic, 5, 40), .first = boots, .last = 1};
+	struct population late = {
+		.name = "late", .nr = traffic_between(traffic, 5, 40), .first = boots, .last = 1};
 
 	each(guests, nr, &once);
 	each(guests, nr, &again);
@@ -166,14 +171,17 @@ static void make_boot(struct traffic *traffic, struct guest *guests, unsigned in
 
 static void make_web(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
-	struct population once = {.nr = traffic_between(traffic, 800, 2000), .last = 0.98};
+	struct population once = {
+		.name = "once", .nr = traffic_between(traffic, 800, 2000), .last = 0.98};
 	struct population hot = {
+		.name = "hot",
 		.nr = traffic_between(traffic, 4, 20),
 		.differ = traffic_uniform(traffic, 1, 4),
 		.between = gap_draw(traffic, 20 * MS, 1 * S),
 		.last = 0.02,
 	};
 	struct population bursty = {
+		.name = "bursty",
 		.nr = traffic_between(traffic, 10, 40),
 		.differ = traffic_uniform(traffic, 1, 2),
 		.burst = traffic_between(traffic, 3, 20),
@@ -190,12 +198,14 @@ static void make_web(struct traffic *traffic, struct guest *guests, unsigned int
 static void make_database(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
 	struct population poisson = {
+		.name = "poisson",
 		.nr = traffic_between(traffic, 40, 150),
 		.differ = traffic_uniform(traffic, 1, 3),
 		.between = {SHAPE_EXPONENTIAL, traffic_log_uniform(traffic, 3 * S, 12 * S), 0},
 		.last = 0.02,
 	};
 	struct population heavy = {
+		.name = "heavy",
 		.nr = traffic_between(traffic, 40, 150),
 		.differ = traffic_uniform(traffic, 1, 2),
 		.between = {SHAPE_PARETO, traffic_log_uniform(traffic, 100 * MS, 1 * S),
@@ -203,11 +213,13 @@ static void make_database(struct traffic *traffic, struct guest *guests, unsigne
 		.last = 0.02,
 	};
 	struct population hot = {
+		.name = "hot",
 		.nr = traffic_between(traffic, 5, 25),
 		.between = gap_draw(traffic, 20 * MS, 500 * MS),
 		.last = 0.02,
 	};
-	struct population once = {.nr = traffic_between(traffic, 50, 400), .last = 0.98};
+	struct population once = {
+		.name = "once", .nr = traffic_between(traffic, 50, 400), .last = 0.98};
 
 	each(guests, nr, &poisson);
 	each(guests, nr, &heavy);
@@ -218,6 +230,7 @@ static void make_database(struct traffic *traffic, struct guest *guests, unsigne
 static void make_bursts(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
 	struct population bursty = {
+		.name = "bursty",
 		.nr = traffic_between(traffic, 60, 250),
 		.differ = traffic_uniform(traffic, 1, 2),
 		.burst = traffic_between(traffic, 3, 30),
@@ -232,6 +245,7 @@ static void make_bursts(struct traffic *traffic, struct guest *guests, unsigned 
 static void make_phases(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
 	struct population busy = {
+		.name = "busy",
 		.nr = traffic_between(traffic, 30, 120),
 		.differ = traffic_uniform(traffic, 1, 2),
 		.between = gap_draw(traffic, 20 * MS, 1 * S),
@@ -246,6 +260,7 @@ static void make_phases(struct traffic *traffic, struct guest *guests, unsigned 
 static void make_thrash(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
 	struct population hot = {
+		.name = "hot",
 		.nr = traffic_between(traffic, 5, 20),
 		.differ = traffic_uniform(traffic, 1, 4),
 		.between = gap_draw(traffic, 10 * MS, 100 * MS),
@@ -257,13 +272,19 @@ static void make_thrash(struct traffic *traffic, struct guest *guests, unsigned 
 
 static void make_adversary(struct traffic *traffic, struct guest *guests, unsigned int nr)
 {
-	static const double thresholds[] = {0.1 * S, 1 * S, 2.5 * S, 5 * S, 6.25 * S, 10 * S};
+	static const struct {
+		const char *name;
+		double after;
+	} thresholds[] = {{"after-0.1s", 0.1 * S},   {"after-1s", 1 * S},
+			  {"after-2.5s", 2.5 * S},   {"after-5s", 5 * S},
+			  {"after-6.25s", 6.25 * S}, {"after-10s", 10 * S}};
 	double beyond = traffic_uniform(traffic, 1.01, 1.05);
 
 	for (size_t i = 0; i < sizeof(thresholds) / sizeof(thresholds[0]); i++) {
 		struct population same = {
+			.name = thresholds[i].name,
 			.nr = traffic_between(traffic, 10, 40),
-			.between = {SHAPE_EVEN, thresholds[i] * beyond, 0.002},
+			.between = {SHAPE_EVEN, thresholds[i].after * beyond, 0.002},
 			.last = 0.02,
 		};
 

@@ -56,20 +56,30 @@ unsigned int traffic_between(struct traffic *traffic, unsigned int low, unsigned
 
 /* ---- records ---- */
 
+/* Makes room for one more of @nr elements of @size; NULL: memory is short. */
+static void *grow(struct traffic *traffic, void *array, size_t nr, size_t *room, size_t size)
+{
+	size_t wanted = *room ? 2 * *room : 4096;
+
+	if (nr < *room)
+		return array;
+	array = reallocarray(array, wanted, size);
+	if (array)
+		*room = wanted;
+	else
+		traffic->failed = true;
+	return array;
+}
+
 static struct trace_record *record_new(struct traffic *traffic, double t, enum trace_op op,
 				       uint32_t vm_id)
 {
-	if (traffic->nr == traffic->room) {
-		size_t room = traffic->room ? 2 * traffic->room : 4096;
-		struct trace_record *records = realloc(traffic->records, room * sizeof(*records));
+	struct trace_record *records =
+		grow(traffic, traffic->records, traffic->nr, &traffic->room, sizeof(*records));
 
-		if (!records) {
-			traffic->failed = true;
-			return NULL;
-		}
-		traffic->records = records;
-		traffic->room = room;
-	}
+	if (!records)
+		return NULL;
+	traffic->records = records;
 	traffic->records[traffic->nr] =
 		(struct trace_record){.t_ns = (uint64_t)t, .op = op, .vm_id = vm_id};
 	return &traffic->records[traffic->nr++];
@@ -110,10 +120,18 @@ struct guest guest_new(struct traffic *traffic, const char *name, double start, 
 	return guest;
 }
 
-/* A region that no other behaviour uses. */
-uint64_t guest_rfn(struct guest *guest)
+uint64_t guest_rfn(struct guest *guest, const char *population)
 {
-	return guest->next_rfn++ * guest->stride % TRAFFIC_REGIONS;
+	struct traffic *traffic = guest->traffic;
+	uint64_t rfn = guest->next_rfn++ * guest->stride % TRAFFIC_REGIONS;
+	struct traffic_label *labels = grow(traffic, traffic->labels, traffic->nr_labels,
+					    &traffic->room_labels, sizeof(*labels));
+
+	if (labels) {
+		labels[traffic->nr_labels++] = (struct traffic_label){guest->id, rfn, population};
+		traffic->labels = labels;
+	}
+	return rfn;
 }
 
 bool guest_full(const struct guest *guest)
@@ -167,6 +185,19 @@ static int compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static void write_labels(FILE *f, const struct traffic *traffic)
+{
+	for (size_t i = 0; i < traffic->nr_labels; i++)
+		fprintf(f, "# region %" PRIu32 " %" PRIu64 " %s\n", traffic->labels[i].vm_id,
+			traffic->labels[i].rfn, traffic->labels[i].population);
+}
+
+void traffic_done(struct traffic *traffic)
+{
+	free(traffic->records);
+	free(traffic->labels);
+}
+
 int traffic_write(FILE *f, struct traffic *traffic)
 {
 	static const struct trace_costs costs = {30000, 45000, 12000};
@@ -186,5 +217,6 @@ int traffic_write(FILE *f, struct traffic *traffic)
 		err = trace_write_record(f, record, record->op == TRACE_VM && record->t_ns == 0);
 	}
 	free(keys);
+	write_labels(f, traffic);
 	return err ? err : trace_write_record(f, &end, false);
 }

@@ -15,6 +15,13 @@
 #define S		1e9
 #define TRAFFIC_REGIONS 4096
 
+/* Which regions behave alike; the name is a constant. */
+struct traffic_label {
+	uint32_t vm_id;
+	uint64_t rfn;
+	const char *population;
+};
+
 /* A trace while it is being made up. */
 struct traffic {
 	uint64_t rng;
@@ -23,6 +30,9 @@ struct traffic {
 	struct trace_record *records;
 	size_t nr;
 	size_t room;
+	struct traffic_label *labels; /* one for each region */
+	size_t nr_labels;
+	size_t room_labels;
 	uint32_t nr_vms;
 	bool failed; /* memory was short */
 };
@@ -52,8 +62,11 @@ unsigned int traffic_between(struct traffic *traffic, unsigned int low, unsigned
 struct guest guest_new(struct traffic *traffic, const char *name, double start, double end,
 		       double accept);
 
-/* A region that nothing else uses, while guest_full() does not say that there is none. */
-uint64_t guest_rfn(struct guest *guest);
+/*
+ * A region that nothing else uses, while guest_full() does not say that there is none. It is one of
+ * @population, a constant.
+ */
+uint64_t guest_rfn(struct guest *guest, const char *population);
 bool guest_full(const struct guest *guest);
 
 /*
@@ -62,7 +75,9 @@ bool guest_full(const struct guest *guest);
 double guest_convert(struct guest *guest, uint64_t rfn, double t, double shared);
 double guest_convert_whole(struct guest *guest, uint64_t rfn, double t, double shared);
 
-/* Writes it all, by time. The records stay the caller's to free. Negative errno. */
+/* Writes it all, by time, and what each region is as comments. Negative errno. */
 int traffic_write(FILE *f, struct traffic *traffic);
+
+void traffic_done(struct traffic *traffic);
 
 #endif

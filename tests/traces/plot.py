@@ -9,7 +9,7 @@ SERIES = [
     ("adaptive", "adaptive", "#1b6ca8"),
     ("adaptive_100ms", "adaptive, seen at 100 ms", "#7fb3d5"),
     ("threshold", "threshold 5 s", "#d98324"),
-    ("knowing", "knowing", "#4d4d4d"),
+    ("knowing_kinds", "knowing kinds", "#4d4d4d"),
 ]
 TOP = 1.6  # higher bars are cut, with their number
 LEFT, RIGHT, ROW, BAR, HEAD = 130, 60, 42, 9, 50

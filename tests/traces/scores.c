@@ -19,6 +19,7 @@
 #define VMS_MAX	   64
 #define REGIONS	   4096
 #define THRESHOLDS 40
+#define KINDS_MAX  32 /* of regions, in a trace */
 #define UPDATES	   (UINT64_C(16) << 20)
 
 /* The columns: how the traces are run. */
@@ -40,15 +41,19 @@ static const struct {
 struct row {
 	double cost[COLUMNS];
 	double opt;
-	double knowing; /* cost of the best fixed threshold of each region, known beforehand */
+	/* Costs of the best fixed thresholds, known beforehand: of each region, of each kind of them. */
+	double knowing;
+	double knowing_kinds;
 	uint64_t events;
 	double seconds; /* of the first column */
 };
 
-/* What each fixed threshold would have cost each region. */
+/* What each fixed threshold would have cost each region, and what kind of region it is. */
 struct hindsight {
 	double thresholds_s[THRESHOLDS];
 	double cost[VMS_MAX][REGIONS][THRESHOLDS];
+	char kinds[KINDS_MAX][32];
+	uint8_t kind[VMS_MAX][REGIONS]; /* index of it */
 };
 
 static double cpu_seconds(void)
@@ -86,18 +91,65 @@ static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
 	}
 }
 
-static double hindsight_best(const struct hindsight *hindsight)
+static uint8_t hindsight_kind(struct hindsight *hindsight, const char *name)
+{
+	uint8_t i = 0;
+
+	while (i < KINDS_MAX - 1 && hindsight->kinds[i][0] && strcmp(hindsight->kinds[i], name))
+		i++;
+	snprintf(hindsight->kinds[i], sizeof(hindsight->kinds[i]), "%s", name);
+	return i;
+}
+
+/* Reads the comments in which the generator says what each region is. */
+static void hindsight_read_kinds(struct hindsight *hindsight, const char *text)
+{
+	static const char mark[] = "\n# region ";
+
+	while ((text = strstr(text, mark))) {
+		uint32_t vm;
+		uint32_t rfn;
+		char name[32];
+
+		text += sizeof(mark) - 1;
+		if (sscanf(text, "%" SCNu32 " %" SCNu32 " %31s", &vm, &rfn, name) == 3)
+			hindsight->kind[vm % VMS_MAX][rfn % REGIONS] =
+				hindsight_kind(hindsight, name);
+	}
+}
+
+static double least(const double cost[static THRESHOLDS])
+{
+	double best = DBL_MAX;
+
+	for (int i = 0; i < THRESHOLDS; i++)
+		best = fmin(best, cost[i]);
+	return best;
+}
+
+static double best_of_regions(const struct hindsight *hindsight)
+{
+	double sum = 0;
+
+	for (int vm = 0; vm < VMS_MAX; vm++)
+		for (int rfn = 0; rfn < REGIONS; rfn++)
+			sum += least(hindsight->cost[vm][rfn]);
+	return sum;
+}
+
+/* The same for all regions of a kind in a VM. */
+static double best_of_kinds(const struct hindsight *hindsight)
 {
 	double sum = 0;
 
 	for (int vm = 0; vm < VMS_MAX; vm++) {
-		for (int rfn = 0; rfn < REGIONS; rfn++) {
-			double best = DBL_MAX;
+		double cost[KINDS_MAX][THRESHOLDS] = {0};
 
+		for (int rfn = 0; rfn < REGIONS; rfn++)
 			for (int i = 0; i < THRESHOLDS; i++)
-				best = fmin(best, hindsight->cost[vm][rfn][i]);
-			sum += best;
-		}
+				cost[hindsight->kind[vm][rfn]][i] += hindsight->cost[vm][rfn][i];
+		for (int kind = 0; kind < KINDS_MAX; kind++)
+			sum += least(cost[kind]);
 	}
 	return sum;
 }
@@ -146,7 +198,10 @@ static int run_kind(const struct config *config, int kind, uint64_t first_seed, 
 		err = tracegen_buffer((enum tracegen_kind)kind, seed, 1, &text, &len);
 		for (size_t column = 0; column < COLUMNS && !err; column++)
 			err = run_column(config, text, len, column, hindsight, row);
-		row->knowing += hindsight_best(hindsight);
+		if (!err)
+			hindsight_read_kinds(hindsight, text);
+		row->knowing += best_of_regions(hindsight);
+		row->knowing_kinds += best_of_kinds(hindsight);
 		free(text);
 	}
 	return err;
@@ -160,8 +215,9 @@ static void print_row(FILE *json, const char *name, const struct row *row, bool 
 		printf(" %14.4f", row->cost[column] / row->opt);
 		fprintf(json, ", \"%s\": %.6f", columns[column].name, row->cost[column] / row->opt);
 	}
-	printf(" %10.4f\n", row->knowing / row->opt);
-	fprintf(json, ", \"knowing\": %.6f}%s\n", row->knowing / row->opt, last ? "" : ",");
+	printf(" %13.4f %10.4f\n", row->knowing_kinds / row->opt, row->knowing / row->opt);
+	fprintf(json, ", \"knowing_kinds\": %.6f, \"knowing\": %.6f}%s\n",
+		row->knowing_kinds / row->opt, row->knowing / row->opt, last ? "" : ",");
 }
 
 static void add_row(struct row *to, const struct row *from)
@@ -170,6 +226,7 @@ static void add_row(struct row *to, const struct row *from)
 		to->cost[column] += from->cost[column];
 	to->opt += from->opt;
 	to->knowing += from->knowing;
+	to->knowing_kinds += from->knowing_kinds;
 	to->events += from->events;
 	to->seconds += from->seconds;
 }
@@ -193,7 +250,7 @@ static void print_heading(void)
 	printf("%-15s", "kind");
 	for (size_t column = 0; column < COLUMNS; column++)
 		printf(" %14s", columns[column].name);
-	printf(" %10s\n", "knowing");
+	printf(" %13s %10s\n", "knowing_kinds", "knowing");
 }
 
 static int score_family(const struct config *config, FILE *json, const struct family *family,

@@ -107,7 +107,27 @@ static void test_missing_file(void **state)
 	trace_close(reader);
 }
 
-/* Every generated kind reads, and comes out as it went in. */
+/* Takes the comments out of @text, and returns what is left of @len. */
+static size_t strip_comments(char *text, size_t len)
+{
+	char *to = text;
+
+	for (size_t i = 0; i < len;) {
+		const char *newline = memchr(text + i, '\n', len - i);
+		size_t line;
+
+		assert_non_null(newline);
+		line = (size_t)(newline - text) + 1 - i;
+		if (text[i] != '#') {
+			memmove(to, text + i, line);
+			to += line;
+		}
+		i += line;
+	}
+	return (size_t)(to - text);
+}
+
+/* Every generated kind reads, and comes out as it went in, but for comments. */
 static void test_round_trip(void **state)
 {
 	(void)state;
@@ -129,9 +149,10 @@ static void test_round_trip(void **state)
 			trace_write_record(f, &record, record.op == TRACE_VM && !record.t_ns);
 		assert_int_equal(more, 0);
 		fclose(f);
+		trace_close(reader);
+		in_len = strip_comments(in, in_len);
 		assert_int_equal(in_len, out_len);
 		assert_memory_equal(in, out, in_len);
-		trace_close(reader);
 		free(in);
 		free(out);
 	}
