@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Learns how long regions stay private, and from that when a merge pays.
- *
- * Lengths of intervals lie in bins, two per octave. What is likely to come depends on a region's
- * past: how many intervals it had, and how long they were on average. Each such context keeps, per
- * bin, how many intervals ended in it and how many outlived it, per VM and for all VMs together.
- * When to merge follows by backward induction over the bins. Whatever was learnt, what a region has
- * cost stays below twice the optimum plus ADAPTIVE_DEBT_MAX. See docs/policy.md.
+ * Decides when a region is merged: learns how long regions stay private (hazard.h), finds by
+ * backward induction the age at which a merge is the cheapest, and keeps within the bound
+ * (rental.h). See docs/policy.md.
  */
 #ifndef TDX_LPAGE_POLICY_ADAPTIVE_H
 #define TDX_LPAGE_POLICY_ADAPTIVE_H
@@ -15,15 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/policy/past.h"
 #include "daemon/policy/policy.h"
+#include "daemon/policy/rental.h"
 #include "daemon/policy/table.h"
 
-#define ADAPTIVE_BINS 30
 /* K of the bound, in units of merge + split + refusal cost. */
-#define ADAPTIVE_DEBT_MAX 3
+#define ADAPTIVE_DEBT_MAX RENTAL_DEBT_MAX
 
-/* Of region.past. */
-#define ADAPTIVE_PAST_MAX 15
+/* The most intervals that are counted. */
+#define ADAPTIVE_PAST_MAX PAST_MAX
 
 struct adaptive;
 
@@ -31,6 +28,9 @@ struct adaptive;
 struct adaptive *adaptive_new(struct adaptive *host);
 struct adaptive *adaptive_free(struct adaptive *adaptive);
 size_t adaptive_bytes(const struct adaptive *adaptive);
+
+/* Something in the VM was converted at @tick, which was seen @lag ticks later. */
+void adaptive_note_busy(struct adaptive *adaptive, uint64_t tick, uint64_t lag);
 
 /* A new interval begins. */
 void adaptive_note_start(struct region *region);

@@ -318,6 +318,15 @@ static bool is_large(const struct region *region, const struct policy_observatio
 	return region->whole;
 }
 
+static void count_conversion(struct policy_vm *vm, const struct policy_observation *obs)
+{
+	uint64_t now = tick_of(vm->policy->now_ns);
+	uint64_t tick = tick_of(obs->last_to_shared_ns);
+
+	vm->ledger.conversions++;
+	adaptive_note_busy(vm->adaptive, tick, tick < now ? now - tick : 0);
+}
+
 static void found_shared(struct policy_vm *vm, struct spot *spot,
 			 const struct policy_observation *obs, uint64_t now_ns)
 {
@@ -328,7 +337,7 @@ static void found_shared(struct policy_vm *vm, struct spot *spot,
 		return;
 	if (region->phase != PHASE_NONE)
 		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
-	vm->ledger.conversions++;
+	count_conversion(vm, obs);
 	vm_set_phase(vm, region, PHASE_SHARED);
 	region->whole = all;
 }
@@ -345,7 +354,7 @@ static void found_private(struct policy_vm *vm, struct spot *spot,
 			interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
 		vm_set_phase(vm, region, PHASE_SHARED);
 		region->whole = obs->to_shared_pages && obs->to_shared_pages % CHUNK_REGIONS == 0;
-		vm->ledger.conversions++;
+		count_conversion(vm, obs);
 	}
 	if (is_large(region, obs)) {
 		region->stamp = (uint32_t)tick_of(start_ns);

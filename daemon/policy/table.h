@@ -35,7 +35,7 @@ enum phase {
 	PHASE_END
 };
 
-/* 11 bytes. What adaptive.c remembers of past intervals is explained there. */
+/* 11 bytes. What is remembered of past intervals is explained in past.h. */
 struct region {
 	uint32_t stamp; /* low bits of the tick of the last conversion to private */
 	uint64_t phase:3;

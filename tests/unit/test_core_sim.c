@@ -21,8 +21,8 @@
 #define SEED  5
 #define SCALE 0.1
 #define HOUR  (3600 * NS_PER_S)
-/* Nothing that the daemon waits for takes longer, but a backoff. */
-#define QUIET (10 * NS_PER_S)
+/* Nothing that the daemon waits for takes longer, but a backoff: the bound allows 28 s for a merge. */
+#define QUIET (30 * NS_PER_S)
 
 static const char adaptive[] = "version: 1\n";
 static const char threshold[] = "version: 1\n"

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/policy/past.h"
+
+#include <math.h>
+
+#include "daemon/policy/rental.h"
+
+/* Gains of the averages once a region has had PAST_MAX intervals. */
+#define MEAN_GAIN   0.03
+#define LINEAR_GAIN 0.03
+
+/* region.mean: 32 per octave of a tick; region.linear: 128 per break-even time. */
+#define MEAN_OCTAVE 32
+#define MEAN_MAX    511
+#define LINEAR_ONE  128
+#define LINEAR_MAX  511
+
+/* 32 * log2(ticks), to a sixteenth of an octave. */
+static unsigned int log_of(uint64_t ticks)
+{
+	unsigned int octave;
+	unsigned int part;
+	unsigned int value;
+
+	if (ticks < 1)
+		return 0;
+	octave = 63u - (unsigned int)__builtin_clzll(ticks);
+	part = (unsigned int)((octave >= 4 ? ticks >> (octave - 4) : ticks << (4 - octave)) & 15);
+	value = octave * MEAN_OCTAVE + part * (MEAN_OCTAVE / 16);
+	return value < MEAN_MAX ? value : MEAN_MAX;
+}
+
+/* Rounds so that small steps are not lost on average; @dither are some changing bits. */
+static unsigned int moved(unsigned int from, unsigned int to, double gain, uint32_t dither)
+{
+	double noise = (double)(dither * UINT32_C(2654435761) >> 16) / 65536.0;
+
+	return (unsigned int)((double)from + gain * ((double)to - (double)from) + noise);
+}
+
+/* Half octaves from 8 ticks on. */
+static unsigned int last_bin(uint64_t ticks)
+{
+	unsigned int value = log_of(ticks) / (MEAN_OCTAVE / 2);
+
+	return value < 6 ? 0 : value - 6 < PAST_LASTS ? value - 6 : PAST_LASTS - 1;
+}
+
+void past_add(struct region *region, uint64_t age, const struct policy_costs *costs)
+{
+	double in_break_evens = (double)age / rental_break_even(costs) * LINEAR_ONE;
+	unsigned int linear = in_break_evens < LINEAR_MAX ? (unsigned int)in_break_evens :
+							    LINEAR_MAX;
+	bool settled = region->past == PAST_MAX;
+	double share = 1.0 / (region->past + 1);
+
+	region->mean =
+		moved(region->mean, log_of(age), settled ? MEAN_GAIN : share, region->stamp) &
+		MEAN_MAX;
+	region->linear =
+		moved(region->linear, linear, settled ? LINEAR_GAIN : share, region->stamp >> 3) &
+		LINEAR_MAX;
+	region->last = last_bin(age) & 31;
+	if (!settled)
+		region->past++;
+}
+
+uint64_t past_typical(const struct region *region)
+{
+	return region->past ? (uint64_t)exp2((double)region->mean / MEAN_OCTAVE) : 0;
+}
+
+/* Octaves from 8 ticks on. */
+static unsigned int mean_bin(unsigned int mean)
+{
+	unsigned int octave = mean / MEAN_OCTAVE;
+
+	return octave < 3 ? 0 : octave - 3 < PAST_MEANS ? octave - 3 : PAST_MEANS - 1;
+}
+
+/* Finest around the break-even time. */
+static unsigned int linear_bin(unsigned int linear)
+{
+	/* In 1/128 of it. */
+	static const uint16_t limits[PAST_LINEARS - 1] = {13,  32,  58,	 83,  102, 115,
+							  128, 141, 160, 192, 256, 384};
+	unsigned int bin = 0;
+
+	for (unsigned int i = 0; i < PAST_LINEARS - 1; i++)
+		bin += linear >= limits[i];
+	return bin;
+}
+
+struct past_bins past_bins(const struct region *region)
+{
+	struct past_bins bins = {
+		.count = region->past < PAST_COUNTS - 1 ? region->past : PAST_COUNTS - 1,
+	};
+
+	if (bins.count > 0)
+		bins.mean = mean_bin(region->mean);
+	if (bins.count > 1) {
+		bins.linear = linear_bin(region->linear);
+		bins.last = region->last;
+	}
+	return bins;
+}
