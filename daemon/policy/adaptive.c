@@ -89,7 +89,7 @@ static uint32_t solve(const double hazard[static HAZARD_SLOTS], const struct pol
 	uint32_t merge_at = UINT32_C(1) << BINS;
 
 	for (unsigned int bin = BINS; bin-- > 0;) {
-		double walk = hazard_spans[bin] * rental_walk_ns(1, costs);
+		double walk = hazard_span(bin) * rental_walk_ns(1, costs);
 		double go_on = hazard[bin] * walk / 2 + (1 - hazard[bin]) * (walk + best);
 		double merge;
 
@@ -179,11 +179,6 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 	past_add(region, age, costs);
 }
 
-uint64_t adaptive_typical(const struct region *region)
-{
-	return past_typical(region);
-}
-
 struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 					 const struct region *region)
 {
@@ -196,7 +191,7 @@ struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 
 	hazard_estimate(&adaptive->hazards, &contexts, view, quiet, hazard);
 	for (unsigned int bin = region->stage; bin < BINS; bin++) {
-		outlook.expected_ticks += lives * hazard_spans[bin] * (1 - hazard[bin] / 2);
+		outlook.expected_ticks += lives * hazard_span(bin) * (1 - hazard[bin] / 2);
 		lives *= 1 - hazard[bin];
 	}
 	/* Who outlives all bins is expected to live that long again. */

@@ -16,12 +16,6 @@
 #include "daemon/policy/rental.h"
 #include "daemon/policy/table.h"
 
-/* K of the bound, in units of merge + split + refusal cost. */
-#define ADAPTIVE_DEBT_MAX RENTAL_DEBT_MAX
-
-/* The most intervals that are counted. */
-#define ADAPTIVE_PAST_MAX PAST_MAX
-
 struct adaptive;
 
 /* What a VM learns, and through @host what all VMs teach each other; NULL: this is the host's. */
@@ -62,8 +56,5 @@ struct adaptive_outlook {
 
 struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 					 const struct region *region);
-
-/* The typical length of the intervals of a region in ticks; 0: it had none. */
-uint64_t adaptive_typical(const struct region *region);
 
 #endif

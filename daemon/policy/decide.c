@@ -99,10 +99,10 @@ static bool ruled_out(const struct policy_vm *vm)
 static bool is_hot(const struct policy_vm *vm, const struct region *region)
 {
 	const struct config_count_per *limit = &vm->settings.hold_after;
-	unsigned int enough = limit->count < ADAPTIVE_PAST_MAX ? limit->count : ADAPTIVE_PAST_MAX;
+	unsigned int enough = limit->count < PAST_MAX ? limit->count : PAST_MAX;
 	uint64_t each = limit->count ? tick_of(limit->ns / limit->count) : 0;
 
-	return limit->count && region->past >= enough && adaptive_typical(region) <= each;
+	return limit->count && region->past >= enough && past_typical(region) <= each;
 }
 
 /* Asks for a hold; the region is tried once that has run out. */

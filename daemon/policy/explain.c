@@ -106,7 +106,7 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		ret->last_refusal = (enum lpage_reason)spot.region->reason;
 	ret->retries = spot.region->retries;
 	ret->intervals = spot.region->past;
-	ret->typical_ns = adaptive_typical(spot.region) << TICK_SHIFT;
+	ret->typical_ns = past_typical(spot.region) << TICK_SHIFT;
 	ret->numbers = decide_numbers(vm, spot.region, rfn, now_ns);
 	explain_phase(vm, spot.region, now_ns, ret);
 	gate = decide_gate(vm);

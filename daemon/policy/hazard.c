@@ -46,11 +46,6 @@ const uint32_t hazard_edges[BINS + 1] = {
 	11585, 16384, 23170, 32768, 46340, 65536, 92681, 131072, 185363,
 };
 
-const double hazard_spans[SLOTS] = {
-	8,   3,	  5,   6,    10,   13,	 19,   26,   38,   53,	 75,	106,   150,   212,   300,
-	424, 600, 848, 1200, 1696, 2400, 3393, 4799, 6786, 9598, 13572, 19196, 27145, 38391, 54291,
-};
-
 /* ---- contexts ---- */
 
 struct hazard_contexts hazard_contexts(const struct region *region)

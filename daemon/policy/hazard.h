@@ -63,9 +63,14 @@ int hazards_init(struct hazards *hazards, struct hazards *host);
 void hazards_done(struct hazards *hazards);
 size_t hazards_extra_bytes(const struct hazards *hazards);
 
-/* Lower edges of bins in ticks: 0, then 8 * 2^((i - 1) / 2); and their widths. */
+/* Lower edges of bins in ticks: 0, then 8 * 2^((i - 1) / 2). */
 extern const uint32_t hazard_edges[HAZARD_BINS + 1];
-extern const double hazard_spans[HAZARD_SLOTS];
+
+/* The width of a bin below HAZARD_BINS. */
+static inline double hazard_span(unsigned int bin)
+{
+	return hazard_edges[bin + 1] - hazard_edges[bin];
+}
 
 /* The bin that @age lies in; HAZARD_BINS: after all. */
 static inline unsigned int hazard_bin(uint64_t age)

@@ -77,8 +77,16 @@ static inline uint64_t policy_clock(struct policy *policy, uint64_t now_ns)
 	return policy->now_ns;
 }
 
+/* Large by a merge, which the next partial conversion will split. */
+static inline bool region_is_merged(const struct region *region)
+{
+	return region->phase == PHASE_LARGE && !region->whole;
+}
+
 /* policy.c */
 struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id);
+/* The same, and the next look for it is short. */
+struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);
 void vm_costs_changed(struct policy_vm *vm);
 

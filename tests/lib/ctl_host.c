@@ -14,6 +14,7 @@
 
 #include "daemon/control/control.h"
 #include "daemon/ctl/ctl.h"
+#include "tests/lib/files.h"
 
 #define WORDS_MAX 16
 
@@ -109,23 +110,6 @@ int ctl_host_run(struct ctl_host *host, const char *line)
 
 /* ---- golden files ---- */
 
-static char *read_golden(const char *path)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = fopen(path, "r"), *all;
-	int c;
-
-	if (!f)
-		return strdup("");
-	all = open_memstream(&text, &size);
-	while ((c = getc(f)) != EOF)
-		putc(c, all);
-	fclose(f);
-	fclose(all);
-	return text;
-}
-
 /* The directory's name is made up anew each time. */
 static void hide_dir(const struct ctl_host *host, char *text)
 {
@@ -139,22 +123,18 @@ static void hide_dir(const struct ctl_host *host, char *text)
 
 void ctl_host_compare(const struct ctl_host *host, const char *name, int code)
 {
-	const char *src = getenv("TDX_LPAGE_SRC");
-	char path[4096], *got = NULL, *want;
+	char path[TREE_PATH_MAX], file[64], *got = NULL, *want;
 	size_t size;
 	FILE *f = open_memstream(&got, &size);
 
 	fprintf(f, "%s%sexit %d\n", host->out, host->err, code);
 	fclose(f);
 	hide_dir(host, got);
-	snprintf(path, sizeof(path), "%s/tests/unit/golden/%s.golden", src ? src : ".", name);
-	if (getenv("TDX_LPAGE_UPDATE")) {
-		f = fopen(path, "w");
-		assert_non_null(f);
-		fputs(got, f);
-		fclose(f);
-	}
-	want = read_golden(path);
+	snprintf(file, sizeof(file), "tests/unit/golden/%s.golden", name);
+	tree_path(path, file);
+	if (getenv("TDX_LPAGE_UPDATE"))
+		file_put(path, got);
+	want = file_text(path);
 	if (strcmp(got, want) != 0)
 		print_error("%s differs; accept with TDX_LPAGE_UPDATE=1\n", path);
 	assert_string_equal(got, want);

@@ -173,7 +173,7 @@ static void game_begin(struct game *game, uint64_t seed)
 
 static void game_end(struct game *game)
 {
-	double bound = (double)ADAPTIVE_DEBT_MAX * (MERGE + SPLIT + FAIL);
+	double bound = (double)RENTAL_DEBT_MAX * (MERGE + SPLIT + FAIL);
 
 	if (game->worst > bound)
 		print_error("cost - 2 * optimum reached %.0f, K is %.0f\n", game->worst, bound);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "daemon/ctl/simulate_run.h"
+#include "tests/lib/files.h"
 
 #define TICK	  UINT64_C(100000000)
 #define MAX_BYTES (200 << 10)
@@ -48,11 +49,11 @@ struct facts {
 
 static const char *path_of(const char *name)
 {
-	static char path[4096];
-	const char *src = getenv("TDX_LPAGE_SRC");
+	static char path[TREE_PATH_MAX];
+	char file[64];
 
-	snprintf(path, sizeof(path), "%s/tests/traces/recorded/%s.lptrace", src ? src : ".", name);
-	return path;
+	snprintf(file, sizeof(file), "tests/traces/recorded/%s.lptrace", name);
+	return tree_path(path, file);
 }
 
 static struct facts read_facts(const char *path)

@@ -67,9 +67,8 @@ def check_back($name; $before; $after; $want_merges):
 
 def check_hot:
 	need("hot regions are left alone"; ["hot-begin", "hot-end"]; .setup as $setup | .samples["hot-begin"] as $a | .samples["hot-end"] as $b
-		| ($b.second - $a.second) as $s | [$b.regions[] | select(.hot)] as $hot | ($b.guest.module.hot_longest_gap_ms / 1000) as $gap
-		# Times are in whole seconds: what is as old as the first sample, or nearly, may be from before it.
-		| [$hot[] | select(.last_op == "merge" and .last_reason == "none" and .last_op_age_us < ($s - 1) * 1000000)] as $merged
+		| ($b.us - $a.us) as $us | ($us / 1000000 | floor) as $s | [$b.regions[] | select(.hot)] as $hot | ($b.guest.module.hot_longest_gap_ms / 1000) as $gap
+		| [$hot[] | select(.last_op == "merge" and .last_reason == "none" and .last_op_age_us < $us)] as $merged
 		| "\($merged | length) of \($hot | length) merged in \($s) s, \($b.guest.module.hot_rounds) rounds, at most \($gap) s between two conversions of a region; quiet time \($setup.quiet_s) s" as $text
 		| if ($setup.own_daemon | not) then note("hot regions are left alone"; $text + "; not judged: the daemon's own configuration")
 		  elif $gap >= $setup.quiet_s then note("hot regions are left alone"; $text + "; not judged: the guest was too slow")

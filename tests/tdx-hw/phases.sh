@@ -3,12 +3,14 @@
 
 # What the daemon knows of the VM, after it asked the kernel; "regions" are those that the guest's module converts.
 look() {
+	local us=${EPOCHREALTIME/[.,]/}
+
 	ctl vm show --fresh "$name" >"$work/vm" && ctl region list --fresh "$name" >"$work/list" &&
 		ctl explain "$name" >"$work/explain" &&
 		jq -n --slurpfile vm "$work/vm" --slurpfile list "$work/list" --slurpfile explain "$work/explain" \
-			--slurpfile gpas "$work/gpas" --argjson hot "$hot" --argjson second "$((SECONDS - begin))" '
+			--slurpfile gpas "$work/gpas" --argjson hot "$hot" --argjson second "$((SECONDS - begin))" --argjson us "$us" '
 			($gpas[0] | map({key: tostring, value: true}) | from_entries) as $ours |
-			{second: $second, vm: ($vm[0].vm | del(.command)), gates: $explain[0].gates,
+			{second: $second, us: $us, vm: ($vm[0].vm | del(.command)), gates: $explain[0].gates,
 			 inhibited: [$list[0].regions[] | select(.inhibited)] | length,
 			 regions: [$list[0].regions[] | select($ours[.gpa | tostring])
 				| {gpa, hot: (.gpa | IN($gpas[0][:$hot][])), state, inhibited, last_op, last_reason, last_op_age_us,

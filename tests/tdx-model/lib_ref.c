@@ -87,14 +87,50 @@ static void release_children(struct ref *ref, const struct place *p)
 	}
 }
 
+/* A leaf with everything that it takes, and what is to come of it. */
+struct call {
+	u16 number;
+	u64 r9;
+	struct expect expect;
+};
+
+static struct call expect_leaf(struct ref *ref, enum op_kind kind, struct place *p, u64 hpa,
+			       u64 flag)
+{
+	struct expect x;
+
+	switch (kind) {
+	case OP_AUG:
+		return (struct call){6, NULL_PA, ref_expect_aug(ref, p, hpa)};
+	case OP_ADD:
+		return (struct call){2, SPARE(100), ref_expect_add(ref, p, hpa, 4711)};
+	case OP_SEPT_ADD:
+		return (struct call){3, NULL_PA, ref_expect_sept_add(ref, p, hpa, flag)};
+	case OP_BLOCK:
+		return (struct call){7, NULL_PA, ref_expect_block(p)};
+	case OP_UNBLOCK:
+		return (struct call){39, NULL_PA, ref_expect_unblock(p)};
+	case OP_REMOVE:
+		return (struct call){29, NULL_PA, ref_expect_remove(ref, p)};
+	case OP_SEPT_REMOVE:
+		return (struct call){30, NULL_PA, ref_expect_sept_remove(ref, p)};
+	case OP_PROMOTE:
+		return (struct call){23, NULL_PA, ref_expect_promote(ref, p)};
+	case OP_DEMOTE:
+		return (struct call){15, NULL_PA, ref_expect_demote(ref, p, hpa, flag)};
+	default: /* SEPT.RD */
+		if (ref_common(p, false, &x))
+			x = ref_with_details(p, 0);
+		return (struct call){25, NULL_PA, x};
+	}
+}
+
 static bool run_leaf(struct ref *ref, const struct op *op, enum op_kind kind, int level, int page,
 		     u64 hpa)
 {
+	struct call call;
 	struct place p;
-	struct expect x;
 	struct result r;
-	u64 rcx, tdr = TDR(op->td), r9 = NULL_PA;
-	u16 number = 0;
 	u64 flag = op->flags & 1 && (kind == OP_SEPT_ADD || kind == OP_DEMOTE);
 
 	if (level == 1)
@@ -102,65 +138,21 @@ static bool run_leaf(struct ref *ref, const struct op *op, enum op_kind kind, in
 	if (level == 2)
 		page = 0;
 	p = ref_place_at(&ref->td[op->td], level, page);
-	rcx = GPA_OF(page) | level;
 	if (kind == OP_SEPT_REMOVE)
 		release_children(ref, &p);
 	if (op->flags >= 0xf0 && op->value % 16 < TDX_MODEL_NR_POINTS)
 		p.td->inject = op->value % 16;
-	switch (kind) {
-	case OP_AUG:
-		number = 6;
-		x = ref_expect_aug(ref, &p, hpa);
-		break;
-	case OP_ADD:
-		number = 2;
-		r9 = SPARE(100);
-		x = ref_expect_add(ref, &p, hpa, 4711);
-		break;
-	case OP_SEPT_ADD:
-		number = 3;
-		x = ref_expect_sept_add(ref, &p, hpa, flag);
-		break;
-	case OP_BLOCK:
-		number = 7;
-		x = ref_expect_block(&p);
-		break;
-	case OP_UNBLOCK:
-		number = 39;
-		x = ref_expect_unblock(&p);
-		break;
-	case OP_REMOVE:
-		number = 29;
-		x = ref_expect_remove(ref, &p);
-		break;
-	case OP_SEPT_REMOVE:
-		number = 30;
-		x = ref_expect_sept_remove(ref, &p);
-		break;
-	case OP_PROMOTE:
-		number = 23;
-		x = ref_expect_promote(ref, &p);
-		break;
-	case OP_DEMOTE:
-		number = 15;
-		x = ref_expect_demote(ref, &p, hpa, flag);
-		break;
-	default:
-		number = 25;
-		if (ref_common(&p, false, &x))
-			x = ref_with_details(&p, 0);
-		break;
-	}
+	call = expect_leaf(ref, kind, &p, hpa, flag);
 	if (p.td->inject >= 0)
 		tdx_model_inject(ref->w->m,
 				 &(struct tdx_model_injection){TDXM_L_ANY, p.td->inject, 0, 1});
-	r = seamcall(ref->w, number, rcx, tdr | flag, hpa, r9);
+	r = seamcall(ref->w, call.number, GPA_OF(page) | level, TDR(op->td) | flag, hpa, call.r9);
 	tdx_model_clear_injections(ref->w->m);
 	p.td->inject = -1;
 	ref->calls++;
 	if (r.status == 0)
 		ref->worked[kind]++;
-	if (!compare(ref, &r, &x))
+	if (!compare(ref, &r, &call.expect))
 		return false;
 	if (!r.status && (kind == OP_REMOVE || kind == OP_SEPT_REMOVE || kind == OP_PROMOTE))
 		take_back(ref, p.td, r.r.rcx, kind == OP_REMOVE ? TDXM_SIZE(level) : KIB(4));

@@ -11,8 +11,9 @@
 
 #include "daemon/config/config.h"
 #include "daemon/config/print.h"
+#include "tests/lib/files.h"
 
-static char path[4096];
+static char path[TREE_PATH_MAX];
 
 static char *template_text(void)
 {
@@ -96,8 +97,7 @@ int main(void)
 		cmocka_unit_test(the_shipped_file_gives_the_defaults),
 		cmocka_unit_test(the_example_is_good),
 	};
-	const char *src = getenv("TDX_LPAGE_SRC");
 
-	snprintf(path, sizeof(path), "%s/etc/tdx-lpage.yaml", src ? src : ".");
+	tree_path(path, "etc/tdx-lpage.yaml");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,10 @@
 
 #define PING "{\"method\":\"org.tdxlpage.Control.Ping\"}"
 #define PONG "{\"parameters\":{}}"
+/* A call with a long answer. */
+#define DESCRIBE                                                                                   \
+	"{\"method\":\"org.varlink.service.GetInterfaceDescription\","                             \
+	"\"parameters\":{\"interface\":\"org.tdxlpage.Control\"}}"
 
 struct host {
 	struct fake_core fake;
@@ -209,16 +213,13 @@ static void a_late_answer_lets_the_next_call_go_on(void **state)
 /* More than the kernel buffers for a socket, so that answers are left when the end is seen. */
 static void answers_reach_a_client_that_has_stopped_sending(void **state)
 {
-	static const char describe[] =
-		"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-		"\"parameters\":{\"interface\":\"org.tdxlpage.Control\"}}";
 	static char buf[65536];
 	struct host *host = *state;
 	int fd = dial(host, "read"), frames = 0;
 	ssize_t n;
 
 	for (int i = 0; i < 80; i++)
-		tell(fd, describe, sizeof(describe));
+		tell(fd, DESCRIBE, sizeof(DESCRIBE));
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	for (int i = 0; i < 100; i++)
 		turn(host);
@@ -234,14 +235,11 @@ static void answers_reach_a_client_that_has_stopped_sending(void **state)
 /* It reads as fast as it can, and asks for more than the server would keep for it at once. */
 static void whoever_pipelines_and_reads_gets_everything(void **state)
 {
-	static const char describe[] =
-		"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-		"\"parameters\":{\"interface\":\"org.tdxlpage.Control\"}}";
 	static char buf[65536];
 	struct host *host = *state;
 	int fd = dial(host, "read"), frames = 0;
 
-	tell_often(fd, describe, sizeof(describe), 1000);
+	tell_often(fd, DESCRIBE, sizeof(DESCRIBE), 1000);
 	while (frames < 1000) {
 		ssize_t n = receive(host, fd, buf, sizeof(buf));
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/control/session.h"
+#include "tests/lib/files.h"
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tracegen.h"
 
@@ -65,21 +66,11 @@ static void end_recording(struct client *client)
 
 static char *read_decisions(const struct sim_world *world)
 {
-	char path[64], *text = NULL;
-	FILE *f, *copy;
-	size_t size;
-	int c;
+	char path[64];
 
 	snprintf(path, sizeof(path), "%s/decisions", world->dir);
 	fflush(sim_world_host(world)->decisions);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	copy = open_memstream(&text, &size);
-	while ((c = getc(f)) != EOF)
-		putc(c, copy);
-	fclose(f);
-	fclose(copy);
-	return text;
+	return file_text(path);
 }
 
 /* The log of all tries, with that many recorders, every other one slow. */

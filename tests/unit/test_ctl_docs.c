@@ -18,38 +18,20 @@
 #include "daemon/core/options.h"
 #include "daemon/ctl/ctl.h"
 #include "tdx-lpage/reasons.h"
+#include "tests/lib/files.h"
 
 static char *read_file(const char *name)
 {
-	const char *src = getenv("TDX_LPAGE_SRC");
-	char path[4096], *text = NULL;
-	size_t size;
-	FILE *f, *all;
-	int c;
+	char path[TREE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", src ? src : ".", name);
-	f = fopen(path, "r");
-	if (!f)
-		return strdup("");
-	all = open_memstream(&text, &size);
-	while ((c = getc(f)) != EOF)
-		putc(c, all);
-	fclose(f);
-	fclose(all);
-	return text;
+	return file_text(tree_path(path, name));
 }
 
 static void write_file(const char *name, const char *text)
 {
-	const char *src = getenv("TDX_LPAGE_SRC");
-	char path[4096];
-	FILE *f;
+	char path[TREE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", src ? src : ".", name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	file_put(tree_path(path, name), text);
 }
 
 /* Text in which nothing means anything to scdoc. */

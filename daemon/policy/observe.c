@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What was seen of regions, and the intervals that follow from it. */
+#include "daemon/policy/internal.h"
+
+#include <errno.h>
+
+#include <linux/kvm_lpage.h>
+
+/* Regions; the work on so many takes as long as memory takes to answer. */
+#define FETCH_AHEAD 4
+
+/* A merged region is split again: was it for nothing? */
+static void count_split(struct policy_vm *vm, uint64_t age)
+{
+	double walk = (double)(age << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s / NS_PER_S;
+	double cost = (double)(vm->cost.merge_ns + vm->cost.split_ns);
+
+	vm->ledger.splits++;
+	if (walk >= cost)
+		return;
+	vm->ledger.regrets++;
+	vm->ledger.regret_ns += (uint64_t)(cost - walk);
+}
+
+/* The conversion that ended a region's interval came at @end_tick. */
+static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_tick,
+			 uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns));
+	uint64_t age = end_tick > start ? end_tick - start : 0;
+
+	spot_disarm(spot);
+	if (region->phase == PHASE_LARGE && region->whole)
+		return;
+	adaptive_note_end(vm->adaptive, region, age, region_is_merged(region), &vm->cost);
+	if (region_is_merged(region))
+		count_split(vm, age);
+}
+
+static void interval_start(struct policy_vm *vm, struct spot *spot, uint64_t start_ns,
+			   uint64_t now_ns)
+{
+	struct region *region = spot->region;
+
+	region->stamp = (uint32_t)tick_of(start_ns);
+	if (region->reason == REASON_DRY)
+		region->reason = LPAGE_REASON_NONE;
+	adaptive_note_start(region);
+	vm_set_phase(vm, region, PHASE_WAIT);
+	decide_plan(vm, spot, start_ns, now_ns);
+}
+
+static bool is_shared(const struct policy_observation *obs)
+{
+	return obs->to_shared_pages != obs->to_private_pages || obs->state == KVM_LPAGE_STATE_MIXED;
+}
+
+/* Is it large again by itself, because it was converted as a whole? */
+static bool is_large(const struct region *region, const struct policy_observation *obs)
+{
+	if (obs->state != POLICY_STATE_UNKNOWN)
+		return obs->state != KVM_LPAGE_STATE_TABLE;
+	return region->whole;
+}
+
+static void count_conversion(struct policy_vm *vm, const struct policy_observation *obs)
+{
+	uint64_t now = tick_of(vm->policy->now_ns);
+	uint64_t tick = tick_of(obs->last_to_shared_ns);
+
+	vm->ledger.conversions++;
+	adaptive_note_busy(vm->adaptive, tick, tick < now ? now - tick : 0);
+}
+
+static void found_shared(struct policy_vm *vm, struct spot *spot,
+			 const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	bool all = obs->to_shared_pages - obs->to_private_pages == CHUNK_REGIONS;
+
+	if (region->phase == PHASE_SHARED)
+		return;
+	if (region->phase != PHASE_NONE)
+		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+	count_conversion(vm, obs);
+	vm_set_phase(vm, region, PHASE_SHARED);
+	region->whole = all;
+}
+
+static void found_private(struct policy_vm *vm, struct spot *spot,
+			  const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+	uint64_t start_ns = obs->last_to_private_ns ? obs->last_to_private_ns : now_ns;
+
+	if (region->phase != PHASE_SHARED) {
+		/* Shared and back since it was last looked at. All pages, if the total says so. */
+		if (region->phase != PHASE_NONE)
+			interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+		vm_set_phase(vm, region, PHASE_SHARED);
+		region->whole = obs->to_shared_pages && obs->to_shared_pages % CHUNK_REGIONS == 0;
+		count_conversion(vm, obs);
+	}
+	if (is_large(region, obs)) {
+		region->stamp = (uint32_t)tick_of(start_ns);
+		region->whole = 1;
+		vm_set_phase(vm, region, PHASE_LARGE);
+		return;
+	}
+	region->whole = 0;
+	interval_start(vm, spot, start_ns, now_ns);
+}
+
+/* No conversion since: what else may have changed. */
+static void found_same(struct policy_vm *vm, struct spot *spot,
+		       const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct region *region = spot->region;
+
+	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
+		/* Merged by somebody else, or by us and the answer was lost. */
+		vm_set_phase(vm, region, PHASE_LARGE);
+		decide_watch(vm, spot, now_ns);
+	} else if (region->phase == PHASE_FLIGHT) {
+		return;
+	} else if (obs->state == KVM_LPAGE_STATE_TABLE && region->phase == PHASE_LARGE) {
+		region->whole = 0;
+		interval_start(vm, spot, now_ns, now_ns);
+	} else if (obs->held && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
+		decide_retry(vm, spot, LPAGE_REASON_HELD, now_ns);
+	}
+}
+
+/* Has it left `large` as far as we know? */
+static bool is_worth_tracking(const struct policy_observation *obs)
+{
+	return obs->to_shared_pages || obs->to_private_pages ||
+	       obs->state == KVM_LPAGE_STATE_TABLE || obs->state == KVM_LPAGE_STATE_MIXED;
+}
+
+static int observe(struct policy_vm *vm, const struct policy_observation *obs, uint64_t now_ns)
+{
+	struct spot spot;
+
+	if (obs->rfn > POLICY_RFN_MAX)
+		return -ERANGE;
+	table_find(&vm->table, (uint32_t)obs->rfn, &spot);
+	if (!spot.region) {
+		int err;
+
+		if (!is_worth_tracking(obs))
+			return 0;
+		err = table_get(vm, &vm->table, &vm->policy->heap, (uint32_t)obs->rfn,
+				tick_of(now_ns), &spot);
+		if (err)
+			return err;
+		vm->phases[PHASE_NONE]++;
+	}
+	if (is_shared(obs))
+		found_shared(vm, &spot, obs, now_ns);
+	else if (spot.region->phase == PHASE_NONE || spot.region->phase == PHASE_SHARED ||
+		 tick_of(obs->last_to_shared_ns) > stamp_tick(spot.region->stamp, tick_of(now_ns)))
+		found_private(vm, &spot, obs, now_ns);
+	else
+		found_same(vm, &spot, obs, now_ns);
+	return 0;
+}
+
+int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		       size_t nr, uint64_t now_ns)
+{
+	struct policy_vm *vm = vm_use(policy, vm_id);
+	int ret = 0;
+
+	now_ns = policy_clock(policy, now_ns);
+	if (!vm)
+		return -ENOENT;
+	for (size_t i = 0; i < nr; i++) {
+		int err;
+
+		if (i + 2 * FETCH_AHEAD < nr)
+			table_prefetch_chunk(&vm->table, (uint32_t)obs[i + 2 * FETCH_AHEAD].rfn);
+		if (i + FETCH_AHEAD < nr)
+			table_prefetch(&vm->table, (uint32_t)obs[i + FETCH_AHEAD].rfn);
+		err = observe(vm, &obs[i], now_ns);
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
+int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
+		   uint64_t now_ns)
+{
+	return policy_observe_all(policy, vm_id, obs, 1, now_ns);
+}
+
+int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
+{
+	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct spot spot;
+
+	if (!vm || rfn > POLICY_RFN_MAX)
+		return -ENOENT;
+	table_find(&vm->table, (uint32_t)rfn, &spot);
+	if (!spot.region)
+		return -ENOENT;
+	vm_set_phase(vm, spot.region, PHASE_NONE);
+	vm->phases[PHASE_NONE]--;
+	table_drop(&vm->table, &spot);
+	return 0;
+}
