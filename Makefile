@@ -2,9 +2,9 @@
 # tdx-lpage: every entry point. `make help` lists them.
 #
 # Sources are found by wildcard:
-#   daemon/{policy,link,config,control,metrics,trace,core}/*.c  libtdx-lpage.a
+#   daemon/ROOM/*.c, ROOM one of lpage_ROOMS below              libtdx-lpage.a
 #   daemon/main.c                                               tdx-lpaged
-#   daemon/ctl/*.c but main.c                                   libtdx-lpctl.a
+#   daemon/ROOM/*.c, ROOM one of lpctl_ROOMS, but main.c        libtdx-lpctl.a
 #   daemon/ctl/main.c                                           tdx-lpctl
 #   tests/lib/*.c                                               libtest.a, linked to every test
 #   tests/{unit,property,system}/*.c                            one program each, linked to all libraries
@@ -51,8 +51,11 @@ export TDX_LPCTL := $(CURDIR)/$(BUILD)/san/tdx-lpctl
 export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:abort_on_error=0
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
-lpage_SRCS := $(sort $(foreach d,policy link config control metrics trace core,$(wildcard daemon/$(d)/*.c)))
-lpctl_SRCS := $(sort $(filter-out daemon/ctl/main.c,$(wildcard daemon/ctl/*.c)))
+lpage_ROOMS := base config policy trace link core control metrics process
+lpctl_ROOMS := rebuild replay report ctl
+sources = $(sort $(filter-out %/main.c,$(foreach d,$(1),$(wildcard daemon/$(d)/*.c))))
+lpage_SRCS := $(call sources,$(lpage_ROOMS))
+lpctl_SRCS := $(call sources,$(lpctl_ROOMS))
 testlib_SRCS := $(sort $(wildcard tests/lib/*.c))
 unit_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 property_SRCS := $(sort $(wildcard tests/property/*.c))

@@ -6,23 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/config/errors.h"
 #include "daemon/config/parse.h"
 #include "daemon/config/value.h"
-
-#define CLEANUP(f) __attribute__((cleanup(f)))
-
-static void free_charp(char **p)
-{
-	free(*p);
-}
-
-static void close_fdp(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
 
 static void terms_done(struct config_terms *terms)
 {
@@ -111,8 +100,8 @@ static int read_all(int fd, char *text, size_t room, size_t *ret_len)
 /* -EFBIG: too long, -EMEDIUMTYPE: not a file. */
 static int read_file(const char *path, char **ret, size_t *ret_len)
 {
-	CLEANUP(close_fdp) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	CLEANUP(free_charp) char *text = NULL;
+	CLEANUP(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	CLEANUP(freep) char *text = NULL;
 	struct stat st;
 	int r;
 
@@ -152,7 +141,7 @@ static int complain_file(const char *path, int error, struct config_errors *erro
 int config_load(const char *path, bool must_exist, struct config **ret,
 		struct config_errors *errors)
 {
-	CLEANUP(free_charp) char *text = NULL;
+	CLEANUP(freep) char *text = NULL;
 	size_t len = 0;
 	int r;
 

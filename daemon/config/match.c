@@ -2,6 +2,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/config/value.h"
 
@@ -96,10 +98,10 @@ static enum truth match_rule(const struct config_match *match, const struct conf
 	};
 	enum truth all = YES;
 
-	_Static_assert(sizeof(asked) / sizeof(asked[0]) ==
+	_Static_assert(ARRAY_SIZE(asked) ==
 			       sizeof(struct config_match) / sizeof(struct config_terms),
 		       "a key of CONFIG_MATCH_KEYS is not asked for");
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
 		if (!asked[i].terms->nr || asked[i].truth == YES)
 			continue;
 		if (asked[i].truth == NO)

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stddef.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/tables.h"
 #include "daemon/config/value.h"
 
 #define US_NS	1000ULL
 #define MS_NS	1000000ULL
-#define S_NS	1000000000ULL
 #define HOUR_NS (60 * CONFIG_MIN_NS)
 
 const struct config_unit config_duration_units[] = {
 	{"ns", 1},
 	{"us", US_NS},
 	{"ms", MS_NS},
-	{"s", S_NS},
+	{"s", NS_PER_S},
 	{"min", CONFIG_MIN_NS},
 	{"m", CONFIG_MIN_NS},
 	{"h", HOUR_NS},
@@ -82,14 +83,12 @@ static const struct config_key setting_rows[] = {CONFIG_SETTING_KEYS(X)};
 static const struct config_match_key match_rows[] = {CONFIG_MATCH_KEYS(X)};
 #undef X
 
-#define NR(a) (sizeof(a) / sizeof((a)[0]))
-
-const struct config_keys config_global_keys = {global_rows, NR(global_rows)};
-const struct config_keys config_setting_keys = {setting_rows, NR(setting_rows)};
+const struct config_keys config_global_keys = {global_rows, ARRAY_SIZE(global_rows)};
+const struct config_keys config_setting_keys = {setting_rows, ARRAY_SIZE(setting_rows)};
 
 const struct config_match_key *config_match_keys(size_t *ret_nr)
 {
-	*ret_nr = NR(match_rows);
+	*ret_nr = ARRAY_SIZE(match_rows);
 	return match_rows;
 }
 

@@ -4,8 +4,9 @@
 #define TDX_LPAGE_CONFIG_TABLES_H
 
 #include <stdint.h>
+#include <tdx-lpage/base.h>
 
-#define CONFIG_MIN_NS (60 * 1000000000ULL)
+#define CONFIG_MIN_NS (60 * NS_PER_S)
 
 struct config_unit {
 	const char *name;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/control/config_json.h"
-#include "daemon/config/text.h"
 #include "daemon/config/value.h"
+#include <tdx-lpage/text.h>
 
 static json_t *value_json(const struct config_key *key, const void *base)
 {

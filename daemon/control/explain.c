@@ -5,6 +5,7 @@
 
 #include "daemon/control/methods.h"
 #include "daemon/control/views.h"
+#include <tdx-lpage/base.h>
 
 #define SUMMED_MAX 262144 /* regions that one call looks at: 512 GiB */
 
@@ -29,7 +30,7 @@ static json_t *explanation(uint32_t vm_id, uint64_t rfn, const struct lp_explain
 	const struct lpage_reason_info *info = lpage_reason_info(explain->reason);
 	const struct explain_view view = {
 		.vm_id = vm_id,
-		.gpa = rfn << 21,
+		.gpa = rfn_to_gpa(rfn),
 		.reason = explain->reason,
 		.why = info ? info->why : "a reason that this version does not know",
 		.remedy = info ? info->remedy : NULL,
@@ -44,7 +45,7 @@ static json_t *explanation(uint32_t vm_id, uint64_t rfn, const struct lp_explain
 
 void method_explain(struct control_call *call)
 {
-	uint64_t rfn = (uint64_t)control_param_int(call, "gpa", 0) >> 21;
+	uint64_t rfn = gpa_to_rfn((uint64_t)control_param_int(call, "gpa", 0));
 	struct lp_core *core = call->core;
 	struct lp_explain explain = {.wait_ns = UINT64_MAX};
 	uint32_t id;
@@ -89,7 +90,7 @@ static int sum_region(void *ctx, const struct lp_region_snapshot *region)
 		return 0;
 	gate = &sum->gates[explain.reason];
 	if (gate->regions++ == 0) {
-		gate->gpa = region->region.rfn << 21;
+		gate->gpa = rfn_to_gpa(region->region.rfn);
 		gate->wait_ns = explain.wait_ns;
 	}
 	if (explain.wait_ns < gate->wait_ns)

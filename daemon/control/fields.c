@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "daemon/config/config.h"
-#include "daemon/config/text.h"
+#include <tdx-lpage/text.h>
+
 #include "daemon/control/fields.h"
 #include "daemon/core/snapshot.h"
+#include <tdx-lpage/base.h>
 
 #define US(ns) ((json_int_t)((ns) / 1000))
 
@@ -35,7 +37,7 @@ static const char *const incapables[] = {
 	"memfd_4k", "memfd_mmap", "align_gfn", "align_hva", "vendor", "host",
 };
 
-#define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
+#define NAME_OF(table, i) ((i) < ARRAY_SIZE(table) ? (table)[i] : "unknown")
 
 const char *control_state_name(uint32_t state)
 {
@@ -54,7 +56,7 @@ const char *control_layer_name(uint32_t layer)
 
 int control_state_from_name(const char *name)
 {
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
 		if (strcmp(states[i], name) == 0)
 			return (int)i;
 	}

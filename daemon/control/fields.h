@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <tdx-lpage/base.h>
+
 enum field_kind {
 	FIELD_U32,
 	FIELD_U64,
@@ -54,7 +56,7 @@ struct fields {
 
 #define FIELDS(type_name, table)                                                                   \
 	{                                                                                          \
-		type_name, table, sizeof(table) / sizeof((table)[0])                               \
+		type_name, table, ARRAY_SIZE(table)                                                \
 	}
 
 /* Returns a new object of what @base points to, or NULL without memory. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/control/methods.h"
+#include <tdx-lpage/base.h>
 
 #define PARAM_VM(is_required)                                                                      \
 	{                                                                                          \
@@ -66,7 +67,7 @@ const struct method control_methods[] = {
 		.call = method_explain,
 		.cancel = method_unfresh,
 		.params = {PARAM_VM(true),
-			   {"gpa", PARAM_INT, true, 0, (CONTROL_RFN_MAX << 21) - 1},
+			   {"gpa", PARAM_INT, true, 0, (CONTROL_RFN_MAX << REGION_BYTES_SHIFT) - 1},
 			   PARAM_FRESH},
 	},
 	{

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/control/views.h"
+#include <tdx-lpage/base.h>
 
 #include "daemon/config/config.h"
 #include "daemon/core/identity.h"
@@ -297,7 +298,7 @@ void control_region_view(const struct lp_region_snapshot *snapshot, uint64_t now
 
 	*ret = (struct region_view){
 		.region = *r,
-		.gpa = r->rfn << 21,
+		.gpa = rfn_to_gpa(r->rfn),
 		.to_shared_age_ns = age(now_ns, r->last_to_shared_ns),
 		.to_private_age_ns = age(now_ns, r->last_to_private_ns),
 		.op_age_ns = age(now_ns, r->last_op_ns),
@@ -321,7 +322,7 @@ json_t *control_probed_json(const struct lp_probed *probed, uint64_t now_ns)
 {
 	const struct probed_view view = {
 		.probed = *probed,
-		.gpa = probed->rfn << 21,
+		.gpa = rfn_to_gpa(probed->rfn),
 		.first_touch_age_ns = age(now_ns, probed->first_touch_ns),
 	};
 

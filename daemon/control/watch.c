@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/control/methods.h"
 #include "daemon/control/views.h"
 
@@ -13,7 +15,7 @@ static const char *const kinds[] = {
 	[LP_WATCH_POLICY] = "policy",	    [LP_WATCH_PAUSE] = "pause",
 	[LP_WATCH_LOSS] = "loss",	    [LP_WATCH_RELOAD] = "reload",
 };
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == LP_WATCH_MAX, "a kind has no name");
+_Static_assert(ARRAY_SIZE(kinds) == LP_WATCH_MAX, "a kind has no name");
 
 static json_t *results_json(const struct lp_done *done)
 {

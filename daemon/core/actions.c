@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/core/ranges.h"
 
 /* So many operations of the policy under way at once, of all VMs; its own limits come first. */
@@ -340,7 +342,7 @@ static void tell_done(struct lp_manager *m, const struct vm_entry *vm, const str
 		[KVM_LPAGE_OP_SPLIT] = "split",	    [KVM_LPAGE_OP_HOLD] = "hold",
 		[KVM_LPAGE_OP_RELEASE] = "release", [KVM_LPAGE_OP_PROBE] = "probe",
 	};
-	const char *name = done->op < sizeof(names) / sizeof(names[0]) ? names[done->op] : names[0];
+	const char *name = done->op < ARRAY_SIZE(names) ? names[done->op] : names[0];
 	uint64_t did = 0, refused = 0, stall_ns = 0;
 	unsigned int reason = 0;
 	char text[128];

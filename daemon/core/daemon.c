@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/daemon.h"
+#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -289,7 +290,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 static int start_watchdog(struct daemon *d)
 {
 	uint64_t us = lp_notify_watchdog_interval_us();
-	struct timeval interval = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+	struct timeval interval = {(time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S)};
 
 	if (!us)
 		return 0;

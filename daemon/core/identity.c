@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ULL
-#define PAGE	 4096
+#include <tdx-lpage/base.h>
+
+#define PAGE 4096
 
 /* QEMU's arguments are long, -name stands near their beginning. */
 #define ARGS_MAX (64 * 1024)

@@ -5,14 +5,14 @@
 
 #include <sys/queue.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/regions.h"
 #include "daemon/core/triage.h"
 #include "daemon/policy/policy.h"
 
-#define NS_PER_S   1000000000ULL
-#define NS_PER_MS  1000000ULL
 #define NS_NEVER   UINT64_MAX
 #define RATE_SLOTS 10 /* seconds over which merges per second are counted */
 

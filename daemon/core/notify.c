@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/notify.h"
+#include <tdx-lpage/base.h>
 
 #include <ctype.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ void lp_notify_reloading(void)
 	char text[64];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	lp_notify_reloading_text((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+	lp_notify_reloading_text((uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000,
 				 text, sizeof(text));
 	(void)sd_notify(0, text);
 }

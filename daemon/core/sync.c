@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 /* Regions that faults fill are told of by a full dump only; done when a VM is active anyway. */
 #define FULL_INTERVAL_NS (300 * NS_PER_S)
 
@@ -55,7 +57,7 @@ static void observe(struct lp_manager *m, const struct lp_region_chunk *chunk, u
 	for (size_t i = 0; i < chunk->nr_regions;) {
 		size_t nr = 0;
 
-		while (nr < sizeof(obs) / sizeof(obs[0]) && i < chunk->nr_regions)
+		while (nr < ARRAY_SIZE(obs) && i < chunk->nr_regions)
 			obs[nr++] = observation(&chunk->regions[i++], now_ns);
 		(void)policy_observe_all(m->policy, chunk->vm_id, obs, nr, now_ns);
 	}

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define NS_PER_MS 1000000ULL
+#include <tdx-lpage/base.h>
 
 struct delay {
 	uint64_t first_ms;
@@ -35,7 +35,7 @@ static const struct {
 
 enum lp_triage lp_triage(int error)
 {
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (table[i].error == -error)
 			return table[i].triage;
 	}

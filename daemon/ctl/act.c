@@ -2,12 +2,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/text.h>
 
 #define INT JSON_INTEGER_FORMAT
 
@@ -19,7 +19,7 @@ static void print_refusal(struct ctl *ctl, const json_t *result)
 	if (get_int(result, "refused") == 0)
 		return;
 	fprintf(ctl->out, "  0x%" PRIx64 ": %s%s%s%s\n",
-		(uint64_t)get_int(result, "reason_rfn") * RANGE_REGION_BYTES,
+		(uint64_t)get_int(result, "reason_rfn") * REGION_BYTES,
 		text_kebab(get_text(result, "reason"), word), *layer ? " (by the " : "", layer,
 		*layer ? ")" : "");
 }

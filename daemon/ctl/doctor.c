@@ -12,12 +12,14 @@
 
 #include <linux/kvm_lpage.h>
 
-#include "daemon/config/text.h"
+#include <tdx-lpage/text.h>
+
 #include "daemon/control/control.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/base.h>
 
 enum verdict { GOOD, NOTE, BAD };
 
@@ -243,7 +245,7 @@ static void check_daemon(json_t *checks, const json_t *host)
 
 static void add_incapable(json_t *checks, const char *vm, const char *name)
 {
-	for (size_t i = 0; i < sizeof(incapables) / sizeof(incapables[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(incapables); i++) {
 		if (strcmp(name, incapables[i].name) == 0) {
 			add(checks, NOTE, vm, *incapables[i].remedy ? incapables[i].remedy : NULL,
 			    "%s", incapables[i].why);

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/verbs.h"
@@ -247,7 +249,7 @@ static void offer_globals(FILE *f, const char *typed)
 {
 	static const char *const options[] = {"-o", "--output", "--socket", "--version", "--help"};
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		offer(f, options[i], typed);
 }
 

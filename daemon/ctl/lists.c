@@ -120,8 +120,8 @@ static int bad_range(struct ctl *ctl, const char *text, int error, const struct 
 		return ctl_usage_error(ctl,
 				       "\"%s\" is not in whole regions of 2 MiB; the next that is: "
 				       "0x%" PRIx64 "-0x%" PRIx64,
-				       text, range->start_rfn * RANGE_REGION_BYTES,
-				       (range->start_rfn + range->nr_regions) * RANGE_REGION_BYTES);
+				       text, range->start_rfn * REGION_BYTES,
+				       (range->start_rfn + range->nr_regions) * REGION_BYTES);
 	return ctl_usage_error(ctl,
 			       "\"%s\": wants START-END with END above START, START+SIZE or "
 			       "START, below 2^52, such as 2G-3G",

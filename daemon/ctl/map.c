@@ -76,17 +76,17 @@ static char cell_char(const struct map *map, const struct cell *cell)
 
 static void print_map(struct ctl *ctl, const struct map *map)
 {
-	uint64_t end = (map->start_rfn + map->nr_regions) * RANGE_REGION_BYTES;
+	uint64_t end = (map->start_rfn + map->nr_regions) * REGION_BYTES;
 	int digits = snprintf(NULL, 0, "%#" PRIx64, end);
 	char size[FORMAT_MAX];
 
 	fprintf(ctl->out,
 		"one character: %s; . : + # 4 KiB (a quarter, half, more, all), s shared, h held\n",
-		format_bytes(map->per_cell * RANGE_REGION_BYTES, size));
+		format_bytes(map->per_cell * REGION_BYTES, size));
 	for (size_t i = 0; i < map->nr_cells; i++) {
 		if (i % map->width == 0)
 			fprintf(ctl->out, "%#*" PRIx64 " |", digits,
-				(map->start_rfn + i * map->per_cell) * RANGE_REGION_BYTES);
+				(map->start_rfn + i * map->per_cell) * REGION_BYTES);
 		fputc(cell_char(map, &map->cells[i]), ctl->out);
 		if (i % map->width == map->width - 1 || i + 1 == map->nr_cells)
 			fputs("|\n", ctl->out);
@@ -122,11 +122,10 @@ static int show(struct ctl *ctl, struct map *map, json_int_t vm, const json_t *p
 		print_map(ctl, map);
 		return CTL_OK;
 	}
-	return ctl_print_json(ctl,
-			      json_pack("{s:I, s:I, s:I, s:I, s:o}", "vm", vm, "start_gpa",
-					(json_int_t)(map->start_rfn * RANGE_REGION_BYTES),
-					"regions", (json_int_t)map->nr_regions, "regions_per_cell",
-					(json_int_t)map->per_cell, "cells", cells_json(map)));
+	return ctl_print_json(ctl, json_pack("{s:I, s:I, s:I, s:I, s:o}", "vm", vm, "start_gpa",
+					     (json_int_t)(map->start_rfn * REGION_BYTES), "regions",
+					     (json_int_t)map->nr_regions, "regions_per_cell",
+					     (json_int_t)map->per_cell, "cells", cells_json(map)));
 }
 
 int verb_region_map(struct ctl *ctl)

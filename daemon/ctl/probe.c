@@ -8,12 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #define INT	      JSON_INTEGER_FORMAT
 #define PROBE_REGIONS 64
@@ -229,7 +230,7 @@ static int finish(struct ctl *ctl, json_t *sum)
 
 int verb_probe(struct ctl *ctl)
 {
-	struct probe probe = {.window_us = 1000000};
+	struct probe probe = {.window_us = US_PER_S};
 	int r;
 
 	if (ctl_option(ctl, "--hot") && ctl_option(ctl, "--cold"))

@@ -52,7 +52,7 @@ int range_parse(const char *text, struct range *ret)
 
 	if (r < 0)
 		return r;
-	end = start + RANGE_REGION_BYTES;
+	end = start + REGION_BYTES;
 	if (*sep) {
 		r = parse(sep + 1, "", &other, &rest);
 		if (r < 0)
@@ -61,7 +61,7 @@ int range_parse(const char *text, struct range *ret)
 	}
 	if (end <= start || end > GPA_END)
 		return -ERANGE;
-	ret->start_rfn = start / RANGE_REGION_BYTES;
-	ret->nr_regions = (end + RANGE_REGION_BYTES - 1) / RANGE_REGION_BYTES - ret->start_rfn;
-	return (start | end) % RANGE_REGION_BYTES ? -EDOM : 0;
+	ret->start_rfn = start / REGION_BYTES;
+	ret->nr_regions = (end + REGION_BYTES - 1) / REGION_BYTES - ret->start_rfn;
+	return (start | end) % REGION_BYTES ? -EDOM : 0;
 }

@@ -4,8 +4,7 @@
 #define TDX_LPAGE_CTL_RANGE_H
 
 #include <stdint.h>
-
-#define RANGE_REGION_BYTES (UINT64_C(1) << 21)
+#include <tdx-lpage/base.h>
 
 /* In regions of 2 MiB. */
 struct range {

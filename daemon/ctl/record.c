@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/config/text.h"
+#include <tdx-lpage/text.h>
+
 #include "daemon/control/fields.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
@@ -20,11 +21,10 @@
 #include "daemon/ctl/record_file.h"
 #include "daemon/ctl/verbs.h"
 #include "tdx-lpage/reasons.h"
+#include <tdx-lpage/base.h>
 
 #define MAX_BYTES (UINT64_C(100) << 20)
 #define PASS_MS	  1000 /* without news, what waits is written this often */
-#define NS_PER_US UINT64_C(1000)
-#define US_PER_S  UINT64_C(1000000)
 #define LOOKS_MAX 4096
 
 enum end { GOES_ON, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
@@ -108,7 +108,7 @@ static uint32_t get_reason(const json_t *object)
 	const char *text = get_text(object, "last_reason");
 	char name[TEXT_NAME_MAX];
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
 		if (strcmp(text, text_snake(lpage_reason_name(reasons[i]), name)) == 0)
 			return reasons[i];
 	}
@@ -225,7 +225,7 @@ static void on_record(struct record *rec, const json_t *record)
 
 	if (t_ns > rec->told_ns)
 		rec->told_ns = t_ns;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		/* A newer daemon may tell more. */
 		if (strcmp(kinds[i].kind, kind) == 0 && (i == 0 || rec->rebuild))
 			kinds[i].take(rec, record);
@@ -356,7 +356,7 @@ static json_t *summary_json(const struct record *rec)
 	json_t *object = json_pack("{s:s, s:s, s:b}", "file", rec->path, "ended",
 				   end_names[rec->end], "raw", rec->raw);
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		json_object_set_new(object, numbers[i].name,
 				    json_integer((json_int_t)numbers[i].value));
 	return object;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/ctl/record_rebuild.h"
+#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <search.h>
@@ -213,7 +214,7 @@ static int put_vm(struct rebuild *r, const struct vm *vm)
 static int add_vm(struct rebuild *r, uint64_t now_ns, const struct rebuild_vm *init)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
-	uint64_t regions = (init->memory_bytes + (UINT64_C(1) << 21) - 1) >> 21;
+	uint64_t regions = (init->memory_bytes + REGION_BYTES - 1) / REGION_BYTES;
 
 	if (!vm)
 		return -ENOMEM;
@@ -241,7 +242,7 @@ int rebuild_vm(struct rebuild *r, uint64_t now_ns, const struct rebuild_vm *init
 	if (!vm)
 		err = add_vm(r, now_ns, init);
 	else
-		err = widen(r, vm, init->memory_bytes >> 21);
+		err = widen(r, vm, init->memory_bytes / REGION_BYTES);
 	return err ? err : rebuild_passed(r, now_ns);
 }
 

@@ -3,12 +3,12 @@
 #include <limits.h>
 #include <string.h>
 
-#include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/text.h>
 
 #define INT JSON_INTEGER_FORMAT
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/report_page.h"
 #include "daemon/ctl/report_svg.h"
 #include "daemon/ctl/report_text.h"
@@ -30,7 +32,7 @@ const char *report_curve_class(const char *policy)
 						 {"never", "never"},
 						 {"optimum", "optimum"}};
 
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
 		if (strcmp(policy, classes[i][0]) == 0)
 			return classes[i][1];
 	return "by-rules";

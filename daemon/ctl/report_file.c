@@ -9,12 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void freep(char **p)
-{
-	free(*p);
-}
-
-#define CLEANUP(f) __attribute__((cleanup(f)))
+#include <tdx-lpage/base.h>
 
 /* The directory in which @path is, to be freed; NULL: out of memory. */
 static char *dir_of(const char *path)

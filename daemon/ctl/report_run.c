@@ -7,8 +7,9 @@
 #include <search.h>
 #include <stdlib.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-#define GONE	 REPORT_STATES /* of a region whose VM is not there */
+#include <tdx-lpage/base.h>
+
+#define GONE REPORT_STATES /* of a region whose VM is not there */
 
 static uint64_t part_of(uint64_t whole, uint64_t parts)
 {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/report_text.h"
 
 #define TICK_LENGTH  4
@@ -24,7 +26,7 @@ double svg_step(double range, int most)
 	static const double factors[] = {1, 2, 5, 10};
 	double power = pow(10, floor(log10(range / most)));
 
-	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(factors); i++)
 		if (range <= factors[i] * power * most * (1 + 1e-9))
 			return factors[i] * power;
 	return 10 * power;
@@ -53,7 +55,7 @@ struct svg_ticks svg_time_ticks(const struct svg_scale *scale, int most)
 				       1.8e12, 3.6e12, 7.2e12, 2.16e13, 4.32e13, 8.64e13};
 	double range = scale->to - scale->from, step = svg_step(range, most);
 
-	for (size_t i = 0; step > 2e10 && i < sizeof(steps) / sizeof(steps[0]); i++)
+	for (size_t i = 0; step > 2e10 && i < ARRAY_SIZE(steps); i++)
 		if (range <= steps[i] * most)
 			return multiples(scale, steps[i]);
 	if (step > 2e10) /* days */

@@ -6,6 +6,7 @@
 
 #include "daemon/ctl/report_page.h"
 #include "daemon/ctl/report_text.h"
+#include <tdx-lpage/base.h>
 
 #define VMS_NAMED 4
 
@@ -39,7 +40,7 @@ static void fact_regions(FILE *f, const struct report_page *page)
 
 	report_count(page->facts->regions, regions);
 	report_count(page->touched_regions, touched);
-	report_bytes(page->facts->regions << 21, bytes);
+	report_bytes(page->facts->regions * REGION_BYTES, bytes);
 	fprintf(f,
 		"<div><dt>Regions</dt><dd><data value=\"%" PRIu64 "\">%s</data> (%s), of them %s "
 		"with an interval or a try</dd></div>\n",
@@ -236,7 +237,7 @@ void report_print_scores(FILE *f, const struct report_page *page)
 
 static uint64_t whole_ns(model_walk walk)
 {
-	return (uint64_t)(walk / 1000000000);
+	return (uint64_t)(walk / NS_PER_S);
 }
 
 static void regret_row(FILE *f, const struct report_line *line, uint64_t unit)

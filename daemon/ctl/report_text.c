@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #define NBSP "\xc2\xa0" /* no line ends between a number and its unit */
 
 /* Length of the UTF-8 character at @p, 0 when there is none. */
@@ -111,7 +113,7 @@ const char *report_ns(double ns, int digits, char ret[static REPORT_TEXT_MAX])
 {
 	static const struct unit units[] = {{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}};
 
-	return with_unit(ns, digits, units, sizeof(units) / sizeof(units[0]), ret);
+	return with_unit(ns, digits, units, ARRAY_SIZE(units), ret);
 }
 
 const char *report_length(double ns, char ret[static REPORT_TEXT_MAX])
@@ -122,7 +124,7 @@ const char *report_length(double ns, char ret[static REPORT_TEXT_MAX])
 	/* Up to two minutes, seconds are clearer. */
 	if (ns < 1.2e11)
 		return report_ns(ns, 3, ret);
-	return with_unit(ns, 3, units, sizeof(units) / sizeof(units[0]), ret);
+	return with_unit(ns, 3, units, ARRAY_SIZE(units), ret);
 }
 
 const char *report_count(uint64_t value, char ret[static REPORT_TEXT_MAX])
@@ -161,7 +163,7 @@ const char *report_bytes(uint64_t bytes, char ret[static REPORT_TEXT_MAX])
 	double value = (double)bytes;
 	size_t i = 0;
 
-	for (; value >= 1024 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
+	for (; value >= 1024 && i + 1 < ARRAY_SIZE(units); i++)
 		value /= 1024;
 	snprintf(ret, REPORT_TEXT_MAX, "%.*f", decimals(value, 3), value);
 	trim(ret);

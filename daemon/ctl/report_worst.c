@@ -5,11 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/report_page.h"
 #include "daemon/ctl/report_svg.h"
 #include "daemon/ctl/report_text.h"
-
-#define NS_PER_S 1e9 /* of a model_walk */
 
 /* Rows of a time line, in units of its picture; a column is one unit wide. */
 #define CONVERSIONS_TOP 0
@@ -143,7 +143,7 @@ static void print_causes(FILE *f, const struct report_region *region, uint64_t f
 		{(double)regret->refused * (double)fail_ns, regret->refused, "refused try",
 		 "refused tries"},
 	};
-	size_t nr = sizeof(causes) / sizeof(causes[0]);
+	size_t nr = ARRAY_SIZE(causes);
 	double sum = 0;
 
 	for (size_t i = 0; i < nr; i++)
@@ -198,7 +198,7 @@ static void print_region(FILE *f, const struct report_page *page, size_t i, uint
 	fprintf(f,
 		"<td class=\"place\" data-label=\"region\">0x%" PRIx64
 		"<br/><span class=\"dim\">rfn %" PRIu64 "</span></td>\n<td class=\"line\">",
-		region->rfn << 21, region->rfn);
+		rfn_to_gpa(region->rfn), region->rfn);
 	draw_timeline(f, page, i, name);
 	fputs("</td>\n", f);
 	print_count(f, "intervals", region->intervals);
@@ -226,7 +226,7 @@ static void print_legend(FILE *f)
 	};
 
 	fputs("<ul class=\"legend\">\n", f);
-	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
 		fprintf(f, "<li><span class=\"key %s\"></span>%s</li>\n", entries[i][0],
 			entries[i][1]);
 	fputs("</ul>\n", f);
@@ -262,7 +262,7 @@ static void print_heads(FILE *f, uint64_t unit_ns)
 	};
 
 	fputs("<thead><tr>", f);
-	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
 		fprintf(f, "<th scope=\"col\"%s>%s", heads[i].number ? " class=\"n\"" : "",
 			heads[i].name);
 		if (heads[i].cost)

@@ -2,11 +2,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "daemon/config/text.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/text.h>
 
 #define INT JSON_INTEGER_FORMAT
 

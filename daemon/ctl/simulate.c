@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/simulate.h"
 #include "daemon/ctl/verbs.h"
@@ -103,7 +105,7 @@ static json_t *result_json(const struct outcome *outcome)
 	json_t *object = json_pack("{s:s, s:s}", "policy", config_policy_name(outcome->policy),
 				   "observe", simulate_observe_name(outcome->observe_ns));
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		json_object_set_new(object, numbers[i].name,
 				    json_integer((json_int_t)numbers[i].value));
 	json_object_set_new(object, "ratio",
@@ -204,7 +206,7 @@ static size_t plan(const struct simulation *sim, struct outcome *ret)
 		.observe_ns = sim->observe_ns,
 		.decisions = sim->decisions,
 	};
-	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
 		const uint64_t ways[] = {0, TICKS_NS};
 
 		for (size_t k = 0; k < 2; k++)

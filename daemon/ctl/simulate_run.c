@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/ctl/simulate_run.h"
+#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -214,7 +215,7 @@ static struct config_settings vm_settings(const struct run *run, const struct tr
 	const struct config_identity identity = {.vm_name = record->name,
 						 .uid = -1,
 						 .type = -1,
-						 .memory_bytes = record->regions << 21};
+						 .memory_bytes = record->regions * REGION_BYTES};
 	struct config_selected selected;
 	struct config_settings settings;
 

@@ -10,6 +10,7 @@
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/base.h>
 
 struct top {
 	SCREEN *screen;
@@ -128,7 +129,7 @@ static int run(struct ctl *ctl, struct top *top)
 int verb_top(struct ctl *ctl)
 {
 	struct top top = {.sort = 'i'};
-	uint64_t interval_us = 1000000;
+	uint64_t interval_us = US_PER_S;
 	FILE *err = ctl->err;
 	char *said = NULL;
 	size_t size;

@@ -13,6 +13,7 @@
 #include "daemon/ctl/tune_search.h"
 #include "daemon/ctl/tune_split.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/base.h>
 
 #define RUNS	  400 /* when --budget is left out */
 #define RUNS_MAX  100000
@@ -48,7 +49,7 @@ static uint64_t now_us(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static double gain_of(double base, double cost)

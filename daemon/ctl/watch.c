@@ -5,13 +5,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/config/text.h"
 #include "daemon/config/value.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #define INT JSON_INTEGER_FORMAT
 
@@ -22,7 +23,7 @@ static void print_event(struct ctl *ctl, const json_t *event)
 	const json_t *vm = json_object_get(event, "vm");
 	char word[TEXT_NAME_MAX];
 
-	fprintf(ctl->out, "[%6" INT ".%06" INT "] ", us / 1000000, us % 1000000);
+	fprintf(ctl->out, "[%6" INT ".%06" INT "] ", us / US_PER_S, us % US_PER_S);
 	if (json_is_integer(vm))
 		fprintf(ctl->out, "VM %" INT " ", json_integer_value(vm));
 	fprintf(ctl->out, "%s: %s\n", text_kebab(get_text(event, "kind"), word),
@@ -141,7 +142,7 @@ static uint64_t now_us(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static int report_wait(struct ctl *ctl, bool reached, const struct progress *progress)

@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "daemon/link/netlink_proto.h"
+#include <tdx-lpage/base.h>
 
-#define NS_PER_S 1000000000ULL
+#include "daemon/link/netlink_proto.h"
 
 /* The kernel makes dump messages as long as the buffer of the last read, up to 32 KiB. */
 #define BUFFER_SIZE (64 * 1024)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tdx-lpage/base.h>
+
 /* No guest-physical address has more than 64 bits. */
 #define LP_RFN_END (1ULL << (64 - 21))
 
@@ -52,7 +54,7 @@ struct lp_attr_table {
 	}
 #define LP_ATTR_TABLE(name)                                                                        \
 	{                                                                                          \
-		(name), sizeof(name) / sizeof((name)[0])                                           \
+		(name), ARRAY_SIZE(name)                                                           \
 	}
 
 /* A run of attributes. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/link/netlink_build.h"
+#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <linux/genetlink.h>
@@ -10,8 +11,8 @@
 #define RFN_END (1ULL << (64 - 21))
 
 /* The kernel refuses other holds: a forgotten one must end, and a short one is a mistake. */
-#define TTL_MIN_NS 1000000000ULL
-#define TTL_MAX_NS (3600ULL * 1000000000ULL)
+#define TTL_MIN_NS NS_PER_S
+#define TTL_MAX_NS (3600 * NS_PER_S)
 
 /* An unsigned number of the attribute type "uint": as short as it can be. */
 static int put_uint(struct nl_msg *msg, int type, uint64_t value)

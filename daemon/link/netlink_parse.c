@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/link/netlink_parse.h"
+#include <tdx-lpage/base.h>
 
 #include <ctype.h>
 #include <errno.h>
@@ -77,7 +78,8 @@ static const struct lp_attr_field region_fields[] = {
 	[KVM_LPAGE_A_REGION_INHIBITED] = LP_ATTR_AT(FLAG, struct lp_region, inhibited),
 	[KVM_LPAGE_A_REGION_HOLD_VMM_NS] = LP_ATTR_AT(U64, struct lp_region, hold_vmm_ns),
 	[KVM_LPAGE_A_REGION_HOLD_ADMIN_NS] = LP_ATTR_AT(U64, struct lp_region, hold_admin_ns),
-	[KVM_LPAGE_A_REGION_PRESENT] = LP_ATTR_AT(U32, struct lp_region, present_pages, .max = 512),
+	[KVM_LPAGE_A_REGION_PRESENT] =
+		LP_ATTR_AT(U32, struct lp_region, present_pages, .max = REGION_PAGES),
 	[KVM_LPAGE_A_REGION_TO_SHARED_PAGES] = LP_ATTR_AT(U32, struct lp_region, to_shared_pages),
 	[KVM_LPAGE_A_REGION_TO_PRIVATE_PAGES] = LP_ATTR_AT(U32, struct lp_region, to_private_pages),
 	[KVM_LPAGE_A_REGION_TO_SHARED_EVENTS] = LP_ATTR_AT(U32, struct lp_region, to_shared_events),

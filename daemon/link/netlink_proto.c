@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/link/netlink_build.h"
 #include "daemon/link/netlink_internal.h"
-
-#define NS_PER_S 1000000000ULL
 
 /* The kernel answers a call before send returns; this is for a kernel that is in trouble. */
 #define CALL_DEADLINE_NS  (5 * NS_PER_S)

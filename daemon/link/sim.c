@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/link/sim_internal.h"
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define NS_PER_US UINT64_C(1000)
 #define QUEUE_MAX 1024
 #define VANISH_NS (5 * NS_PER_S)
 

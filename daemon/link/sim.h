@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 #include "daemon/link/link.h"
+#include <tdx-lpage/base.h>
 
 struct sim_host;
 
-#define SIM_EPOCH_NS UINT64_C(1000000000)
+#define SIM_EPOCH_NS NS_PER_S
 
 /*
  * Makes a link out of @spec: TRACE[,OPTION...] with

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/link/sim_internal.h"
 
-#define NS_PER_S      UINT64_C(1000000000)
-#define NS_PER_US     UINT64_C(1000)
 #define REGIONS_CHUNK 128
 
 static bool chance(struct sim *sim, uint64_t percent)

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #define VM_TYPE_TDX	5
 #define VCPUS		4
-#define REGION_SHIFT	9
-#define NS_PER_MS	UINT64_C(1000000)
 #define MANAGED_DEFAULT KVM_LPAGE_MODE_MANAGED
 
 /* ---- VMs ---- */
@@ -263,7 +263,7 @@ void sim_host_describe(const struct sim_host *host, const struct sim_vm *vm, str
 		.type = VM_TYPE_TDX,
 		.nr_vcpus = VCPUS,
 		.running = true,
-		.memory_pages = model_vm->regions << REGION_SHIFT,
+		.memory_pages = model_vm->regions << REGION_PAGES_SHIFT,
 		.limits = limits_in_force(vm),
 		.limits_admin = vm->admin,
 		.generation = vm->generation,
@@ -273,7 +273,7 @@ void sim_host_describe(const struct sim_host *host, const struct sim_vm *vm, str
 		.split_ns = vm->split_ns,
 		.refusals = vm->refusals,
 		.work_ns = vm->work_ns,
-		.huge_bytes = model_vm->regions << 21,
+		.huge_bytes = model_vm->regions * REGION_BYTES,
 	};
 	memcpy(ret->name, model_vm->name, sizeof(model_vm->name));
 	count_regions(host, model_vm, ret);
@@ -284,7 +284,7 @@ static struct lp_region describe_region(uint64_t rfn, const struct model_region 
 	return (struct lp_region){
 		.rfn = rfn,
 		.state = model_region_state(region),
-		.present_pages = MODEL_REGION_PAGES - region->nr_shared - region->nr_pending,
+		.present_pages = REGION_PAGES - region->nr_shared - region->nr_pending,
 		.to_shared_pages = region->to_shared_pages,
 		.to_private_pages = region->to_private_pages,
 		.to_shared_events = region->to_shared_events,

@@ -30,7 +30,7 @@ static uint32_t admit(const struct sim_host *host, const struct sim_probe *open,
 	if (rfn >= vm->regions)
 		return KVM_LPAGE_REASON_BAD_RANGE;
 	region = model_region_find(vm, rfn);
-	if (region && region->nr_shared == MODEL_REGION_PAGES)
+	if (region && region->nr_shared == REGION_PAGES)
 		return KVM_LPAGE_REASON_NOT_PRIVATE;
 	if (region && region->nr_shared)
 		return KVM_LPAGE_REASON_MIXED;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #define SPEED_MAX 1000000
 
 __attribute__((format(printf, 3, 4))) static int fail(char *error, size_t size, const char *format,
@@ -78,7 +80,7 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 		return open_file(value, &spec->decisions, error, size);
 	if (value && strcmp(option, "score") == 0)
 		return open_file(value, &spec->score, error, size);
-	for (size_t i = 0; value && i < sizeof(numerics) / sizeof(numerics[0]); i++) {
+	for (size_t i = 0; value && i < ARRAY_SIZE(numerics); i++) {
 		if (strcmp(option, numerics[i].name) == 0)
 			return set_number(spec, &numerics[i], value, error, size);
 	}

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/core/snapshot.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/metrics/table.h"
@@ -131,7 +133,7 @@ static void write_states(FILE *f, const struct scrape *scrape)
 			    {"mixed", vm->vm.mixed},
 			    {"unmapped", vm->vm.unmapped}};
 
-		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
 			write_sample(f, scrape, "vm_regions", GAUGE, vm, "state", rows[k].state,
 				     (double)rows[k].value);
 	}

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/policy/internal.h"
 
 #define GUARD_FIRST UINT64_C(100000000)
@@ -125,7 +127,7 @@ unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_
 	if (want > vm->guard_batch)
 		want = vm->guard_batch;
 	*ret_until_ns = now_ns;
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
 		struct limit *limit = &limits[i];
 		int64_t level = limit->reserve + (int64_t)limit->tokens;
 		unsigned int allowed;

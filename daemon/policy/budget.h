@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include "tdx-lpage/reasons.h"
+#include <tdx-lpage/base.h>
 
 struct policy;
 struct policy_vm;
 struct policy_batch_cost;
 
-#define BUDGET_SPAN_NS UINT64_C(10000000000)
+#define BUDGET_SPAN_NS (10 * NS_PER_S)
 
 /* Tokens. The level may fall below 0, when something cost more than was thought. */
 struct bucket {

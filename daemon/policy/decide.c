@@ -2,14 +2,14 @@
 #include <errno.h>
 
 #include "daemon/policy/internal.h"
+#include <tdx-lpage/base.h>
 
-#define FLIGHT_MAX_NS	UINT64_C(10000000000)
+#define FLIGHT_MAX_NS	(10 * NS_PER_S)
 #define DEFER_TICKS	64
-#define MS		UINT64_C(1000000)
 #define RETRY_STEPS_MAX 15
-#define ACCEPT_MIN_NS	(MS / 4)
-#define ACCEPT_MAX_NS	(1000 * MS)
-#define ACCEPT_LAST_NS	(600000 * MS)
+#define ACCEPT_MIN_NS	(NS_PER_MS / 4)
+#define ACCEPT_MAX_NS	(1000 * NS_PER_MS)
+#define ACCEPT_LAST_NS	(600000 * NS_PER_MS)
 
 /* ---- VMs that have due regions ---- */
 
@@ -186,23 +186,24 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 	case LPAGE_REASON_BUSY:
 	case LPAGE_REASON_INTERRUPTED:
 	case LPAGE_REASON_RATE_LIMITED:
-		return (struct backoff){50 * MS, 10000 * MS};
+		return (struct backoff){50 * NS_PER_MS, 10000 * NS_PER_MS};
 	case LPAGE_REASON_TOO_RECENT:
-		return (struct backoff){vm->settings.min_quiet_ns + 10 * MS, 3600000 * MS};
+		return (struct backoff){vm->settings.min_quiet_ns + 10 * NS_PER_MS,
+					3600000 * NS_PER_MS};
 	case LPAGE_REASON_INHIBITED:
 	case LPAGE_REASON_NOT_MAPPED:
 	case LPAGE_REASON_NO_MEMORY:
 	case LPAGE_REASON_NOT_RUNNING:
 	case LPAGE_REASON_DIRTY_LOGGING:
-		return (struct backoff){1000 * MS, 600000 * MS};
+		return (struct backoff){1000 * NS_PER_MS, 600000 * NS_PER_MS};
 	case LPAGE_REASON_HELD:
-		return (struct backoff){10000 * MS, 600000 * MS};
+		return (struct backoff){10000 * NS_PER_MS, 600000 * NS_PER_MS};
 	case LPAGE_REASON_VM_GONE:
 	case LPAGE_REASON_MIXED:
 	case LPAGE_REASON_NOT_PRIVATE:
 		return (struct backoff){0, 0};
 	default:
-		return (struct backoff){10000 * MS, 3600000 * MS};
+		return (struct backoff){10000 * NS_PER_MS, 3600000 * NS_PER_MS};
 	}
 }
 

@@ -3,6 +3,8 @@
 #ifndef TDX_LPAGE_POLICY_INTERNAL_H
 #define TDX_LPAGE_POLICY_INTERNAL_H
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/policy/adaptive.h"
 #include "daemon/policy/budget.h"
 #include "daemon/policy/costs.h"
@@ -55,8 +57,6 @@ struct policy {
 	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
 	struct policy_ledger gone; /* of VMs that were removed */
 };
-
-#define NS_PER_S 1000000000
 
 static inline uint64_t tick_of(uint64_t ns)
 {

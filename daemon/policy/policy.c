@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/policy/policy.h"
+#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "daemon/policy/internal.h"
 
-#define ACCEPT_FIRST_NS UINT64_C(1000000)
+#define ACCEPT_FIRST_NS NS_PER_MS
 
 /* ---- VMs ---- */
 

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S    UINT64_C(1000000000)
+#include <tdx-lpage/base.h>
+
 #define DIR_REGIONS (UINT64_C(1) << 15)
-#define WORDS	    (MODEL_REGION_PAGES / 64)
+#define WORDS	    (REGION_PAGES / 64)
 
 /* ---- VMs and regions ---- */
 
@@ -287,7 +288,7 @@ static void region_to_shared(struct model *model, struct model_vm *vm, uint64_t 
 			     struct model_region *region, unsigned int first, unsigned int nr,
 			     uint64_t t_ns)
 {
-	bool whole = nr == MODEL_REGION_PAGES;
+	bool whole = nr == REGION_PAGES;
 	unsigned int flipped;
 
 	if (region->interval)
@@ -365,11 +366,11 @@ static int apply_conversion(struct model *model, struct model_vm *vm,
 	uint64_t end = record->gfn + record->npages;
 
 	while (gfn < end) {
-		uint64_t rfn = gfn / MODEL_REGION_PAGES;
-		unsigned int first = gfn % MODEL_REGION_PAGES;
+		uint64_t rfn = gfn / REGION_PAGES;
+		unsigned int first = gfn % REGION_PAGES;
 		uint64_t left = end - gfn;
-		unsigned int nr = left < MODEL_REGION_PAGES - first ? (unsigned int)left :
-								      MODEL_REGION_PAGES - first;
+		unsigned int nr = left < REGION_PAGES - first ? (unsigned int)left :
+								REGION_PAGES - first;
 		struct model_region *region = model_region_find(vm, rfn);
 
 		gfn += nr;
@@ -441,8 +442,8 @@ static enum lpage_reason try_region(struct model_region *region, uint64_t t_ns)
 	if (!region || (!region->nr_shared && !region->nr_pending && !region->interval))
 		return LPAGE_REASON_ALREADY_LARGE;
 	if (region->nr_shared)
-		return region->nr_shared == MODEL_REGION_PAGES ? LPAGE_REASON_NOT_PRIVATE :
-								 LPAGE_REASON_MIXED;
+		return region->nr_shared == REGION_PAGES ? LPAGE_REASON_NOT_PRIVATE :
+							   LPAGE_REASON_MIXED;
 	if (region->nr_pending)
 		return LPAGE_REASON_NOT_ACCEPTED;
 	if (region->merged)

@@ -24,15 +24,14 @@
 
 #include "daemon/trace/trace.h"
 #include "tdx-lpage/reasons.h"
-
-#define MODEL_REGION_PAGES 512
+#include <tdx-lpage/base.h>
 
 /* 10^-9 ns: a walk cost of 1 ns/s for 1 ns. */
 typedef unsigned __int128 model_walk;
 
 struct model_region {
-	uint64_t shared[MODEL_REGION_PAGES / 64];
-	uint64_t pending[MODEL_REGION_PAGES / 64];
+	uint64_t shared[REGION_PAGES / 64];
+	uint64_t pending[REGION_PAGES / 64];
 	uint16_t nr_shared;
 	uint16_t nr_pending;
 	bool small;   /* has a page table, or would have one once it is private */

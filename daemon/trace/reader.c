@@ -6,8 +6,7 @@
 
 #include "daemon/trace/lines.h"
 #include "daemon/trace/trace.h"
-
-#define REGION_PAGES 512
+#include <tdx-lpage/base.h>
 
 /* A VM that has been named, and whether it is still there. */
 struct known_vm {

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -106,7 +108,7 @@ void samples_report(struct samples *samples, json_t *ret, const char *key, const
 	} ranks[] = {{"p50", 50}, {"p99", 99}, {"max", 100}};
 	char name[96];
 
-	for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ranks); i++) {
 		uint64_t value = samples_percentile(samples, ranks[i].percent);
 
 		snprintf(name, sizeof(name), "%s_%s_%s", key, ranks[i].name, unit);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/policy/policy.h"
 #include "tests/bench/bench.h"
 
@@ -13,7 +15,6 @@
 #define ROUND		   (4 * CHUNK) /* between looks at the clock; stays in the L1 cache */
 #define VM		   1
 #define CONVERSIONS_PER_MS 5000
-#define NS_PER_MS	   UINT64_C(1000000)
 
 /* One table of regions and what is done to it. */
 struct engine {

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "tests/bench/bench.h"
 
 #define SECONDS	      10
@@ -147,7 +149,7 @@ static void clean_up(struct service *service)
 		waitpid(service->pid, NULL, 0);
 	}
 	close(service->notify_fd);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", service->dir, names[i]);
 		(void)remove(path);
 	}

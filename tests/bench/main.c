@@ -9,13 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "tests/bench/bench.h"
 
 static const struct bench *const benches[] = {
 	&bench_engine, &bench_replay, &bench_simhost, &bench_latency, &bench_idle,
 };
 
-#define BENCHES (sizeof(benches) / sizeof(benches[0]))
+#define BENCHES ARRAY_SIZE(benches)
 
 static void print_help(void)
 {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <tdx-lpage/base.h>
+
 #include "tests/bench/bench.h"
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tracegen.h"
@@ -93,7 +95,7 @@ static int run(json_t *ret)
 
 	printf("%-10s %12s %18s %24s %18s\n", "trace", "million", "million events/s",
 	       "million/s with manager", "us per loop turn");
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !err; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !err; i++)
 		err = measure(ret, kinds[i]);
 	return err;
 }

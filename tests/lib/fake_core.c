@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "tests/lib/fake_core.h"
 
@@ -482,7 +484,7 @@ static void init_regions(struct fake_core *fake)
 	};
 
 	memcpy(fake->regions, regions, sizeof(regions));
-	fake->nr_regions = sizeof(regions) / sizeof(regions[0]);
+	fake->nr_regions = ARRAY_SIZE(regions);
 }
 
 void fake_core_init(struct fake_core *fake)

@@ -3,13 +3,14 @@
 #ifndef TDX_LPAGE_TESTS_PROTO_HOST_H
 #define TDX_LPAGE_TESTS_PROTO_HOST_H
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/link/netlink_proto.h"
 #include "tests/lib/link_seen.h"
 #include "tests/lib/nlbuild.h"
 
 #define FAMILY	 30
 #define GROUP	 9
-#define NS_PER_S 1000000000ULL
 #define REQUESTS 64
 
 struct proto_host {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "tests/lib/traceplain.h"
 #include "tests/lib/traffic.h"
 
@@ -196,8 +198,7 @@ static void fill_adversary(struct guest *guest)
 	struct traffic *traffic = guest->traffic;
 
 	for (unsigned int nr = scaled(guest, 40, 200); nr > 0 && !guest_full(guest); nr--) {
-		unsigned int at =
-			traffic_up_to(traffic, sizeof(thresholds) / sizeof(thresholds[0]));
+		unsigned int at = traffic_up_to(traffic, ARRAY_SIZE(thresholds));
 
 		periodic(guest, guest_rfn(guest, thresholds[at].name), guest->start,
 			 thresholds[at].after * traffic_uniform(traffic, 1.01, 1.1), 0.005);
@@ -209,7 +210,7 @@ static void fill_pattern(struct guest *guest)
 {
 	static const double thresholds[] = {0.1 * S, 0.5 * S, 1 * S, 2.5 * S, 6.25 * S, 12.5 * S};
 	struct traffic *traffic = guest->traffic;
-	unsigned int nr_thresholds = sizeof(thresholds) / sizeof(double);
+	unsigned int nr_thresholds = ARRAY_SIZE(thresholds);
 
 	for (unsigned int nr = scaled(guest, 40, 120); nr > 0 && !guest_full(guest); nr--) {
 		uint64_t rfn = guest_rfn(guest, "pattern");

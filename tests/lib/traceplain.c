@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include <tdx-lpage/base.h>
+
 #define GUESTS 4
 
 enum shape { SHAPE_EXPONENTIAL, SHAPE_LOGNORMAL, SHAPE_EVEN, SHAPE_PARETO, SHAPES_SHORT = 3 };
@@ -280,7 +282,7 @@ static void make_adversary(struct traffic *traffic, struct guest *guests, unsign
 			  {"after-6.25s", 6.25 * S}, {"after-10s", 10 * S}};
 	double beyond = traffic_uniform(traffic, 1.01, 1.05);
 
-	for (size_t i = 0; i < sizeof(thresholds) / sizeof(thresholds[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(thresholds); i++) {
 		struct population same = {
 			.name = thresholds[i].name,
 			.nr = traffic_between(traffic, 10, 40),
@@ -309,7 +311,7 @@ static void make_fleet(struct traffic *traffic)
 		struct guest guest =
 			guest_new(traffic, "fleet", start, fmin(end, traffic->end), 30 * US);
 
-		makes[traffic_up_to(traffic, sizeof(makes) / sizeof(makes[0]))](traffic, &guest, 1);
+		makes[traffic_up_to(traffic, ARRAY_SIZE(makes))](traffic, &guest, 1);
 	}
 }
 

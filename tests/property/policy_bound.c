@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/policy/adaptive.h"
 #include "daemon/policy/policy.h"
 
@@ -210,7 +212,7 @@ static void test_teach_then_betray(void **state)
 					   EVEN * 9 / 10, EVEN * 11 / 10, 20 * S, 300 * S};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		struct game game;
 
 		game_begin(&game, i);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/simulate_run.h"
 #include "tests/lib/tracegen.h"
 
@@ -72,7 +74,7 @@ static const int families[][2] = {
 	{TRACEGEN_PLAIN_BOOT, TRACEGEN_KINDS_END},
 };
 
-#define FAMILIES (sizeof(families) / sizeof(families[0]))
+#define FAMILIES ARRAY_SIZE(families)
 
 /* Sum of costs by sum of optima. */
 static double mix(const int family[static 2], enum config_policy policy, uint64_t quiet_ns,
@@ -95,7 +97,7 @@ static void beats_fixed_thresholds(const int family[static 2])
 	static const uint64_t quiet_ms[] = {500, 2500, 5000, 6250, 12500};
 	double adaptive = mix(family, CONFIG_POLICY_ADAPTIVE, 0, 0);
 
-	for (size_t i = 0; i < sizeof(quiet_ms) / sizeof(quiet_ms[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(quiet_ms); i++) {
 		double fixed = mix(family, CONFIG_POLICY_THRESHOLD, quiet_ms[i] * MS, 0);
 
 		if (!(adaptive < 0.95 * fixed))

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/simulate_run.h"
 #include "tests/lib/files.h"
 
@@ -36,7 +38,7 @@ static const struct {
 	{"mixed", 3, 300, 30, 2.5, false},
 };
 
-#define NR_TRACES (sizeof(traces) / sizeof(traces[0]))
+#define NR_TRACES ARRAY_SIZE(traces)
 
 struct facts {
 	uint64_t vms; /* with conversions */

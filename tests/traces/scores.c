@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/simulate_run.h"
 #include "tests/lib/tracegen.h"
 
@@ -35,7 +37,7 @@ static const struct {
 	{"never", CONFIG_POLICY_NEVER, 0},
 };
 
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+#define COLUMNS ARRAY_SIZE(columns)
 
 /* Sums over the seeds of a kind. */
 struct row {
@@ -243,7 +245,7 @@ static const struct family families[] = {
 	{"plain", TRACEGEN_PLAIN_BOOT, TRACEGEN_KINDS_END},
 };
 
-#define FAMILIES (sizeof(families) / sizeof(families[0]))
+#define FAMILIES ARRAY_SIZE(families)
 
 static void print_heading(void)
 {

@@ -8,6 +8,8 @@
 #include <linux/kvm_lpage.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 
 _Static_assert((int)CONFIG_MODE_OFF == (int)KVM_LPAGE_MODE_OFF &&
@@ -118,7 +120,7 @@ static void unknown_never_matches_and_is_reported(void **state)
 	struct config_selected got;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(matches); i++) {
 		assert_int_equal(try_match(matches[i], &nobody, &got), CONFIG_MATCH_UNKNOWN);
 		assert_int_equal(got.rule, 1);
 		assert_int_equal(got.unknown_rule, 0);

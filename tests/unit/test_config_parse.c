@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 
 static struct config *parse(const char *text)
@@ -189,7 +191,7 @@ static void every_mistake_is_named(void **state)
 	int failed = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		char *text = parse_errors(wrong[i][0], strlen(wrong[i][0]));
 
 		if (strcmp(text, wrong[i][1]) != 0) {

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/value.h"
 
 /* Every row: a type, a text, the result and the number it holds. */
@@ -80,7 +82,7 @@ static uint64_t number(enum config_type type, const void *p)
 static void texts_become_numbers(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct config_key key = {.name = "k", .type = rows[i].type};
 		uint64_t value = 0, untouched = 0;
 		int r = config_value_parse(&key, rows[i].text, true, &value);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/control/call.h"
 #include "tests/lib/control_peer.h"
@@ -125,7 +127,7 @@ static void frames_that_are_no_calls_end_the_conversation(void **state)
 	struct peer p;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
 		peer_open(&p, true);
 		assert_int_equal(peer_feed(&p, frames[i]), -EBADMSG);
 		assert_int_equal(json_array_size(p.frames), 0);
@@ -298,7 +300,7 @@ static void a_client_that_leaves_cancels_what_it_asked(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct peer p;
 
 		peer_open(&p, true);

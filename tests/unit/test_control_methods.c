@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/control/call.h"
 #include "tests/lib/control_peer.h"
 
@@ -272,7 +274,7 @@ static void a_bad_probe_is_refused(void **state)
 
 	(void)state;
 	peer_open(&p, true);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		snprintf(params, sizeof(params),
 			 "{\"vm\":\"1\",\"window_us\":%s,"
 			 "\"ranges\":[{\"start_rfn\":0,\"nr_regions\":%d}]}",

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/core/lock.h"
 #include "daemon/core/notify.h"
 #include "daemon/core/options.h"
@@ -99,7 +101,7 @@ static void test_state_bad(void **state)
 	unsigned int line = 0;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(lp_state_parse(bad[i], &parsed, &line), -EINVAL);
 	assert_int_equal(lp_state_parse("dry-run\npaused-vm 3\n\n", &parsed, &line), -EINVAL);
 	assert_int_equal(line, 3);
@@ -358,7 +360,7 @@ static void test_bad_options(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct said said = {0};
 
 		assert_int_equal(parse(&said, bad[i].words[0], bad[i].words[1]), LP_EXIT_USAGE);

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/core/internal.h"
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tracegen.h"
@@ -217,7 +219,7 @@ static void test_replays(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		print_message("%s\n", tracegen_name(kinds[i]));
 		replay(kinds[i], adaptive);
 	}
@@ -395,7 +397,7 @@ static void write_ten(bool greedy, char **text, size_t *len)
 		if (i % 100 < NINE)
 			add_conversion(f, t_ns + 1000, (unsigned int)(i % 100) + 1, i / 100);
 	}
-	fprintf(f, "end %llu\n", (SECONDS + 60) * NS_PER_S);
+	fprintf(f, "end %" PRIu64 "\n", (SECONDS + 60) * NS_PER_S);
 	assert_int_equal(fclose(f), 0);
 }
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/ctl/ctl.h"
 #include "tests/lib/ctl_host.h"
@@ -86,7 +88,7 @@ static const struct {
 static void outputs_are_as_kept(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
 		struct ctl_host *host = ctl_host_new();
 
 		ctl_host_start(host);
@@ -99,7 +101,7 @@ static void outputs_are_as_kept(void **state)
 static void json_output_is_one_object(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(goldens) / sizeof(goldens[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
 		struct ctl_host *host;
 		json_t *json;
 
@@ -200,7 +202,7 @@ static void names_do_not_steer_the_terminal(void **state)
 	strcpy(host->fake.vms[0].identity.command, "qemu\r\x7f");
 	host->event_text = "\033]0;title\a";
 	ctl_host_start(host);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		assert_int_equal(ctl_host_run(host, lines[i]), 0);
 		for (const char *p = host->out; *p; p++)
 			assert_true((unsigned char)*p >= ' ' || *p == '\n');
@@ -324,7 +326,7 @@ static void usage_errors(void **state)
 	struct ctl_host *host = ctl_host_new();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		int code = ctl_host_run(host, lines[i]);
 
 		if (code != CTL_USAGE)
@@ -453,7 +455,7 @@ static void completion_follows_the_table(void **state)
 
 	(void)state;
 	ctl_host_start(host);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_int_equal(ctl_host_run(host, rows[i][0]), 0);
 		if (strcmp(host->out, rows[i][1]) != 0)
 			print_error("for: %s\n", rows[i][0]);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/value.h"
 #include "daemon/control/call.h"
 #include "daemon/core/options.h"
@@ -206,7 +208,7 @@ static void replace(const char *file, const char *text, char *begin, const char 
 static void parts_are_what_the_tables_say(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		char *text = read_file(parts[i].file), *want = wanted(parts[i].put);
 		char mark[64], *begin, *end;
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/range.h"
 
@@ -44,7 +46,7 @@ static void addresses(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t gpa = 0;
 		int r = range_parse_gpa(rows[i].text, &gpa);
 
@@ -87,7 +89,7 @@ static void ranges(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct range range = {0};
 		int r = range_parse(rows[i].text, &range);
 
@@ -115,7 +117,7 @@ static void durations(void **state)
 	json_t *null = json_null();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		json_t *us = json_integer(rows[i].us);
 
 		assert_string_equal(format_us(us, text), rows[i].text);
@@ -144,7 +146,7 @@ static void sizes_and_percentages(void **state)
 	assert_string_equal(format_bytes(1536, text), "1.5K");
 	assert_string_equal(format_bytes(8ULL << 30, text), "8G");
 	assert_string_equal(format_bytes(UINT64_MAX, text), "15.9E");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		json_t *percent = json_real(rows[i].percent);
 
 		assert_string_equal(format_percent(percent, text), rows[i].text);
@@ -188,7 +190,7 @@ static void assert_table(int width, const char *wanted)
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
 		table_add(table, "%s", cells[i]);
 	table_print(table, f, false, width);
 	fclose(f);

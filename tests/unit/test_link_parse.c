@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/link/netlink_parse.h"
 #include "tests/lib/nlmessages.h"
 
@@ -366,7 +368,7 @@ static void test_refused(void **state)
 	(void)state;
 	assert_int_equal(vm_with(nothing), 0);
 	assert_int_equal(vm_with(unknown), 0);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(vm_with(bad[i]), -EBADMSG);
 }
 

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/metrics/metrics.h"
 #include "tests/lib/fake_core.h"
 
@@ -212,7 +214,7 @@ static void test_address(void **state)
 	struct metrics_options options = {.base = base, .core = &host->fake.core};
 	struct metrics *metrics = NULL;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		options.listen = bad[i];
 		assert_int_equal(metrics_new(&options, &metrics), -EINVAL);
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 
-#include "daemon/config/text.h"
 #include "tdx-lpage/reasons.h"
+#include <tdx-lpage/text.h>
 
 static const struct lpage_reason_info reasons[LPAGE_REASON_END] = {
 #define X(id, name, why, remedy) [LPAGE_REASON_##id] = {name, why, remedy},

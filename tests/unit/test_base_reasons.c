@@ -9,8 +9,8 @@
 #include <linux/kvm_lpage.h>
 #include <string.h>
 
-#include "daemon/config/text.h"
 #include "tdx-lpage/reasons.h"
+#include <tdx-lpage/text.h>
 
 #define X(id, name, why, remedy)                                                                   \
 	_Static_assert((int)LPAGE_REASON_##id == (int)KVM_LPAGE_REASON_##id, #id);

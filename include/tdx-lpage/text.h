@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names that are written with "-" in YAML and netlink, and with "_" in JSON and Varlink. */
-#ifndef TDX_LPAGE_CONFIG_TEXT_H
-#define TDX_LPAGE_CONFIG_TEXT_H
+#ifndef TDX_LPAGE_TEXT_H
+#define TDX_LPAGE_TEXT_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/config/text.h"
+#include <tdx-lpage/text.h>
 
 static char *translate(const char *name, char from, char to, char *ret)
 {
