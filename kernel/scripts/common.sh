@@ -159,6 +159,27 @@ checkout_tree() {
 	plain_git -C "$tree" clean -q -d -f
 }
 
+# ---- the cover letter: written by hand down to the shortlog, from there on made of the series ----
+
+cover=$patches/0000-cover-letter
+
+# The part that is written by hand, without the empty lines at its end. $1: letter
+cover_text() {
+	awk -v line='^[^ ].* \\([0-9]+\\):$' '$0 ~ line && NR > 5 { exit } { text = text $0 "\n"; if (NF) keep = text } END { printf "%s", keep }' "$1"
+}
+
+# The whole letter as it should be. $1 letter, $2 tree, $3 tip
+cover_letter() {
+	local count
+	count=$(git -C "$2" rev-list --count "base..$3")
+	cover_text "$1" | sed "1,/^$/s,^Subject: \[PATCH [0-9]*/[0-9]*\],Subject: [PATCH 00/$count],"
+	echo
+	git -C "$2" log --reverse --format=%an%x09%s "base..$3" | awk -F'\t' '!($1 in n) { order[++authors] = $1 }
+		{ n[$1]++; list[$1] = list[$1] "  " $2 "\n" }
+		END { for (i = 1; i <= authors; i++) printf "%s (%d):\n%s\n", order[i], n[order[i]], list[order[i]] }'
+	plain_git -C "$2" -c diff.renames=true diff --no-ext-diff --stat=72 --summary "base..$3"
+}
+
 # ---- builds ----
 
 export CCACHE_DIR=$cache/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-8G} CCACHE_BASEDIR=$cache CCACHE_NOHASHDIR=1 \
