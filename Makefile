@@ -200,7 +200,7 @@ check-deps:
 
 .PHONY: check
 check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(tdx_model_TESTS) ## Everything that needs no kernel build (T=word: only tests with it in their path)
-	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx \
+	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx scripts/check-tower \
 		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(TDX_MODEL_TESTS) $(SYSTEM_TESTS))
 
 .PHONY: check-unit

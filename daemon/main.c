@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 
-#include "daemon/core/daemon.h"
+#include "daemon/process/daemon.h"
 
 int main(int argc, char **argv)
 {

@@ -12,18 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/snapshot.h"
+#include <tdx-lpage/protocol.h>
 
-#define CONTROL_INTERFACE     "org.tdxlpage.Control"
-#define CONTROL_REGIONS_LIMIT 1000		 /* regions in one reply */
-#define CONTROL_RANGES_MAX    64		 /* in one call */
-#define CONTROL_REGIONS_MAX   (1 << 22)		 /* in one call's ranges: 8 TiB */
-#define CONTROL_RFN_MAX	      (INT64_C(1) << 31) /* 52 bits of address */
-#define CONTROL_NAMES_MAX     64		 /* in one call */
-#define CONTROL_HOLD_MIN_US   INT64_C(1000000)
-#define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
-#define CONTROL_PROBE_MIN_US  INT64_C(10)
-#define CONTROL_PROBE_MAX_US  INT64_C(10000000)
+#include "daemon/control/reply.h"
+#include "daemon/core/snapshot.h"
 
 enum param_type {
 	PARAM_STRING, /* min and max: bytes */
@@ -42,7 +34,6 @@ struct param {
 	int64_t max;
 };
 
-struct control_session;
 struct control_call;
 
 struct method {
@@ -58,8 +49,19 @@ struct method {
 	struct param params[8]; /* up to the first without a name */
 };
 
+/* Where the answers of a call go. */
+struct control_channel {
+	/* Takes a frame without its NUL. Returns -ENOBUFS when the client reads too slowly. */
+	int (*send)(void *ctx, const char *frame, size_t len);
+	/* Bytes that were sent to the client and that it has not read. */
+	size_t (*pending)(void *ctx);
+	/* The last answer was given. The call is gone on return. */
+	void (*done)(void *ctx);
+	void *ctx;
+};
+
 struct control_call {
-	struct control_session *session;
+	const struct control_channel *channel;
 	struct lp_core *core;
 	const struct method *method;
 	json_t *params; /* checked against method->params; NULL members are left out */
@@ -71,25 +73,6 @@ struct control_call {
 
 /* Ends with a row without a name. */
 extern const struct method control_methods[];
-
-/* The last answer to @call, which is gone after it. Takes the reference to @params. */
-void control_reply(struct control_call *call, json_t *params);
-
-/* An answer with more to come. Takes the reference. -ENOBUFS: the client reads too slowly. */
-int control_reply_more(struct control_call *call, json_t *params);
-
-/* Bytes that were sent to the client and that it has not read. */
-size_t control_pending(const struct control_call *call);
-
-/* Ends @call with an error; @name without an interface is one of ours. Takes the reference. */
-void control_error(struct control_call *call, const char *name, json_t *params);
-
-/* Our error for a value out of range. @value may be NULL; it is borrowed. */
-void control_bad_value(struct control_call *call, const char *parameter, json_t *value,
-		       const char *allowed);
-
-/* Our error for a negative errno. */
-void control_failed(struct control_call *call, int error, const char *text);
 
 /*
  * Reads the parameter "vm", an id or a name, into @ret. Ends @call with an error and returns false

@@ -8,9 +8,8 @@
 
 #include <stddef.h>
 
-#define CONTROL_RUNTIME_DIR "/run/tdx-lpage"
-#define CONTROL_SOCKET	    "control" /* below the runtime directory; also the systemd fd's name */
-#define CONTROL_READ_SOCKET "read"
+#include <tdx-lpage/protocol.h>
+
 #define CONTROL_CLIENTS_MAX 64 /* per socket */
 
 struct event_base;

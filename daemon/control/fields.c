@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/config/config.h"
+#include <tdx-lpage/protocol.h>
 #include <tdx-lpage/text.h>
 
 #include "daemon/control/fields.h"
@@ -11,21 +12,6 @@
 
 #define US(ns) ((json_int_t)((ns) / 1000))
 
-static const char *const states[] = {
-	[KVM_LPAGE_STATE_UNMAPPED] = "unmapped",
-	[KVM_LPAGE_STATE_LARGE] = "large",
-	[KVM_LPAGE_STATE_TABLE] = "table",
-	[KVM_LPAGE_STATE_MIXED] = "mixed",
-};
-static const char *const ops[] = {
-	[KVM_LPAGE_OP_NONE] = "none",	    [KVM_LPAGE_OP_MERGE] = "merge",
-	[KVM_LPAGE_OP_SPLIT] = "split",	    [KVM_LPAGE_OP_HOLD] = "hold",
-	[KVM_LPAGE_OP_RELEASE] = "release", [KVM_LPAGE_OP_PROBE] = "probe",
-};
-static const char *const layers[] = {
-	[KVM_LPAGE_LAYER_VMM] = "vmm",
-	[KVM_LPAGE_LAYER_ADMIN] = "admin",
-};
 static const char *const name_sources[] = {
 	[LP_NAME_NONE] = "none",
 	[LP_NAME_IOCTL] = "ioctl",
@@ -38,30 +24,6 @@ static const char *const incapables[] = {
 };
 
 #define NAME_OF(table, i) ((i) < ARRAY_SIZE(table) ? (table)[i] : "unknown")
-
-const char *control_state_name(uint32_t state)
-{
-	return NAME_OF(states, state);
-}
-
-const char *control_op_name(uint32_t op)
-{
-	return NAME_OF(ops, op);
-}
-
-const char *control_layer_name(uint32_t layer)
-{
-	return NAME_OF(layers, layer);
-}
-
-int control_state_from_name(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		if (strcmp(states[i], name) == 0)
-			return (int)i;
-	}
-	return -EINVAL;
-}
 
 static json_t *text_or_null(const char *text)
 {
@@ -144,11 +106,11 @@ static json_t *u32_json(enum field_kind kind, uint32_t value)
 	case FIELD_REASON:
 		return snake(lpage_reason_name(value));
 	case FIELD_STATE:
-		return json_string(control_state_name(value));
+		return json_string(lpage_state_name(value));
 	case FIELD_OP:
-		return json_string(control_op_name(value));
+		return json_string(lpage_op_name(value));
 	case FIELD_OPT_LAYER:
-		return value == UINT32_MAX ? json_null() : json_string(control_layer_name(value));
+		return value == UINT32_MAX ? json_null() : json_string(lpage_layer_name(value));
 	case FIELD_MODE:
 		return snake(config_mode_name(value));
 	case FIELD_VM_TYPE:

@@ -65,12 +65,4 @@ json_t *fields_json(const struct fields *fields, const void *base);
 /* Writes "type Name (\n  field: type,\n ...)". */
 void fields_print_type(FILE *f, const struct fields *fields);
 
-/* Names in snake case; "unknown" for values that are none. */
-const char *control_state_name(uint32_t state);
-const char *control_op_name(uint32_t op);
-const char *control_layer_name(uint32_t layer);
-
-/* Reads a state's name. Returns its value or -EINVAL. */
-int control_state_from_name(const char *name);
-
 #endif

@@ -75,7 +75,7 @@ static bool states_are_good(const json_t *list)
 	if (!json_is_array(list) || json_array_size(list) > 4)
 		return false;
 	json_array_foreach(list, i, state) {
-		if (!json_is_string(state) || control_state_from_name(json_string_value(state)) < 0)
+		if (!json_is_string(state) || lpage_state_from_name(json_string_value(state)) < 0)
 			return false;
 	}
 	return true;

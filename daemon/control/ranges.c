@@ -78,7 +78,7 @@ static void finish(struct control_call *call)
 		json_array_append_new(results, control_result_json(&job->results[i]));
 	}
 	reply = json_pack("{s:I, s:s, s:I, s:I, s:o, s:o}", "vm", (json_int_t)job->vm_id, "op",
-			  control_op_name(job->op), "done", (json_int_t)done, "refused",
+			  lpage_op_name(job->op), "done", (json_int_t)done, "refused",
 			  (json_int_t)refused, "results", results, "batches",
 			  fields_json(&control_batches_fields, &job->batches));
 

@@ -142,7 +142,7 @@ static uint32_t states_param(const struct control_call *call)
 	json_t *state;
 
 	json_array_foreach(json_object_get(call->params, "states"), i, state)
-		states |= UINT32_C(1) << control_state_from_name(json_string_value(state));
+		states |= UINT32_C(1) << lpage_state_from_name(json_string_value(state));
 	return states;
 }
 

@@ -10,27 +10,47 @@
 
 struct control_session {
 	struct control_session_options options;
+	struct control_channel channel;
 	struct control_call call; /* the open one, while is_open */
 	bool is_open;
 	bool in_input; /* control_session_input() is on the stack */
 };
 
-struct control_session *control_session_new(const struct control_session_options *options)
+static int send_to_client(void *ctx, const char *frame, size_t len)
 {
-	struct control_session *session = calloc(1, sizeof(*session));
+	const struct control_session_options *options = &((struct control_session *)ctx)->options;
 
-	if (session)
-		session->options = *options;
-	return session;
+	return options->send(options->ctx, frame, len);
 }
 
-static void call_done(struct control_session *session)
+static size_t pending(void *ctx)
 {
+	const struct control_session_options *options = &((struct control_session *)ctx)->options;
+
+	return options->pending ? options->pending(options->ctx) : 0;
+}
+
+static void call_done(void *ctx)
+{
+	struct control_session *session = ctx;
+
 	json_decref(session->call.params);
 	session->call = (struct control_call){0};
 	session->is_open = false;
 	if (!session->in_input && session->options.resume)
 		session->options.resume(session->options.ctx);
+}
+
+struct control_session *control_session_new(const struct control_session_options *options)
+{
+	struct control_session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->options = *options;
+	session->channel = (struct control_channel){
+		.send = send_to_client, .pending = pending, .done = call_done, .ctx = session};
+	return session;
 }
 
 struct control_session *control_session_free(struct control_session *session)
@@ -46,89 +66,12 @@ struct control_session *control_session_free(struct control_session *session)
 	return NULL;
 }
 
-/* Takes the reference to @frame. */
-static int send_frame(struct control_session *session, json_t *frame)
-{
-	char *text = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
-	int r = -ENOMEM;
-
-	if (text)
-		r = session->options.send(session->options.ctx, text, strlen(text));
-	free(text);
-	json_decref(frame);
-	return r;
-}
-
-void control_reply(struct control_call *call, json_t *params)
-{
-	struct control_session *session = call->session;
-
-	/* Nobody waits for an answer that cannot be made, such as of a path that is not UTF-8. */
-	if (!params) {
-		control_failed(call, -EILSEQ, "the answer cannot be written as JSON");
-		return;
-	}
-	if (call->oneway)
-		json_decref(params);
-	else
-		(void)send_frame(session, json_pack("{s:o}", "parameters", params));
-	call_done(session);
-}
-
-int control_reply_more(struct control_call *call, json_t *params)
-{
-	if (call->oneway) {
-		json_decref(params);
-		return 0;
-	}
-	return send_frame(call->session,
-			  json_pack("{s:o, s:b}", "parameters", params, "continues", 1));
-}
-
-size_t control_pending(const struct control_call *call)
-{
-	const struct control_session_options *options = &call->session->options;
-
-	return options->pending ? options->pending(options->ctx) : 0;
-}
-
 void control_session_drained(struct control_session *session)
 {
 	struct control_call *call = &session->call;
 
 	if (session->is_open && call->method && call->method->drained)
 		call->method->drained(call);
-}
-
-void control_error(struct control_call *call, const char *name, json_t *params)
-{
-	struct control_session *session = call->session;
-	char full[128];
-
-	snprintf(full, sizeof(full), "%s%s", strchr(name, '.') ? "" : CONTROL_INTERFACE ".", name);
-	if (call->oneway)
-		json_decref(params);
-	else
-		(void)send_frame(session, json_pack("{s:s, s:o}", "error", full, "parameters",
-						    params ? params : json_object()));
-	call_done(session);
-}
-
-void control_bad_value(struct control_call *call, const char *parameter, json_t *value,
-		       const char *allowed)
-{
-	control_error(call, "BadValue",
-		      json_pack("{s:s, s:O, s:s}", "parameter", parameter, "value",
-				value ? value : json_null(), "allowed", allowed));
-}
-
-void control_failed(struct control_call *call, int error, const char *text)
-{
-	const char *name = strerrorname_np(-error);
-
-	control_error(call, "Failed",
-		      json_pack("{s:s, s:s}", "errno", name ? name : "unknown", "text",
-				text ? text : strerror(-error)));
 }
 
 static bool get_flag(const json_t *frame, const char *name)
@@ -158,7 +101,7 @@ static void begin(struct control_session *session, const json_t *frame)
 	json_t *params = json_object_get(frame, "parameters");
 
 	session->call = (struct control_call){
-		.session = session,
+		.channel = &session->channel,
 		.core = session->options.core,
 		.params = json_is_object(params) ? json_incref(params) : json_object(),
 		.more = get_flag(frame, "more"),

@@ -51,7 +51,7 @@ static json_t *op_json(const struct lp_watch_event *event)
 {
 	uint32_t op = event->done ? event->done->op : event->op;
 
-	return op == KVM_LPAGE_OP_NONE ? NULL : json_string(control_op_name(op));
+	return op == KVM_LPAGE_OP_NONE ? NULL : json_string(lpage_op_name(op));
 }
 
 static json_t *error_json(const struct lp_watch_event *event)

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/control/call.h"
-#include "daemon/control/control.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
+#include <tdx-lpage/protocol.h>
 #include <tdx-lpage/text.h>
 
 static bool wants_control(const struct ctl *ctl)

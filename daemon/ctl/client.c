@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/control/call.h"
 #include "daemon/ctl/client.h"
+#include <tdx-lpage/protocol.h>
 
 #define FRAME_MAX_BYTES (16u << 20)
 

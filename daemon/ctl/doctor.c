@@ -14,12 +14,12 @@
 
 #include <tdx-lpage/text.h>
 
-#include "daemon/control/control.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/protocol.h>
 
 enum verdict { GOOD, NOTE, BAD };
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "daemon/control/call.h"
 #include "daemon/ctl/range.h"
+#include <tdx-lpage/protocol.h>
 
 json_t *ctl_fresh(const struct ctl *ctl)
 {

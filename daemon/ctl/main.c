@@ -4,8 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "daemon/control/control.h"
 #include "daemon/ctl/ctl.h"
+#include <tdx-lpage/protocol.h>
 
 /* 0: not a terminal, or one that does not say. */
 static int terminal_columns(void)

@@ -12,16 +12,16 @@
 
 #include <tdx-lpage/text.h>
 
-#include "daemon/control/fields.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
-#include "daemon/ctl/record_file.h"
 #include "daemon/ctl/verbs.h"
+#include "daemon/rebuild/trace_file.h"
 #include "tdx-lpage/reasons.h"
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/protocol.h>
 
 #define MAX_BYTES (UINT64_C(100) << 20)
 #define PASS_MS	  1000 /* without news, what waits is written this often */
@@ -95,7 +95,7 @@ static uint64_t get_count(const json_t *object, const char *name)
 
 static uint32_t get_op(const json_t *object)
 {
-	return strcmp(get_text(object, "last_op"), control_op_name(KVM_LPAGE_OP_MERGE)) ?
+	return strcmp(get_text(object, "last_op"), lpage_op_name(KVM_LPAGE_OP_MERGE)) ?
 		       KVM_LPAGE_OP_NONE :
 		       KVM_LPAGE_OP_MERGE;
 }
@@ -117,7 +117,7 @@ static uint32_t get_reason(const json_t *object)
 
 static void read_look(const json_t *object, struct rebuild_look *ret)
 {
-	int state = control_state_from_name(get_text(object, "state"));
+	int state = lpage_state_from_name(get_text(object, "state"));
 
 	*ret = (struct rebuild_look){
 		.rfn = get_count(object, "rfn"),

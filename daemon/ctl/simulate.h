@@ -4,7 +4,7 @@
 #define TDX_LPAGE_CTL_SIMULATE_H
 
 #include "daemon/ctl/ctl.h"
-#include "daemon/ctl/report_run.h"
+#include "daemon/report/gather.h"
 
 #define SIMULATE_RUNS_MAX 9 /* the one that was asked for, and every policy both ways */
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/ctl/report_file.h"
-#include "daemon/ctl/report_page.h"
+#include "daemon/report/output.h"
+#include "daemon/report/page.h"
 
 static int file_failure(const struct simulation *sim, int err)
 {

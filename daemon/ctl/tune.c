@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "daemon/config/value.h"
-#include "daemon/ctl/simulate_run.h"
-#include "daemon/ctl/tune_search.h"
-#include "daemon/ctl/tune_split.h"
 #include "daemon/ctl/verbs.h"
+#include "daemon/replay/simulate.h"
+#include "daemon/replay/tune_search.h"
+#include "daemon/replay/tune_split.h"
 #include <tdx-lpage/base.h>
 
 #define RUNS	  400 /* when --budget is left out */

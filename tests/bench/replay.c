@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/ctl/simulate_run.h"
+#include "daemon/replay/simulate.h"
 #include "tests/bench/bench.h"
 #include "tests/lib/tracegen.h"
 

@@ -13,7 +13,7 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/ctl/simulate_run.h"
+#include "daemon/replay/simulate.h"
 #include "tests/lib/tracegen.h"
 
 #define MS    UINT64_C(1000000)

@@ -14,10 +14,10 @@
 
 #include <cmocka.h>
 
-#include "daemon/ctl/record_file.h"
-#include "daemon/ctl/simulate_run.h"
 #include "daemon/link/sim.h"
 #include "daemon/link/sim_host.h"
+#include "daemon/rebuild/trace_file.h"
+#include "daemon/replay/simulate.h"
 #include "tests/lib/tracegen.h"
 
 #define MS   UINT64_C(1000000)

@@ -18,7 +18,7 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/ctl/simulate_run.h"
+#include "daemon/replay/simulate.h"
 #include "tests/lib/files.h"
 
 #define TICK	  UINT64_C(100000000)

@@ -14,7 +14,7 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/ctl/simulate_run.h"
+#include "daemon/replay/simulate.h"
 #include "tests/lib/tracegen.h"
 
 #define TICKS_NS   UINT64_C(100000000)

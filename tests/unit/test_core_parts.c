@@ -17,13 +17,13 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/core/lock.h"
-#include "daemon/core/notify.h"
-#include "daemon/core/options.h"
 #include "daemon/core/ranges.h"
 #include "daemon/core/regions.h"
 #include "daemon/core/state.h"
 #include "daemon/core/triage.h"
+#include "daemon/process/lock.h"
+#include "daemon/process/notify.h"
+#include "daemon/process/options.h"
 
 /* ---- a directory ---- */
 

@@ -17,8 +17,8 @@
 
 #include "daemon/config/value.h"
 #include "daemon/control/call.h"
-#include "daemon/core/options.h"
 #include "daemon/ctl/ctl.h"
+#include "daemon/process/options.h"
 #include "tdx-lpage/reasons.h"
 #include "tests/lib/files.h"
 

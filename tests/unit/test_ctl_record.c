@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/record_rebuild.h"
+#include "daemon/rebuild/rebuild.h"
 
 #define MS INT64_C(1000000)
 #define S  (1000 * MS)

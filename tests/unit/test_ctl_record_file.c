@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/ctl/record_file.h"
+#include "daemon/rebuild/trace_file.h"
 
 static const struct trace_costs costs = {30000, 45000, 12000};
 

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/report_page.h"
-#include "daemon/ctl/report_svg.h"
-#include "daemon/ctl/report_text.h"
+#include "daemon/report/page.h"
+#include "daemon/report/svg.h"
+#include "daemon/report/units.h"
 
 #define NBSP "\xc2\xa0"
 #define S    UINT64_C(1000000000)

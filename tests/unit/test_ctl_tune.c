@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/ctl/tune_search.h"
-#include "daemon/ctl/tune_split.h"
+#include "daemon/replay/tune_search.h"
+#include "daemon/replay/tune_split.h"
 #include "daemon/trace/trace.h"
 
 #define MS UINT64_C(1000000)

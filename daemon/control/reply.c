@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/control/reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/control/call.h"
+
+/* Takes the reference to @frame. */
+static int send_frame(const struct control_call *call, json_t *frame)
+{
+	char *text = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
+	int r = -ENOMEM;
+
+	if (text)
+		r = call->channel->send(call->channel->ctx, text, strlen(text));
+	free(text);
+	json_decref(frame);
+	return r;
+}
+
+void control_reply(struct control_call *call, json_t *params)
+{
+	/* Nobody waits for an answer that cannot be made, such as of a path that is not UTF-8. */
+	if (!params) {
+		control_failed(call, -EILSEQ, "the answer cannot be written as JSON");
+		return;
+	}
+	if (call->oneway)
+		json_decref(params);
+	else
+		(void)send_frame(call, json_pack("{s:o}", "parameters", params));
+	call->channel->done(call->channel->ctx);
+}
+
+int control_reply_more(struct control_call *call, json_t *params)
+{
+	if (call->oneway) {
+		json_decref(params);
+		return 0;
+	}
+	return send_frame(call, json_pack("{s:o, s:b}", "parameters", params, "continues", 1));
+}
+
+size_t control_pending(const struct control_call *call)
+{
+	return call->channel->pending(call->channel->ctx);
+}
+
+void control_error(struct control_call *call, const char *name, json_t *params)
+{
+	char full[128];
+
+	snprintf(full, sizeof(full), "%s%s", strchr(name, '.') ? "" : CONTROL_INTERFACE ".", name);
+	if (call->oneway)
+		json_decref(params);
+	else
+		(void)send_frame(call, json_pack("{s:s, s:o}", "error", full, "parameters",
+						 params ? params : json_object()));
+	call->channel->done(call->channel->ctx);
+}
+
+void control_bad_value(struct control_call *call, const char *parameter, json_t *value,
+		       const char *allowed)
+{
+	control_error(call, "BadValue",
+		      json_pack("{s:s, s:O, s:s}", "parameter", parameter, "value",
+				value ? value : json_null(), "allowed", allowed));
+}
+
+void control_failed(struct control_call *call, int error, const char *text)
+{
+	const char *name = strerrorname_np(-error);
+
+	control_error(call, "Failed",
+		      json_pack("{s:s, s:s}", "errno", name ? name : "unknown", "text",
+				text ? text : strerror(-error)));
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/process/daemon.h"
+#include <tdx-lpage/base.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/config/config.h"
+#include "daemon/control/control.h"
+#include "daemon/core/log.h"
+#include "daemon/core/manager.h"
+#include "daemon/core/state.h"
+#include "daemon/link/netlink.h"
+#include "daemon/link/sim.h"
+#include "daemon/metrics/metrics.h"
+#include "daemon/process/lock.h"
+#include "daemon/process/notify.h"
+
+#define STATE_DIR "state" /* below the runtime directory: the sockets may have another owner */
+
+#define NR_SIGNALS 3
+
+struct daemon {
+	const struct lp_options *options;
+	struct lp_log log;
+	struct config *config; /* until the manager has it */
+	struct lp_state state;
+	int state_dir_fd;
+	int lock_fds[2]; /* of our runtime directory, of the host */
+	struct event_base *base;
+	struct lp_link *link;
+	struct lp_manager *manager;
+	struct control *control;
+	struct metrics *metrics;
+	struct config_listen metrics_listen; /* where .metrics listens, "" for nowhere */
+	bool metrics_names;
+	struct event *signals[NR_SIGNALS];
+	struct event *watchdog;
+};
+
+/* ---- configuration ---- */
+
+/* The words of config_errors_print(), each line as an entry of the log. */
+static void log_errors(struct daemon *d, const struct config_errors *errors)
+{
+	char *text = NULL, *line, *rest;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	config_errors_print(f, errors);
+	fclose(f);
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			lp_log(&d->log, LOG_ERR, NULL, "%s", line);
+	}
+	free(text);
+}
+
+static int load_config(struct daemon *d)
+{
+	const struct lp_options *options = d->options;
+	struct config_errors errors = {0};
+	int r;
+
+	r = config_load(options->config_path, options->config_given, &d->config, &errors);
+	if (r < 0 && options->check_config && errors.nr)
+		config_errors_print(stderr, &errors);
+	else if (r < 0 && errors.nr)
+		log_errors(d, &errors);
+	else if (r < 0)
+		lp_log(&d->log, LOG_ERR, NULL, "%s: %s", options->config_path, strerror(-r));
+	config_errors_done(&errors);
+	if (r < 0)
+		return r == -ENOMEM ? LP_EXIT_FAILURE : LP_EXIT_CONFIG;
+	d->log.max_priority = (int)d->config->global.log_level;
+	return LP_EXIT_OK;
+}
+
+static int check_config(struct daemon *d)
+{
+	int status = load_config(d);
+
+	if (status == LP_EXIT_OK)
+		printf("%s: %s\n", d->options->config_path,
+		       d->config->missing ?
+			       "no such file, the built-in defaults would be in force" :
+			       "fine");
+	return status;
+}
+
+/* ---- runtime directory ---- */
+
+/* Opens a directory, made if it is not there. File descriptor or negative errno. */
+static int open_dir(int at_fd, const char *path)
+{
+	int fd;
+
+	if (mkdirat(at_fd, path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_state_dir(const char *runtime_dir)
+{
+	int dir_fd, fd;
+
+	dir_fd = open_dir(AT_FDCWD, runtime_dir);
+	if (dir_fd < 0)
+		return dir_fd;
+	fd = open_dir(dir_fd, STATE_DIR);
+	close(dir_fd);
+	return fd;
+}
+
+static int take_lock(struct daemon *d, int dir_fd, const char *dir, int *ret_fd)
+{
+	pid_t holder;
+
+	*ret_fd = lp_lock_take(dir_fd, &holder);
+	if (*ret_fd >= 0)
+		return LP_EXIT_OK;
+	if (*ret_fd == -EBUSY) {
+		lp_log(&d->log, LOG_ERR, NULL, "another tdx-lpaged is running, pid %d, with %s",
+		       (int)holder, dir);
+		return LP_EXIT_BUSY;
+	}
+	lp_log(&d->log, LOG_ERR, NULL, "cannot lock %s/" STATE_DIR "/lock: %s", dir,
+	       strerror(-*ret_fd));
+	return LP_EXIT_FAILURE;
+}
+
+static bool same_dir(int a_fd, int b_fd)
+{
+	struct stat a, b;
+
+	return fstat(a_fd, &a) == 0 && fstat(b_fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* There is one kernel: whatever the runtime directory, only one daemon may steer it. */
+static int take_host_lock(struct daemon *d)
+{
+	int status = LP_EXIT_OK;
+	int dir_fd;
+
+	if (strcmp(d->options->link, "netlink") != 0)
+		return LP_EXIT_OK;
+	dir_fd = open_state_dir(CONTROL_RUNTIME_DIR);
+	/* Who may not write there has no say in the kernel either. */
+	if (dir_fd < 0)
+		return LP_EXIT_OK;
+	if (!same_dir(dir_fd, d->state_dir_fd))
+		status = take_lock(d, dir_fd, CONTROL_RUNTIME_DIR, &d->lock_fds[1]);
+	close(dir_fd);
+	return status;
+}
+
+/* What somebody paused must not run because we cannot read that he did. */
+static void load_state(struct daemon *d)
+{
+	unsigned int line;
+	int r;
+
+	r = lp_state_load(d->state_dir_fd, &d->state, &line);
+	if (r == 0)
+		return;
+	d->state = (struct lp_state){.paused = true};
+	lp_log(&d->log, LOG_ERR, NULL,
+	       "%s/" STATE_DIR
+	       "/switches: line %u: %s; all VMs are paused, `tdx-lpctl resume` goes on",
+	       d->options->runtime_dir, line, strerror(-r));
+}
+
+static int open_runtime(struct daemon *d)
+{
+	int status;
+
+	d->state_dir_fd = open_state_dir(d->options->runtime_dir);
+	if (d->state_dir_fd < 0) {
+		lp_log(&d->log, LOG_ERR, NULL, "cannot use the runtime directory %s: %s",
+		       d->options->runtime_dir, strerror(-d->state_dir_fd));
+		return LP_EXIT_FAILURE;
+	}
+	status = take_lock(d, d->state_dir_fd, d->options->runtime_dir, &d->lock_fds[0]);
+	if (status == LP_EXIT_OK)
+		status = take_host_lock(d);
+	if (status == LP_EXIT_OK)
+		load_state(d);
+	return status;
+}
+
+/* ---- service manager ---- */
+
+static void on_ready(void *ctx)
+{
+	struct daemon *d = ctx;
+	char text[192];
+
+	lp_manager_status_text(d->manager, text, sizeof(text));
+	lp_log(&d->log, LOG_NOTICE, &(struct lp_log_about){.message = LP_MESSAGE_STARTED},
+	       "tdx-lpaged %s is up: %s", TDX_LPAGE_VERSION, text);
+	lp_notify_ready(text);
+}
+
+static void on_status(void *ctx, const char *text)
+{
+	(void)ctx;
+	lp_notify_status(text);
+}
+
+static void on_reload_begins(void *ctx)
+{
+	(void)ctx;
+	lp_notify_reloading();
+}
+
+static void on_reload_ended(void *ctx)
+{
+	struct daemon *d = ctx;
+	char text[192];
+
+	lp_manager_status_text(d->manager, text, sizeof(text));
+	lp_notify_ready(text);
+}
+
+static int start_metrics(struct daemon *d, const char *listen, bool names)
+{
+	const struct metrics_options options = {
+		.base = d->base,
+		.core = lp_manager_core(d->manager),
+		.listen = listen,
+		.names = names,
+	};
+
+	return listen[0] ? metrics_new(&options, &d->metrics) : 0;
+}
+
+/* (Re)starts the metrics server as the configuration says; the old one stays if that fails. */
+static int on_configure(void *ctx, const struct config *config, char *why, size_t size)
+{
+	struct daemon *d = ctx;
+	const char *listen = config->global.metrics.text;
+	bool names = config->global.metrics_names;
+	int r;
+
+	if (!strcmp(listen, d->metrics_listen.text) && names == d->metrics_names)
+		return 0;
+	/* The new address may be one that the old one covers. */
+	d->metrics = metrics_free(d->metrics);
+	r = start_metrics(d, listen, names);
+	if (r < 0) {
+		snprintf(why, size, "metrics: cannot listen on %s: %s", listen, strerror(-r));
+		if (start_metrics(d, d->metrics_listen.text, d->metrics_names) < 0)
+			d->metrics_listen.text[0] = '\0';
+		return r;
+	}
+	d->metrics_listen = config->global.metrics;
+	d->metrics_names = names;
+	if (listen[0])
+		lp_log(&d->log, LOG_INFO, NULL, "metrics: http://%s/metrics", listen);
+	return 0;
+}
+
+static const struct lp_manager_hooks hooks = {
+	.ready = on_ready,
+	.status = on_status,
+	.reload_begins = on_reload_begins,
+	.reload_ended = on_reload_ended,
+	.configure = on_configure,
+};
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	lp_notify_watchdog();
+}
+
+static int start_watchdog(struct daemon *d)
+{
+	uint64_t us = lp_notify_watchdog_interval_us();
+	struct timeval interval = {(time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S)};
+
+	if (!us)
+		return 0;
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	return d->watchdog && event_add(d->watchdog, &interval) == 0 ? 0 : -ENOMEM;
+}
+
+/* ---- signals ---- */
+
+static void on_stop(evutil_socket_t signal, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	lp_log(&d->log, LOG_INFO, NULL, "stopping: SIG%s", sigabbrev_np((int)signal));
+	event_base_loopbreak(d->base);
+}
+
+static void on_hangup(evutil_socket_t signal, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct lp_core *core = lp_manager_core(d->manager);
+
+	(void)signal;
+	(void)what;
+	/* What is wrong has been logged; there is nobody to answer. */
+	(void)core->ops->reload(core, NULL);
+}
+
+static int catch_signals(struct daemon *d)
+{
+	static const struct {
+		int signal;
+		event_callback_fn fn;
+	} table[NR_SIGNALS] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
+
+	/* A client that leaves is seen by its socket. */
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		d->signals[i] = evsignal_new(d->base, table[i].signal, table[i].fn, d);
+		if (!d->signals[i] || event_add(d->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- together ---- */
+
+static int open_link(struct daemon *d)
+{
+	static const char sim[] = "sim:";
+	char error[256] = "";
+	int r;
+
+	if (!strncmp(d->options->link, sim, strlen(sim))) {
+		r = lp_sim_new(d->base, d->options->link + strlen(sim), &d->link, error,
+			       sizeof(error));
+		if (r < 0)
+			lp_log(&d->log, LOG_ERR, NULL, "--link: %s", error);
+		return r;
+	}
+	d->link = lp_netlink_new(d->base);
+	return d->link ? 0 : -ENOMEM;
+}
+
+static int make_manager(struct daemon *d)
+{
+	struct lp_manager_options options = {
+		.base = d->base,
+		.link = d->link,
+		.log = &d->log,
+		.config = d->config,
+		.config_path = d->options->config_path,
+		.config_must_exist = d->options->config_given,
+		.procfs = "/proc",
+		.runtime_dir_fd = d->state_dir_fd,
+		.state = &d->state,
+		.dry_run = d->options->dry_run,
+		.hooks = &hooks,
+		.hooks_ctx = d,
+	};
+
+	d->config = NULL;
+	return lp_manager_new(&options, &d->manager);
+}
+
+static void control_log(void *ctx, int priority, const char *line)
+{
+	struct daemon *d = ctx;
+
+	lp_log(&d->log, priority, NULL, "%s", line);
+}
+
+static int open_control(struct daemon *d)
+{
+	struct control_options options = {
+		.base = d->base,
+		.core = lp_manager_core(d->manager),
+		.runtime_dir = d->options->runtime_dir,
+		.log = control_log,
+		.log_ctx = d,
+	};
+
+	return control_new(&options, &d->control);
+}
+
+static int start(struct daemon *d)
+{
+	int r;
+
+	d->base = event_base_new();
+	r = d->base ? catch_signals(d) : -ENOMEM;
+	if (r == 0)
+		r = open_link(d);
+	if (r == 0)
+		r = make_manager(d);
+	if (r == 0)
+		r = open_control(d);
+	if (r == 0)
+		r = start_watchdog(d);
+	if (r == 0)
+		r = lp_manager_start(d->manager);
+	return r;
+}
+
+static int run(struct daemon *d)
+{
+	int r;
+
+	r = start(d);
+	if (r == 0)
+		r = event_base_dispatch(d->base) < 0 ? -EIO : 0;
+	if (r < 0)
+		lp_log(&d->log, LOG_ERR, NULL, "cannot go on: %s", strerror(-r));
+	lp_notify_stopping();
+	return r < 0 ? LP_EXIT_FAILURE : LP_EXIT_OK;
+}
+
+static void clean_up(struct daemon *d)
+{
+	d->control = control_free(d->control);
+	d->metrics = metrics_free(d->metrics);
+	d->manager = lp_manager_free(d->manager);
+	if (d->link)
+		d->link->ops->free(d->link);
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	}
+	if (d->watchdog)
+		event_free(d->watchdog);
+	if (d->base)
+		event_base_free(d->base);
+	lp_state_done(&d->state);
+	config_free(d->config);
+	for (int i = 0; i < 2; i++) {
+		if (d->lock_fds[i] >= 0)
+			close(d->lock_fds[i]);
+	}
+	if (d->state_dir_fd >= 0)
+		close(d->state_dir_fd);
+	libevent_global_shutdown();
+}
+
+int lp_daemon_run(const struct lp_options *options)
+{
+	struct daemon d = {.options = options, .state_dir_fd = -1, .lock_fds = {-1, -1}};
+	int status;
+
+	lp_log_init(&d.log, LOG_INFO);
+	if (options->check_config) {
+		status = check_config(&d);
+	} else {
+		status = load_config(&d);
+		if (status == LP_EXIT_OK)
+			status = open_runtime(&d);
+		if (status == LP_EXIT_OK)
+			status = run(&d);
+	}
+	clean_up(&d);
+	return status;
+}

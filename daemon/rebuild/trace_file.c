@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/rebuild/trace_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What is kept free for a comment, a record and the end. */
+#define RESERVE_BYTES 1024
+
+/* Opens the file that is there, for a new content. */
+static int open_again(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
+		r = -ENOTSUP;
+	else if (fchmod(fd, 0600) < 0 || ftruncate(fd, 0) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int record_file_open(struct record_file *file, const char *path, bool force, uint64_t max_bytes)
+{
+	int fd;
+
+	*file = (struct record_file){.max_bytes = max_bytes, .header = true};
+	if (force)
+		fd = open_again(path);
+	else
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return force ? fd : -errno;
+	file->f = fdopen(fd, "r+");
+	if (!file->f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int written(struct record_file *file)
+{
+	long at = ftell(file->f);
+
+	if (at < 0 || ferror(file->f))
+		return -(errno ? errno : EIO);
+	file->bytes = (uint64_t)at;
+	return 0;
+}
+
+int record_file_header(struct record_file *file, const struct trace_costs *costs, bool raw)
+{
+	int err = trace_write_header(file->f, costs);
+
+	if (err)
+		return err;
+	fputs("# Recorded from a running host. S and P carry the kernel's own stamps unless they "
+	      "are marked\n"
+	      "# as reconstructed; pages are counted from the region's start. A is never seen: it is "
+	      "assumed\n"
+	      "# to follow P at once, unless it is marked.\n",
+	      file->f);
+	fputs(raw ? "# Raw: names and region numbers are those of the host.\n" :
+		    "# Anonymous: VMs and regions are numbered as they appeared.\n",
+	      file->f);
+	return written(file);
+}
+
+/* ---- records ---- */
+
+static void write_comment(FILE *f, const struct rebuild_out *out)
+{
+	const struct trace_record *record = &out->record;
+
+	if (out->mark == REBUILD_VM)
+		fprintf(f, "# VM %" PRIu32 " is the host's VM %" PRIu64 "\n", record->vm_id,
+			out->number);
+	if (out->mark == REBUILD_LOST)
+		fprintf(f,
+			"# lost: %" PRIu64 " observations up to %" PRIu64 ", the writer was too "
+			"slow; what follows was looked at anew\n",
+			out->number, record->t_ns);
+	if (out->mark == REBUILD_LOSS)
+		fprintf(f, "# loss: events of the kernel were lost before %" PRIu64 "\n",
+			record->t_ns);
+	if (out->mark < REBUILD_WAS_TABLE || out->mark > REBUILD_TRIED)
+		return;
+	fprintf(f, "# reconstructed: VM %" PRIu32 " region %" PRIu64 " ", record->vm_id, out->rfn);
+	if (out->mark == REBUILD_WAS_TABLE)
+		fputs("was at 4 KiB before\n", f);
+	else if (out->mark == REBUILD_WAS_SHARED)
+		fputs("was shared before\n", f);
+	else if (out->mark == REBUILD_BECAME_TABLE)
+		fputs("came to be at 4 KiB without a conversion\n", f);
+	else if (out->mark == REBUILD_HIDDEN)
+		fprintf(f,
+			"has %" PRIu64 " conversions between two looks from here on to %" PRIu64
+			", spread evenly\n",
+			out->number, out->until_ns);
+	else
+		fprintf(f, "accepted after the refusal at %" PRIu64 "\n", out->until_ns);
+}
+
+static int write_vm(struct record_file *file, const struct rebuild_out *out, bool header)
+{
+	uint32_t id = out->record.vm_id;
+
+	if (id >= file->nr_vms) {
+		size_t nr = 2 * (size_t)id + 16;
+		long *vms = reallocarray(file->vms, nr, sizeof(*vms));
+
+		if (!vms)
+			return -ENOMEM;
+		file->vms = vms;
+		file->nr_vms = nr;
+	}
+	return trace_write_vm(file->f, &out->record, header, &file->vms[id]);
+}
+
+int record_file_write(void *ctx, const struct rebuild_out *out)
+{
+	struct record_file *file = ctx;
+	bool header = file->header && !out->record.t_ns;
+	int err = 0;
+
+	/* The end has its room in any case. */
+	if (out->record.op == TRACE_END && !out->only_mark)
+		return 0;
+	if (file->full || file->bytes + RESERVE_BYTES > file->max_bytes) {
+		file->full = true;
+		return RECORD_FILE_FULL;
+	}
+	write_comment(file->f, out);
+	if (out->only_mark)
+		return written(file);
+	if (out->record.op == TRACE_VM)
+		err = write_vm(file, out, header);
+	else
+		err = trace_write_record(file->f, &out->record, false);
+	file->header = header && out->record.op == TRACE_VM;
+	return err ? err : written(file);
+}
+
+int record_file_widen(void *ctx, uint32_t trace_vm, uint64_t regions)
+{
+	struct record_file *file = ctx;
+
+	return trace_raise_regions(file->f, file->vms[trace_vm], regions);
+}
+
+int record_file_end(struct record_file *file, uint64_t end_ns, const struct rebuild_stats *stats)
+{
+	const struct trace_record end = {.t_ns = end_ns, .op = TRACE_END};
+	int err;
+
+	if (file->full)
+		fputs("# cut: the file is as long as it may be\n", file->f);
+	fprintf(file->f,
+		"# accepted: %" PRIu64 " assumed, %" PRIu64 " after refusals, %" PRIu64
+		" refused later than assumed\n"
+		"# hidden: %" PRIu64 " conversions spread, %" PRIu64 " left out; late: %" PRIu64
+		" records; lost: %" PRIu64 " observations\n",
+		stats->accepts_assumed, stats->accepts_tried, stats->accepts_contradicted,
+		stats->hidden, stats->left_out, stats->late, stats->lost);
+	err = trace_write_record(file->f, &end, false);
+	return err ? err : written(file);
+}
+
+int record_file_close(struct record_file *file)
+{
+	int err = 0;
+
+	if (!file->f)
+		return 0;
+	if (fflush(file->f) == EOF || fsync(fileno(file->f)) < 0)
+		err = -errno;
+	if (fclose(file->f) == EOF && !err)
+		err = -errno;
+	free(file->vms);
+	file->f = NULL;
+	file->vms = NULL;
+	return err;
+}
