@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/flights.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "daemon/core/vm.h"
 
 void flight_await(struct lp_manager *m, struct vm_entry *vm, struct flight *flight)
 {
 	flight->awaited = true;
 	vm->nr_awaited++;
-	vms_set_gate(m, vm);
+	vm_set_gate(m, vm);
 }
 
 void flight_seen(struct lp_manager *m, struct flight *flight)
 {
-	struct vm_entry *vm = vms_find(m, flight->vm_id);
+	struct vm_entry *vm = vm_find(m, flight->vm_id);
 
 	if (!flight->awaited)
 		return;
@@ -21,12 +23,12 @@ void flight_seen(struct lp_manager *m, struct flight *flight)
 	if (!vm)
 		return;
 	vm->nr_awaited--;
-	vms_set_gate(m, vm);
+	vm_set_gate(m, vm);
 }
 
 void flight_drop(struct lp_manager *m, struct flight *flight)
 {
-	struct vm_entry *vm = vms_find(m, flight->vm_id);
+	struct vm_entry *vm = vm_find(m, flight->vm_id);
 
 	flight_seen(m, flight);
 	TAILQ_REMOVE(&m->flights, flight, entry);
@@ -68,4 +70,25 @@ struct flight *flight_find(const struct lp_manager *m, uint64_t tag)
 			return flight;
 	}
 	return NULL;
+}
+
+int flight_send(struct lp_manager *m, struct flight *flight, uint64_t ttl_ns)
+{
+	return m->link->ops->range_op(m->link, flight->vm_id, flight->op, flight->ranges,
+				      flight->nr_ranges, ttl_ns, &flight->tag);
+}
+
+void flights_cancel(struct lp_manager *m, uint32_t vm_id, int error, const char *why)
+{
+	struct flight *flight, *next;
+
+	for (flight = TAILQ_FIRST(&m->flights); flight; flight = next) {
+		next = TAILQ_NEXT(flight, entry);
+		if (vm_id && flight->vm_id != vm_id)
+			continue;
+		if (flight->cb)
+			flight->cb(flight->ctx, NULL, error, why);
+		flight_drop(m, flight);
+		next = TAILQ_FIRST(&m->flights);
+	}
 }

@@ -1,52 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/manager.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t manager_now(const struct lp_manager *m)
-{
-	return m->link->ops->now_ns(m->link);
-}
+#include <tdx-lpage/base.h>
 
-void manager_wake(struct lp_manager *m)
-{
-	event_active(m->wake, EV_TIMEOUT, 0);
-}
-
-bool manager_dry_run(const struct lp_manager *m)
-{
-	return m->options.dry_run || m->state.dry_run || m->config->global.dry_run;
-}
-
-void manager_log_vm(const struct lp_manager *m, int priority, enum lp_message message,
-		    const struct vm_entry *vm, const char *format, ...)
-{
-	struct lp_log_about about = {message, vm->vm.id, vm->identity.name};
-	char text[512];
-	va_list args;
-
-	if (priority > m->log->max_priority)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (vm->identity.name[0])
-		lp_log(m->log, priority, &about, "VM %u (%s): %s", vm->vm.id, vm->identity.name,
-		       text);
-	else
-		lp_log(m->log, priority, &about, "VM %u: %s", vm->vm.id, text);
-}
-
-/* ---- the work ---- */
+#include "daemon/core/actions.h"
+#include "daemon/core/context.h"
+#include "daemon/core/flights.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/range_ops.h"
+#include "daemon/core/recorders.h"
+#include "daemon/core/refresh.h"
+#include "daemon/core/results.h"
+#include "daemon/core/summary.h"
+#include "daemon/core/switches.h"
+#include "daemon/core/sync.h"
+#include "daemon/core/view.h"
+#include "daemon/core/vms.h"
+#include "daemon/core/watchers.h"
 
 static uint64_t deadline_ns(const struct lp_manager *m)
 {
 	return earliest(earliest(sync_deadline_ns(m), actions_deadline_ns(m)),
-			report_deadline_ns(m));
+			summary_deadline_ns(m));
 }
 
 /* Sets the timer; the link's clock may run faster than ours. */
@@ -88,12 +69,10 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	m->wakeups++;
 	sync_run(m);
 	actions_run(m);
-	report_run(m);
+	summary_run(m);
 	check_ready(m);
 	arm(m);
 }
-
-/* ---- what the link tells ---- */
 
 static void on_family(void *ctx, bool present, const char *why)
 {
@@ -102,23 +81,23 @@ static void on_family(void *ctx, bool present, const char *why)
 
 	m->answered = true;
 	m->family = present;
-	m->vms_listed = false;
-	m->vms_tag = 0;
-	m->vms_retry_ns = 0;
+	m->listing.done = false;
+	m->listing.tag = 0;
+	m->listing.retry_ns = 0;
 	m->host_error[0] = '\0';
-	m->need_vms = present;
+	m->listing.need = present;
 	snprintf(m->why, sizeof(m->why), "%s", why);
 	if (present) {
 		lp_log(m->log, LOG_NOTICE, &about, "reaching the kernel through %s",
 		       m->link->ops->name);
 	} else {
 		vms_remove_all(m, why);
-		actions_cancel(m, 0, -ENOTCONN, why);
-		sync_check_waiters(m, -ENOTCONN);
+		flights_cancel(m, 0, -ENOTCONN, why);
+		refresh_check(m, -ENOTCONN);
 		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to come", why);
 	}
-	report_text(m, LP_WATCH_FAMILY, 0, "%s", present ? "the kernel is reached" : why);
-	report_status_soon(m);
+	watchers_notify_text(m, LP_WATCH_FAMILY, 0, "%s", present ? "the kernel is reached" : why);
+	manager_status_soon(m);
 	manager_wake(m);
 }
 
@@ -129,7 +108,7 @@ static void on_vm(void *ctx, const struct lp_vm *vm, bool full)
 
 static void on_vm_gone(void *ctx, uint32_t vm_id)
 {
-	struct vm_entry *vm = vms_find(ctx, vm_id);
+	struct vm_entry *vm = vm_find(ctx, vm_id);
 
 	if (vm)
 		vms_remove(ctx, vm, "gone");
@@ -153,17 +132,17 @@ static void on_op_sent(void *ctx, uint64_t tag, uint32_t vm_id, int error, const
 
 static void on_op_done(void *ctx, const struct lp_done *done)
 {
-	actions_done(ctx, done);
+	results_done(ctx, done);
 }
 
 static void on_policy_set(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
 {
-	sync_pushed(ctx, tag, vm_id, error, text);
+	limits_pushed(ctx, tag, vm_id, error, text);
 }
 
 static void on_policy_changed(void *ctx, const struct lp_policy_change *change)
 {
-	sync_policy_changed(ctx, change);
+	limits_changed(ctx, change);
 }
 
 static void on_changed(void *ctx, uint32_t vm_id, uint64_t generation)
@@ -196,32 +175,20 @@ static const struct lp_core_ops core_ops = {
 	.vm_ids = view_vm_ids,
 	.vm = view_vm,
 	.regions = view_regions,
-	.refresh = sync_refresh,
-	.refresh_cancel = sync_refresh_cancel,
+	.refresh = refresh_start,
+	.refresh_cancel = refresh_cancel,
 	.set_paused = switches_set_paused,
 	.set_dry_run = switches_set_dry_run,
-	.range_op = actions_range_op,
-	.range_op_cancel = actions_range_op_cancel,
+	.range_op = range_ops_start,
+	.range_op_cancel = range_ops_cancel,
 	.reload = switches_reload,
 	.config = view_config,
 	.explain = view_explain,
-	.watch = report_watch,
-	.unwatch = report_unwatch,
-	.record = record_start,
-	.unrecord = record_stop,
+	.watch = watchers_add,
+	.unwatch = watchers_remove,
+	.record = recorders_add,
+	.unrecord = recorders_remove,
 };
-
-/* ---- life ---- */
-
-int manager_configure(struct lp_manager *m, const struct config *config,
-		      char why[static MANAGER_WHY_MAX])
-{
-	const struct lp_manager_hooks *hooks = m->options.hooks;
-
-	if (!hooks || !hooks->configure)
-		return 0;
-	return hooks->configure(m->options.hooks_ctx, config, why, MANAGER_WHY_MAX);
-}
 
 static int copy_state(struct lp_state *to, const struct lp_state *from)
 {
@@ -299,7 +266,7 @@ int lp_manager_start(struct lp_manager *m)
 static void free_vms(struct lp_manager *m)
 {
 	for (size_t i = 0; i < m->nr_vms; i++) {
-		report_vm_end(m, m->vms[i]);
+		summary_vm_end(m, m->vms[i]);
 		lp_regions_done(&m->vms[i]->regions);
 		free(m->vms[i]);
 	}
@@ -313,10 +280,10 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 		return NULL;
 	m->link->ops->stop(m->link);
 	m->family = false;
-	actions_cancel(m, 0, -ECANCELED, "the daemon ends");
-	sync_check_waiters(m, -ECANCELED);
-	report_drop_watchers(m);
-	record_drop_all(m);
+	flights_cancel(m, 0, -ECANCELED, "the daemon ends");
+	refresh_check(m, -ECANCELED);
+	watchers_drop_all(m);
+	recorders_drop_all(m);
 	free_vms(m);
 	policy_free(m->policy);
 	config_free(m->config);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PPM 1000000ULL
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -51,4 +53,10 @@ enum lp_verdict lp_result_verdict(const struct lp_result *result, uint64_t rfn)
 	if (result->refused == 1 && result->done + 1 == result->nr_regions)
 		return LP_VERDICT_DONE;
 	return LP_VERDICT_UNKNOWN;
+}
+
+uint64_t lp_coverage_ppm(uint64_t large, uint64_t table)
+{
+	/* At most 2^43 regions: no overflow. */
+	return large + table ? large * PPM / (large + table) : UINT64_MAX;
 }

@@ -21,4 +21,7 @@ enum lp_verdict {
 /* @rfn must lie in the result's range. */
 enum lp_verdict lp_result_verdict(const struct lp_result *result, uint64_t rfn);
 
+/* large / (large + table) in millionths; UINT64_MAX when nothing is mapped. */
+uint64_t lp_coverage_ppm(uint64_t large, uint64_t table);
+
 #endif

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include <tdx-lpage/base.h>
 
 #define CHUNK_SHIFT   9
 #define CHUNK_REGIONS (1U << CHUNK_SHIFT)
@@ -23,43 +24,33 @@ void lp_regions_done(struct lp_regions *regions)
 	*regions = (struct lp_regions){0};
 }
 
+static int is_before(const void *element, const void *index)
+{
+	const struct region_chunk *chunk = *(struct region_chunk *const *)element;
+
+	return chunk->index < *(const uint64_t *)index;
+}
+
 /* The first chunk at or after @index. */
 static size_t find(const struct lp_regions *regions, uint64_t index)
 {
-	size_t low = 0, high = regions->nr_chunks;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (regions->chunks[mid]->index < index)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lower_bound(regions->chunks, regions->nr_chunks, sizeof(*regions->chunks), &index,
+			   is_before);
 }
 
 static int insert(struct lp_regions *regions, size_t at, uint64_t index)
 {
-	struct region_chunk *chunk;
+	struct region_chunk *chunk, **place;
 
-	if (regions->nr_chunks == regions->room) {
-		size_t room = regions->room ? 2 * regions->room : 8;
-		void *bigger = realloc(regions->chunks, room * sizeof(*regions->chunks));
-
-		if (!bigger)
-			return -ENOMEM;
-		regions->chunks = bigger;
-		regions->room = room;
-	}
+	if (array_reserve(&regions->chunks, &regions->capacity, regions->nr_chunks + 1,
+			  sizeof(*regions->chunks)) < 0)
+		return -ENOMEM;
 	chunk = calloc(1, sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
 	chunk->index = index;
-	memmove(regions->chunks + at + 1, regions->chunks + at,
-		(regions->nr_chunks - at) * sizeof(*regions->chunks));
-	regions->chunks[at] = chunk;
-	regions->nr_chunks++;
+	place = array_open(regions->chunks, regions->nr_chunks++, at, sizeof(*regions->chunks));
+	*place = chunk;
 	return 0;
 }
 
@@ -77,7 +68,7 @@ int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, u
 			return r;
 	}
 	record = &regions->chunks[at]->records[region->rfn % CHUNK_REGIONS];
-	if (!record->told_ns) {
+	if (!record->reported_ns) {
 		regions->chunks[at]->count++;
 		regions->count++;
 	}
@@ -93,7 +84,7 @@ const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, 
 	if (at == regions->nr_chunks || regions->chunks[at]->index != rfn >> CHUNK_SHIFT)
 		return NULL;
 	record = &regions->chunks[at]->records[rfn % CHUNK_REGIONS];
-	return record->told_ns ? record : NULL;
+	return record->reported_ns ? record : NULL;
 }
 
 int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
@@ -106,7 +97,7 @@ int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
 			const struct lp_region_record *record = &chunk->records[i];
 			int r;
 
-			if (!record->told_ns || record->region.rfn < start_rfn)
+			if (!record->reported_ns || record->region.rfn < start_rfn)
 				continue;
 			r = each(ctx, record);
 			if (r)
@@ -123,7 +114,7 @@ static void drop_from_chunk(struct lp_regions *regions, struct region_chunk *chu
 		struct lp_region_record *record = &chunk->records[i];
 		uint64_t rfn = record->region.rfn;
 
-		if (!record->told_ns || record->round == round)
+		if (!record->reported_ns || record->round == round)
 			continue;
 		*record = (struct lp_region_record){0};
 		chunk->count--;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The regions of one VM as the kernel told of them last. Only regions that the kernel lists are
+ * The regions of one VM as the kernel reported them last. Only regions that the kernel lists are
  * there: those that were always large cost nothing.
  */
 #ifndef TDX_LPAGE_CORE_REGIONS_H
@@ -14,14 +14,14 @@
 
 struct lp_region_record {
 	struct lp_region region;
-	uint64_t told_ns; /* when the kernel told, 0: it never did */
-	uint32_t round;	  /* of the full dump that listed it last */
+	uint64_t reported_ns; /* 0: never */
+	uint32_t round;	      /* of the full dump that listed it last */
 };
 
 struct lp_regions {
 	struct region_chunk **chunks; /* ascending */
 	size_t nr_chunks;
-	size_t room;
+	size_t capacity;
 	uint64_t count;
 };
 
@@ -38,7 +38,7 @@ const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, 
 int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
 		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx);
 
-/* Drops every region that was not put with @round; tells each rfn to @gone, which may be NULL. */
+/* Drops every region that was not put with @round; @gone gets each rfn, and may be NULL. */
 void lp_regions_drop_others(struct lp_regions *regions, uint32_t round,
 			    void (*gone)(void *ctx, uint64_t rfn), void *ctx);
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/switches.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "daemon/core/vms.h"
+#include "daemon/core/watchers.h"
 
 static const struct lp_log_about about_pause = {.message = LP_MESSAGE_PAUSE};
 static const struct lp_log_about about_reload = {.message = LP_MESSAGE_RELOAD};
@@ -33,15 +36,15 @@ static int pause_host(struct lp_manager *m, bool paused)
 	}
 	policy_pause_all(m->policy, paused, manager_now(m));
 	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s", paused ? "paused" : "resumed");
-	report_text(m, LP_WATCH_PAUSE, 0, "all VMs %s", paused ? "paused" : "resumed");
+	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s", paused ? "paused" : "resumed");
 	return 0;
 }
 
 /* Those that are gone do not come back: an id is used once. */
 static void forget_gone(struct lp_manager *m)
 {
-	for (size_t i = m->state.nr_paused_vms; m->vms_listed && i-- > 0;) {
-		if (!vms_find(m, m->state.paused_vms[i]))
+	for (size_t i = m->state.nr_paused_vms; m->listing.done && i-- > 0;) {
+		if (!vm_find(m, m->state.paused_vms[i]))
 			(void)lp_state_pause_vm(&m->state, m->state.paused_vms[i], false);
 	}
 }
@@ -61,23 +64,23 @@ static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
 		(void)lp_state_pause_vm(&m->state, vm->vm.id, before);
 		return r;
 	}
-	vms_set_gate(m, vm);
-	manager_log_vm(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s", paused ? "paused" : "resumed");
-	report_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s", vm->vm.id, vm->identity.name,
-		    paused ? "paused" : "resumed");
+	vm_set_gate(m, vm);
+	vm_log(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s", paused ? "paused" : "resumed");
+	watchers_notify_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s", vm->vm.id,
+			     vm->identity.name, paused ? "paused" : "resumed");
 	return 0;
 }
 
 int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
 {
 	struct lp_manager *m = manager_of(core);
-	struct vm_entry *vm = vm_id ? vms_find(m, vm_id) : NULL;
+	struct vm_entry *vm = vm_id ? vm_find(m, vm_id) : NULL;
 	int r;
 
 	if (vm_id && !vm)
 		return -ESRCH;
 	r = vm ? pause_vm(m, vm, paused) : pause_host(m, paused);
-	report_status_soon(m);
+	manager_status_soon(m);
 	manager_wake(m);
 	return r;
 }
@@ -86,10 +89,10 @@ static void apply_to_all(struct lp_manager *m)
 {
 	vms_set_global(m);
 	for (size_t i = 0; i < m->nr_vms; i++) {
-		m->vms[i]->foreign = false;
+		m->vms[i]->limits.foreign = false;
 		vms_apply_rule(m, m->vms[i]);
 	}
-	report_status_soon(m);
+	manager_status_soon(m);
 	manager_wake(m);
 }
 
@@ -110,13 +113,13 @@ int switches_set_dry_run(struct lp_core *core, bool dry_run)
 	lp_log(m->log, LOG_NOTICE, &about_pause, "dry-run switched %s%s", dry_run ? "on" : "off",
 	       manager_dry_run(m) && !dry_run ? ", it stays on by command line or configuration" :
 						"");
-	report_text(m, LP_WATCH_PAUSE, 0, "dry-run switched %s", dry_run ? "on" : "off");
+	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "dry-run switched %s", dry_run ? "on" : "off");
 	apply_to_all(m);
 	return 0;
 }
 
 /* Every complaint to the log; the first one to the status. */
-static void tell_errors(struct lp_manager *m, const char *text)
+static void log_errors(struct lp_manager *m, const char *text)
 {
 	size_t len = strcspn(text, "\n");
 
@@ -126,7 +129,7 @@ static void tell_errors(struct lp_manager *m, const char *text)
 		lp_log(m->log, LOG_ERR, &about_reload, "%.*s", (int)len, text);
 	}
 	lp_log(m->log, LOG_ERR, &about_reload, "reload failed, the old configuration stays");
-	report_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
+	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
 }
 
 /* @why: what is wrong, when the file itself is fine. */
@@ -165,7 +168,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rule%s, %zu VM%s",
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
 	       m->nr_vms == 1 ? "" : "s");
-	report_text(m, LP_WATCH_RELOAD, 0, "configuration read again");
+	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "configuration read again");
 }
 
 static int reload(struct lp_manager *m, char **ret_text)
@@ -186,7 +189,7 @@ static int reload(struct lp_manager *m, char **ret_text)
 	} else {
 		config_free(config);
 		if (errors_text(&errors, why, m->options.config_path, &text) == 0)
-			tell_errors(m, text);
+			log_errors(m, text);
 	}
 	config_errors_done(&errors);
 	if (ret_text)
@@ -199,14 +202,14 @@ static int reload(struct lp_manager *m, char **ret_text)
 int switches_reload(struct lp_core *core, char **ret_text)
 {
 	struct lp_manager *m = manager_of(core);
-	/* As long as the start is not over there is no end of a reload to tell. */
+	/* As long as the start is not over there is no end of a reload to notify. */
 	const struct lp_manager_hooks *hooks = m->ready ? m->options.hooks : NULL;
 	int r;
 
 	if (hooks && hooks->reload_begins)
 		hooks->reload_begins(m->options.hooks_ctx);
 	r = reload(m, ret_text);
-	report_status_soon(m);
+	manager_status_soon(m);
 	manager_wake(m);
 	if (hooks && hooks->reload_ended)
 		hooks->reload_ended(m->options.hooks_ctx);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#define PPM 1000000ULL
+#include <tdx-lpage/base.h>
 
-uint64_t view_coverage_ppm(uint64_t large, uint64_t table)
-{
-	/* At most 2^43 regions: no overflow. */
-	return large + table ? large * PPM / (large + table) : UINT64_MAX;
-}
+#include "daemon/core/context.h"
+#include "daemon/core/ranges.h"
+#include "daemon/core/vm.h"
 
 static uint64_t age(uint64_t now_ns, uint64_t then_ns)
 {
@@ -21,7 +20,7 @@ static uint64_t age(uint64_t now_ns, uint64_t then_ns)
 
 static void add_vm(struct lp_status *ret, const struct vm_entry *vm, uint64_t now_ns)
 {
-	uint64_t figures_age_ns = age(now_ns, vm->figures_ns);
+	uint64_t figures_age_ns = age(now_ns, vm->sync.stats_ns);
 
 	ret->capable += vm->vm.capable;
 	ret->large += vm->vm.large;
@@ -51,10 +50,10 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		.config_age_ns = age(now_ns, m->config_ns),
 		.uptime_ns = age(now_ns, m->start_ns),
 		.nr_vms = (uint32_t)m->nr_vms,
-		.merges_per_s = report_merges_per_s(m),
+		.merges_per_s = rate_per_s(&m->merges, manager_now(m)),
 		.tally = m->gone_tally,
-		.resyncs = m->resyncs,
-		.resync_age_ns = age(now_ns, m->resync_ns),
+		.resyncs = m->resync.count,
+		.resync_age_ns = age(now_ns, m->resync.last_ns),
 		.wakeups = m->wakeups,
 	};
 	if (ret->degraded)
@@ -66,7 +65,7 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		add_vm(ret, m->vms[i], now_ns);
 	if (!m->nr_vms)
 		ret->figures_age_ns = LP_AGE_NEVER;
-	ret->coverage_ppm = view_coverage_ppm(ret->large, ret->table);
+	ret->coverage_ppm = lp_coverage_ppm(ret->large, ret->table);
 }
 
 size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)
@@ -91,13 +90,13 @@ static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_
 		return LPAGE_REASON_PAUSED;
 	if (vm->gate != LPAGE_REASON_NONE)
 		return vm->gate;
-	return vms_dry_run(m, vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE;
+	return vm_dry_run(m, vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE;
 }
 
 int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
 {
 	const struct lp_manager *m = manager_of_const(core);
-	const struct vm_entry *vm = vms_find(m, vm_id);
+	const struct vm_entry *vm = vm_find(m, vm_id);
 	uint64_t now_ns = manager_now(m);
 
 	if (!vm)
@@ -111,21 +110,21 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.notify_interval_ns = vm->settings->notify_interval_ns,
 		.gate = shown_gate(m, vm),
 		.paused = lp_state_vm_paused(&m->state, vm_id),
-		.dry_run = vms_dry_run(m, vm),
+		.dry_run = vm_dry_run(m, vm),
 		.stale = vm->stale,
 		.tally = vm->tally,
 		.tracked_regions = vm->regions.count,
 		.queued_regions = vm->queued_regions,
-		.coverage_ppm = view_coverage_ppm(vm->vm.large, vm->vm.table),
-		.figures_age_ns = age(now_ns, vm->figures_ns),
-		.regions_age_ns = age(now_ns, vm->regions_ns),
+		.coverage_ppm = lp_coverage_ppm(vm->vm.large, vm->vm.table),
+		.figures_age_ns = age(now_ns, vm->sync.stats_ns),
+		.regions_age_ns = age(now_ns, vm->sync.regions_ns),
 		.identity_age_ns = age(now_ns, vm->identity_ns),
 		.last_merge_age_ns = age(now_ns, vm->last_merge_ns),
 		.seen_age_ns = age(now_ns, vm->seen_ns),
-		.last_error = vm->last_error,
-		.last_error_age_ns = age(now_ns, vm->last_error_ns),
+		.last_error = vm->trouble.last_error,
+		.last_error_age_ns = age(now_ns, vm->trouble.last_error_ns),
 	};
-	memcpy(ret->last_error_text, vm->last_error_text, sizeof(ret->last_error_text));
+	memcpy(ret->last_error_text, vm->trouble.last_error_text, sizeof(ret->last_error_text));
 	return 0;
 }
 
@@ -158,7 +157,7 @@ static int visit(void *ctx, const struct lp_region_record *record)
 		return 1;
 	walk->left--;
 	snapshot.region = record->region;
-	snapshot.age_ns = age(walk->now_ns, record->told_ns);
+	snapshot.age_ns = age(walk->now_ns, record->reported_ns);
 	walk->result = walk->cb(walk->ctx, &snapshot);
 	return walk->result != 0;
 }
@@ -167,7 +166,7 @@ int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_reg
 		 lp_region_cb cb, void *ctx)
 {
 	const struct lp_manager *m = manager_of_const(core);
-	const struct vm_entry *vm = vms_find(m, vm_id);
+	const struct vm_entry *vm = vm_find(m, vm_id);
 	struct walk walk = {
 		.filter = filter,
 		.now_ns = manager_now(m),
@@ -187,8 +186,6 @@ const struct config *view_config(const struct lp_core *core)
 {
 	return manager_of_const(core)->config;
 }
-
-/* ---- why not ---- */
 
 static void explain_numbers(const struct policy_explanation *why, struct lp_explain *ret)
 {
@@ -239,7 +236,7 @@ static void explain_policy(const struct lp_manager *m, const struct vm_entry *vm
 int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struct lp_explain *ret)
 {
 	const struct lp_manager *m = manager_of_const(core);
-	const struct vm_entry *vm = vms_find(m, vm_id);
+	const struct vm_entry *vm = vm_find(m, vm_id);
 	const struct lp_region_record *record;
 	const struct lpage_reason_info *info;
 
@@ -254,7 +251,8 @@ int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struc
 	else if (ret->reason == LPAGE_REASON_NONE || ret->reason == LPAGE_REASON_DRY_RUN)
 		explain_policy(m, vm, rfn, ret);
 	else if (ret->reason == LPAGE_REASON_BACKOFF)
-		ret->wait_ns = vm->backoff_ns - earliest(manager_now(m), vm->backoff_ns);
+		ret->wait_ns =
+			vm->trouble.backoff_ns - earliest(manager_now(m), vm->trouble.backoff_ns);
 	info = lpage_reason_info(ret->reason);
 	if (!ret->text[0] && info)
 		snprintf(ret->text, sizeof(ret->text), "%s", info->why);

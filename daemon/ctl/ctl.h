@@ -78,7 +78,8 @@ struct ctl {
 	FILE *out;
 	FILE *err;
 	bool json;
-	const char *socket; /* --socket, NULL: by what the verb needs */
+	const char *socket;	      /* --socket, NULL: by what the verb needs */
+	const struct ctl_verb *verbs; /* the table */
 	const struct ctl_verb *verb;
 	const char *args[CTL_ARGS_MAX];
 	int nr_args;
@@ -113,11 +114,12 @@ int ctl_print_json(struct ctl *ctl, json_t *object);
 int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret);
 
 /* Writes the table of verbs, or one verb's usage. */
-void ctl_print_help(FILE *f);
+void ctl_print_help(FILE *f, const struct ctl_verb *verbs);
 void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb);
 
 /* Finds a verb by one or two words; *ret_words says how many. NULL: none. */
-const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_words);
+const struct ctl_verb *ctl_find_verb(const struct ctl_verb *verbs, int nr, const char *const *words,
+				     int *ret_words);
 
 /* Complains about a verb, @second being NULL or its second word. Returns CTL_USAGE. */
 int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second);

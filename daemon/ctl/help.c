@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Help and completion, out of the table of verbs. */
+/* Verbs by name, and help: all out of the table of verbs. */
 #include <ctype.h>
 #include <string.h>
 
-#include <tdx-lpage/base.h>
-
-#include "daemon/ctl/client.h"
 #include "daemon/ctl/format.h"
 #include "daemon/ctl/verbs.h"
 
@@ -25,9 +22,10 @@ static int words_matched(const char *name, int nr, const char *const *words)
 	return 2;
 }
 
-const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_words)
+const struct ctl_verb *ctl_find_verb(const struct ctl_verb *verbs, int nr, const char *const *words,
+				     int *ret_words)
 {
-	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
+	for (const struct ctl_verb *verb = verbs; verb->name; verb++) {
 		*ret_words = words_matched(verb->name, nr, words);
 		if (*ret_words)
 			return verb;
@@ -35,7 +33,7 @@ const struct ctl_verb *ctl_find_verb(int nr, const char *const *words, int *ret_
 	return NULL;
 }
 
-void ctl_print_help(FILE *f)
+void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
 {
 	char left[64];
 
@@ -44,7 +42,7 @@ void ctl_print_help(FILE *f)
 	      "Shows and controls tdx-lpaged. Without a verb: status.\n"
 	      "\n",
 	      f);
-	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
+	for (const struct ctl_verb *verb = verbs; verb->name; verb++) {
 		if (verb->hidden)
 			continue;
 		snprintf(left, sizeof(left), "%s %s", verb->name, verb->args);
@@ -84,12 +82,12 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 }
 
 /* Writes the second words of verbs that begin with @first, with commas. */
-static void second_words(const char *first, char *ret, size_t size)
+static void second_words(const struct ctl_verb *verbs, const char *first, char *ret, size_t size)
 {
 	size_t len = strlen(first), used = 0;
 
 	*ret = '\0';
-	for (const struct ctl_verb *verb = ctl_verbs; verb->name && used < size; verb++) {
+	for (const struct ctl_verb *verb = verbs; verb->name && used < size; verb++) {
 		if (strncmp(verb->name, first, len) != 0 || verb->name[len] != ' ')
 			continue;
 		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "",
@@ -103,7 +101,7 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 
 	/* What is wrong is the verb: the help about this one, if any, does not help. */
 	ctl->verb = NULL;
-	second_words(first, words, sizeof(words));
+	second_words(ctl->verbs, first, words, sizeof(words));
 	if (!*words)
 		return ctl_usage_error(ctl, "unknown verb \"%s\"", first);
 	if (second)
@@ -118,177 +116,13 @@ int verb_help(struct ctl *ctl)
 	int words;
 
 	if (ctl->nr_args == 0) {
-		ctl_print_help(ctl->out);
+		ctl_print_help(ctl->out, ctl->verbs);
 		return CTL_OK;
 	}
-	verb = ctl_find_verb(ctl->nr_args, ctl->args, &words);
+	verb = ctl_find_verb(ctl->verbs, ctl->nr_args, ctl->args, &words);
 	if (verb && words == ctl->nr_args) {
 		ctl_print_verb_help(ctl->out, verb);
 		return CTL_OK;
 	}
 	return ctl_unknown_verb(ctl, ctl->args[0], ctl->nr_args > 1 ? ctl->args[1] : NULL);
-}
-
-/* ---- completion ---- */
-
-static void offer(FILE *f, const char *word, const char *typed)
-{
-	if (strncmp(word, typed, strlen(typed)) == 0)
-		fprintf(f, "%s\n", word);
-}
-
-/* First words, or second ones after @first. A first word is offered once. */
-static void offer_verbs(FILE *f, const char *first, const char *typed)
-{
-	char word[32], last[32] = "";
-
-	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
-		size_t len = strcspn(verb->name, " ");
-
-		if (verb->hidden)
-			continue;
-		snprintf(word, sizeof(word), "%.*s", (int)len, verb->name);
-		if (first && strcmp(first, word) == 0 && verb->name[len])
-			offer(f, verb->name + len + 1, typed);
-		else if (!first && strcmp(word, last) != 0)
-			offer(f, word, typed);
-		strcpy(last, word);
-	}
-}
-
-/* Silence when there is no daemon: nobody asked for it aloud. */
-static void offer_vms(struct ctl *ctl, const char *typed)
-{
-	FILE *err = ctl->err;
-	json_t *reply, *vm;
-	char id[FORMAT_MAX];
-	size_t i;
-
-	ctl->err = fopen("/dev/null", "w");
-	if (ctl->err && ctl_call(ctl, "ListVms", NULL, &reply) == CTL_OK) {
-		json_array_foreach(json_object_get(reply, "vms"), i, vm) {
-			snprintf(id, sizeof(id), "%" JSON_INTEGER_FORMAT, get_int(vm, "id"));
-			offer(ctl->out, *get_text(vm, "name") ? get_text(vm, "name") : id, typed);
-		}
-		json_decref(reply);
-	}
-	if (ctl->err)
-		fclose(ctl->err);
-	ctl->err = err;
-}
-
-/* What may stand for @value when that lists it: "on|off", unlike "N|TIME". */
-static void offer_choices(FILE *f, const char *value, const char *typed)
-{
-	char word[32];
-
-	if (strpbrk(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-		return;
-	while (*value) {
-		size_t len = strcspn(value, "|");
-
-		snprintf(word, sizeof(word), "%.*s", (int)len, value);
-		offer(f, word, typed);
-		value += len + (value[len] == '|');
-	}
-}
-
-/* @before: the word before the one being typed, @value: what it stands for. */
-static void offer_values(struct ctl *ctl, enum ctl_complete what, const char *before,
-			 const char *value, const char *typed)
-{
-	static const char *const states[] = {"unmapped", "large", "table", "mixed"};
-
-	switch (what) {
-	case CTL_COMPLETE_VM:
-		offer_vms(ctl, typed);
-		break;
-	case CTL_COMPLETE_STATE:
-		for (size_t i = 0; i < 4; i++)
-			offer(ctl->out, states[i], typed);
-		break;
-	case CTL_COMPLETE_VERB:
-		offer_verbs(ctl->out, before, typed);
-		break;
-	case CTL_COMPLETE_NOTHING:
-		offer_choices(ctl->out, value, typed);
-		break;
-	case CTL_COMPLETE_FILE:
-		break; /* bash offers files by itself */
-	}
-}
-
-/* @words follow the verb; the last one is being typed. */
-static void offer_for_verb(struct ctl *ctl, const struct ctl_verb *verb, int nr,
-			   const char *const *words)
-{
-	const char *typed = words[nr - 1];
-	int position = 0;
-
-	for (int i = 0; i < nr - 1; i++) {
-		const struct ctl_option *option = verb->options;
-
-		while (option->name && strcmp(option->name, words[i]) != 0)
-			option++;
-		if (option->name && option->value && ++i == nr - 1) {
-			offer_values(ctl, option->complete, NULL, option->value, typed);
-			return;
-		}
-		position += option->name ? 0 : 1;
-	}
-	if (*typed == '-') {
-		for (const struct ctl_option *option = verb->options; option->name; option++)
-			offer(ctl->out, option->name, typed);
-	} else if (position < 2 && position < verb->max_args) {
-		offer_values(ctl, verb->complete[position], position ? words[nr - 2] : NULL,
-			     verb->args, typed);
-	}
-}
-
-static void offer_globals(FILE *f, const char *typed)
-{
-	static const char *const options[] = {"-o", "--output", "--socket", "--version", "--help"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		offer(f, options[i], typed);
-}
-
-/* Steps over global options. Returns the index of the verb, or of the word being typed. */
-static int skip_globals(struct ctl *ctl)
-{
-	int i = 0;
-
-	while (i < ctl->nr_args - 1 && ctl->args[i][0] == '-') {
-		bool has_value = strcmp(ctl->args[i], "-o") == 0 ||
-				 strcmp(ctl->args[i], "--output") == 0 ||
-				 strcmp(ctl->args[i], "--socket") == 0;
-
-		i += has_value ? 2 : 1;
-	}
-	return i;
-}
-
-int verb_complete(struct ctl *ctl)
-{
-	static const char *const formats[] = {"table", "json"};
-	int i = skip_globals(ctl), last = ctl->nr_args - 1, words = 0;
-	const struct ctl_verb *verb;
-
-	if (last < 0)
-		return CTL_OK;
-	if (i > last) {
-		for (size_t n = 0; ctl->args[last - 1][1] != '-' && n < 2; n++)
-			offer(ctl->out, formats[n], ctl->args[last]);
-		return CTL_OK;
-	}
-	verb = ctl_find_verb(last - i, ctl->args + i, &words);
-	if (verb)
-		offer_for_verb(ctl, verb, ctl->nr_args - i - words, ctl->args + i + words);
-	else if (i == last && ctl->args[i][0] == '-')
-		offer_globals(ctl->out, ctl->args[i]);
-	else if (i == last)
-		offer_verbs(ctl->out, NULL, ctl->args[i]);
-	else if (i + 1 == last)
-		offer_verbs(ctl->out, ctl->args[i], ctl->args[last]);
-	return CTL_OK;
 }

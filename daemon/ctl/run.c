@@ -1,62 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line: global options, the verb, its arguments and options. */
-#include <stdarg.h>
 #include <string.h>
 
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
-
-static void complain(struct ctl *ctl, const char *format, va_list ap)
-{
-	fputs("tdx-lpctl: ", ctl->err);
-	vfprintf(ctl->err, format, ap);
-	fputc('\n', ctl->err);
-}
-
-int ctl_usage_error(struct ctl *ctl, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	complain(ctl, format, ap);
-	va_end(ap);
-	if (ctl->verb)
-		fprintf(ctl->err, "Try: tdx-lpctl help %s\n", ctl->verb->name);
-	else
-		fprintf(ctl->err, "Try: tdx-lpctl --help\n");
-	return CTL_USAGE;
-}
-
-int ctl_failure(struct ctl *ctl, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	complain(ctl, format, ap);
-	va_end(ap);
-	return CTL_FAILED;
-}
-
-int ctl_print_json(struct ctl *ctl, json_t *object)
-{
-	int r;
-
-	json_object_set_new(object, "schema", json_integer(CTL_SCHEMA));
-	r = json_dumpf(object, ctl->out, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
-	json_decref(object);
-	if (r < 0 || fputc('\n', ctl->out) == EOF || fflush(ctl->out) == EOF)
-		return CTL_FAILED;
-	return CTL_OK;
-}
-
-const char *ctl_option(const struct ctl *ctl, const char *name)
-{
-	for (int i = 0; i < CTL_OPTIONS_MAX && ctl->verb->options[i].name; i++) {
-		if (strcmp(ctl->verb->options[i].name, name) == 0)
-			return ctl->values[i];
-	}
-	return NULL;
-}
 
 /* Operations on long ranges take their time; nothing else does. */
 #define CALL_TIMEOUT_MS 60000
@@ -189,10 +136,10 @@ static int parse_verb(struct ctl *ctl, int argc, char **argv, int *i)
 	int words = 0;
 
 	if (*i == argc) {
-		ctl->verb = ctl_find_verb(1, status, &words);
+		ctl->verb = ctl_find_verb(ctl->verbs, 1, status, &words);
 		return CTL_OK;
 	}
-	ctl->verb = ctl_find_verb(argc - *i, (const char *const *)argv + *i, &words);
+	ctl->verb = ctl_find_verb(ctl->verbs, argc - *i, (const char *const *)argv + *i, &words);
 	if (!ctl->verb)
 		return ctl_unknown_verb(ctl, argv[*i], *i + 1 < argc ? argv[*i + 1] : NULL);
 	*i += words;
@@ -210,7 +157,7 @@ static int parse_globals(struct ctl *ctl, int argc, char **argv, int *i)
 		if (r == CTL_OK)
 			continue;
 		if (strcmp(argv[*i], "--help") == 0 || strcmp(argv[*i], "-h") == 0) {
-			ctl_print_help(ctl->out);
+			ctl_print_help(ctl->out, ctl->verbs);
 			return -1;
 		}
 		if (strcmp(argv[*i], "--version") == 0) {
@@ -224,8 +171,11 @@ static int parse_globals(struct ctl *ctl, int argc, char **argv, int *i)
 
 int ctl_run(const struct ctl_env *env, int argc, char **argv)
 {
-	struct ctl ctl = {
-		.env = *env, .out = env->out, .err = env->err, .timeout_ms = CALL_TIMEOUT_MS};
+	struct ctl ctl = {.env = *env,
+			  .verbs = ctl_verbs,
+			  .out = env->out,
+			  .err = env->err,
+			  .timeout_ms = CALL_TIMEOUT_MS};
 	int i, r = parse_globals(&ctl, argc, argv, &i);
 
 	if (r == CTL_OK)

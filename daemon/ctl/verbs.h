@@ -55,6 +55,8 @@ int verb_tune(struct ctl *ctl);
 
 /* help.c */
 int verb_help(struct ctl *ctl);
+
+/* complete.c */
 int verb_complete(struct ctl *ctl);
 
 #endif

@@ -84,7 +84,7 @@ static void explain_phase(struct policy_vm *vm, const struct region *region, uin
 int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,
 		   struct policy_explanation *ret)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 	struct spot spot = {0};
 	enum lpage_reason gate;
 

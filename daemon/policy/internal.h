@@ -84,7 +84,7 @@ static inline bool region_is_merged(const struct region *region)
 }
 
 /* policy.c */
-struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id);
+struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id);
 /* The same, and the next look for it is short. */
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);

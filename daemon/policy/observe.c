@@ -197,7 +197,7 @@ int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_ob
 
 int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 	struct spot spot;
 
 	if (!vm || rfn > POLICY_RFN_MAX)

@@ -31,7 +31,7 @@ static size_t vm_index(const struct policy *policy, uint32_t vm_id)
 	return low;
 }
 
-struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id)
+struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id)
 {
 	size_t i;
 
@@ -43,7 +43,7 @@ struct policy_vm *vm_find(const struct policy *policy, uint32_t vm_id)
 
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	if (vm)
 		policy->last_vm = vm;
@@ -122,7 +122,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 	size_t at = vm_index(policy, vm_id);
 	struct policy_vm *vm;
 
-	if (vm_find(policy, vm_id))
+	if (policy_vm_find(policy, vm_id))
 		return -EEXIST;
 	if (vms_reserve(policy))
 		return -ENOMEM;
@@ -158,7 +158,7 @@ static void ledger_add(struct policy_ledger *to, const struct policy_ledger *fro
 
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 	size_t at = vm_index(policy, vm_id);
 
 	if (!vm)
@@ -177,7 +177,7 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 			const struct config_settings *settings, uint64_t now_ns)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	now_ns = policy_clock(policy, now_ns);
 	if (!vm)
@@ -193,7 +193,7 @@ int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 
 int policy_vm_gate(struct policy *policy, uint32_t vm_id, enum lpage_reason gate, uint64_t now_ns)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	policy_clock(policy, now_ns);
 	if (!vm)
@@ -325,7 +325,7 @@ int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpa
 int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy_batch_cost *cost,
 		      uint64_t now_ns)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	now_ns = policy_clock(policy, now_ns);
 	if (!vm)
@@ -338,7 +338,7 @@ int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy
 
 int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, uint64_t ns)
 {
-	struct policy_vm *vm = vm_find(policy, vm_id);
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;
@@ -366,7 +366,7 @@ static struct policy_ledger ledger_now(const struct policy_vm *vm)
 
 int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, struct policy_ledger *ret)
 {
-	const struct policy_vm *vm = vm_find(policy, vm_id);
+	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;
@@ -386,7 +386,7 @@ void policy_total_ledger(const struct policy *policy, struct policy_ledger *ret)
 
 int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret)
 {
-	const struct policy_vm *vm = vm_find(policy, vm_id);
+	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;

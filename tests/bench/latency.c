@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "daemon/core/internal.h"
+#include "daemon/core/context.h"
 #include "tests/bench/bench.h"
 #include "tests/lib/sim_world.h"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/internal.h"
+#include "daemon/core/context.h"
 #include "daemon/link/netlink_proto.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/nlbuild.h"

@@ -3,7 +3,7 @@
 #ifndef TDX_LPAGE_TESTS_CORE_HOST_H
 #define TDX_LPAGE_TESTS_CORE_HOST_H
 
-#include "daemon/core/internal.h"
+#include "daemon/core/context.h"
 #include "tests/lib/fake_link.h"
 
 struct core_host {

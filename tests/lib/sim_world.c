@@ -8,7 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/internal.h"
+#include "daemon/core/actions.h"
+#include "daemon/core/context.h"
+#include "daemon/core/summary.h"
+#include "daemon/core/sync.h"
 
 static int write_trace(const struct sim_world *world, const char *trace, size_t len)
 {
@@ -123,7 +126,7 @@ const struct sim_host *sim_world_host(const struct sim_world *world)
 static uint64_t manager_deadline_ns(const struct lp_manager *m)
 {
 	return earliest(earliest(sync_deadline_ns(m), actions_deadline_ns(m)),
-			report_deadline_ns(m));
+			summary_deadline_ns(m));
 }
 
 /* What was asked is answered, and what that brings is done, until nobody has a word to say. */

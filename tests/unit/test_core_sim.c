@@ -16,7 +16,8 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/core/internal.h"
+#include "daemon/core/context.h"
+#include "daemon/core/vm.h"
 #include "tests/lib/sim_world.h"
 #include "tests/lib/tracegen.h"
 
@@ -35,7 +36,7 @@ static const char threshold[] = "version: 1\n"
 static void check_region(const struct sim_world *world, uint32_t vm_id,
 			 const struct lp_region *want)
 {
-	const struct vm_entry *vm = vms_find(world->manager, vm_id);
+	const struct vm_entry *vm = vm_find(world->manager, vm_id);
 	const struct lp_region_record *record = lp_regions_get(&vm->regions, want->rfn);
 	struct policy_explanation why;
 

@@ -1,144 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/summary.h"
 
-#include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#define STATUS_INTERVAL_NS NS_PER_S
+#include <tdx-lpage/base.h>
 
-void tally_add(struct lp_tally *to, const struct lp_tally *from)
-{
-	to->batches += from->batches;
-	to->tried_regions += from->tried_regions;
-	to->merged_regions += from->merged_regions;
-	to->refused_regions += from->refused_regions;
-	to->split_regions += from->split_regions;
-	to->holds += from->holds;
-	to->releases += from->releases;
-	to->dry_regions += from->dry_regions;
-	to->lost_regions += from->lost_regions;
-	to->failed_requests += from->failed_requests;
-	to->work_ns += from->work_ns;
-	if (from->stall_max_ns > to->stall_max_ns)
-		to->stall_max_ns = from->stall_max_ns;
-	for (unsigned int i = 0; i < LP_NR_REASONS; i++)
-		to->refused[i] += from->refused[i];
-}
-
-/* ---- merges per second ---- */
-
-void report_merges(struct lp_manager *m, uint64_t merged)
-{
-	uint64_t second = manager_now(m) / NS_PER_S;
-	unsigned int slot = second % RATE_SLOTS;
-
-	if (m->rate.second[slot] != second)
-		m->rate.count[slot] = 0;
-	m->rate.second[slot] = second;
-	m->rate.count[slot] += merged;
-}
-
-static uint64_t recent_merges(const struct lp_manager *m)
-{
-	uint64_t now_s = manager_now(m) / NS_PER_S;
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < RATE_SLOTS; i++) {
-		if (m->rate.second[i] + RATE_SLOTS > now_s)
-			sum += m->rate.count[i];
-	}
-	return sum;
-}
-
-uint64_t report_merges_per_s(const struct lp_manager *m)
-{
-	/* Rounded up: what is not nothing shall not look like it. */
-	return (recent_merges(m) + RATE_SLOTS - 1) / RATE_SLOTS;
-}
-
-/* ---- watchers ---- */
-
-static void drop_gone_watchers(struct lp_manager *m)
-{
-	struct watcher *watcher, *next;
-
-	for (watcher = TAILQ_FIRST(&m->watchers); watcher; watcher = next) {
-		next = TAILQ_NEXT(watcher, entry);
-		if (!watcher->gone)
-			continue;
-		TAILQ_REMOVE(&m->watchers, watcher, entry);
-		free(watcher);
-	}
-}
-
-void report_event(struct lp_manager *m, const struct lp_watch_event *event)
-{
-	struct watcher *watcher;
-
-	m->telling = true;
-	TAILQ_FOREACH(watcher, &m->watchers, entry) {
-		if (!watcher->gone)
-			watcher->cb(watcher->ctx, event);
-	}
-	m->telling = false;
-	drop_gone_watchers(m);
-}
-
-void report_text(struct lp_manager *m, enum lp_watch_kind kind, uint32_t vm_id, const char *format,
-		 ...)
-{
-	char text[256];
-	struct lp_watch_event event = {
-		.kind = kind, .now_ns = manager_now(m), .vm_id = vm_id, .text = text};
-	va_list args;
-
-	if (TAILQ_EMPTY(&m->watchers))
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	report_event(m, &event);
-}
-
-int report_watch(struct lp_core *core, lp_watch_cb cb, void *ctx)
-{
-	struct watcher *watcher = calloc(1, sizeof(*watcher));
-
-	if (!watcher)
-		return -ENOMEM;
-	watcher->cb = cb;
-	watcher->ctx = ctx;
-	TAILQ_INSERT_TAIL(&manager_of(core)->watchers, watcher, entry);
-	return 0;
-}
-
-void report_unwatch(struct lp_core *core, lp_watch_cb cb, void *ctx)
-{
-	struct lp_manager *m = manager_of(core);
-	struct watcher *watcher;
-
-	TAILQ_FOREACH(watcher, &m->watchers, entry) {
-		if (watcher->cb == cb && watcher->ctx == ctx)
-			watcher->gone = true;
-	}
-	/* From within a callback they are still gone through. */
-	if (!m->telling)
-		drop_gone_watchers(m);
-}
-
-void report_drop_watchers(struct lp_manager *m)
-{
-	struct watcher *watcher;
-
-	while ((watcher = TAILQ_FIRST(&m->watchers))) {
-		TAILQ_REMOVE(&m->watchers, watcher, entry);
-		free(watcher);
-	}
-}
-
-/* ---- one line per VM and interval ---- */
+#include "daemon/core/ranges.h"
+#include "daemon/core/rate.h"
 
 /* Text that grows to the end of its buffer and no further. */
 struct line {
@@ -200,7 +70,7 @@ static void put_tally(struct line *line, const struct lp_tally *now, const struc
 
 static void put_coverage(struct line *line, const struct lp_vm *vm)
 {
-	uint64_t ppm = view_coverage_ppm(vm->large, vm->table);
+	uint64_t ppm = lp_coverage_ppm(vm->large, vm->table);
 
 	if (ppm == UINT64_MAX)
 		return;
@@ -218,26 +88,16 @@ static void summarize(struct lp_manager *m, struct vm_entry *vm)
 	if (!line.len)
 		return;
 	put_coverage(&line, &vm->vm);
-	manager_log_vm(m, LOG_INFO, LP_MESSAGE_SUMMARY, vm, "%s", line.text);
+	vm_log(m, LOG_INFO, LP_MESSAGE_SUMMARY, vm, "%s", line.text);
 	vm->logged = vm->tally;
 }
 
-void report_vm_end(struct lp_manager *m, const struct vm_entry *vm)
+void summary_vm_end(struct lp_manager *m, const struct vm_entry *vm)
 {
 	struct vm_entry last = *vm;
 
 	summarize(m, &last);
 }
-
-void report_activity(struct lp_manager *m)
-{
-	uint64_t interval_ns = m->config->global.log_interval_ns;
-
-	if (!m->summary_due_ns && interval_ns)
-		m->summary_due_ns = manager_now(m) + interval_ns;
-}
-
-/* ---- the status line ---- */
 
 static void put_regions(struct line *line, const struct lp_manager *m)
 {
@@ -266,23 +126,18 @@ void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
 		put(&line, "%zu VM%s", m->nr_vms, m->nr_vms == 1 ? "" : "s");
 	if (m->family && !m->host_error[0]) {
 		put_regions(&line, m);
-		put(&line, ", %llu merges/s", (unsigned long long)report_merges_per_s(m));
+		put(&line, ", %llu merges/s",
+		    (unsigned long long)rate_per_s(&m->merges, manager_now(m)));
 	}
 	if (m->state.paused)
 		put(&line, ", paused");
 	if (manager_dry_run(m))
 		put(&line, ", dry-run");
-	if (m->resync_due_ns)
+	if (m->resync.due_ns)
 		put(&line, ", events lost, resync is due");
 	if (m->config_error[0])
 		put(&line, ", last reload failed, the old configuration is in force");
 	snprintf(ret, size, "%s", line.text);
-}
-
-void report_status_soon(struct lp_manager *m)
-{
-	if (!m->status_due_ns)
-		m->status_due_ns = manager_now(m) + (m->status[0] ? STATUS_INTERVAL_NS : 0);
 }
 
 static void send_status(struct lp_manager *m)
@@ -292,7 +147,7 @@ static void send_status(struct lp_manager *m)
 	m->status_due_ns = 0;
 	lp_manager_status_text(m, text, sizeof(text));
 	/* While merges go on, and until they have left the text, it has to be looked at again. */
-	if (recent_merges(m))
+	if (rate_sum(&m->merges, manager_now(m)))
 		m->status_due_ns = manager_now(m) + STATUS_INTERVAL_NS;
 	if (!strcmp(text, m->status))
 		return;
@@ -301,7 +156,7 @@ static void send_status(struct lp_manager *m)
 		m->options.hooks->status(m->options.hooks_ctx, text);
 }
 
-void report_run(struct lp_manager *m)
+void summary_run(struct lp_manager *m)
 {
 	uint64_t now_ns = manager_now(m);
 
@@ -314,7 +169,7 @@ void report_run(struct lp_manager *m)
 		summarize(m, m->vms[i]);
 }
 
-uint64_t report_deadline_ns(const struct lp_manager *m)
+uint64_t summary_deadline_ns(const struct lp_manager *m)
 {
 	return earliest(m->status_due_ns ? m->status_due_ns : NS_NEVER,
 			m->summary_due_ns ? m->summary_due_ns : NS_NEVER);

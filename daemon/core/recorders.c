@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/core/internal.h"
+#include "daemon/core/recorders.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/core/context.h"
+
+struct recorder {
+	TAILQ_ENTRY(recorder) entry;
+	lp_record_cb cb;
+	void *ctx;
+};
+
 /* A recorder may leave from within its callback, but no other one. */
-static void tell(struct lp_manager *m, const struct lp_record_event *event)
+static void notify(struct lp_manager *m, const struct lp_record_event *event)
 {
 	struct recorder *recorder, *next;
 
@@ -15,28 +23,29 @@ static void tell(struct lp_manager *m, const struct lp_record_event *event)
 	}
 }
 
-void record_vm(struct lp_manager *m, uint32_t vm_id, enum lp_record_kind kind)
+void recorders_notify_vm(struct lp_manager *m, uint32_t vm_id, enum lp_record_kind kind)
 {
-	tell(m, &(struct lp_record_event){.kind = kind, .now_ns = manager_now(m), .vm_id = vm_id});
+	notify(m,
+	       &(struct lp_record_event){.kind = kind, .now_ns = manager_now(m), .vm_id = vm_id});
 }
 
-void record_regions(struct lp_manager *m, const struct lp_region_chunk *chunk)
+void recorders_notify_regions(struct lp_manager *m, const struct lp_region_chunk *chunk)
 {
-	tell(m, &(struct lp_record_event){
-			.kind = LP_RECORD_REGIONS,
-			.now_ns = manager_now(m),
-			.vm_id = chunk->vm_id,
-			.regions = chunk->regions,
-			.nr_regions = chunk->nr_regions,
-		});
+	notify(m, &(struct lp_record_event){
+			  .kind = LP_RECORD_REGIONS,
+			  .now_ns = manager_now(m),
+			  .vm_id = chunk->vm_id,
+			  .regions = chunk->regions,
+			  .nr_regions = chunk->nr_regions,
+		  });
 }
 
-void record_loss(struct lp_manager *m)
+void recorders_notify_loss(struct lp_manager *m)
 {
-	tell(m, &(struct lp_record_event){.kind = LP_RECORD_LOSS, .now_ns = manager_now(m)});
+	notify(m, &(struct lp_record_event){.kind = LP_RECORD_LOSS, .now_ns = manager_now(m)});
 }
 
-int record_start(struct lp_core *core, lp_record_cb cb, void *ctx)
+int recorders_add(struct lp_core *core, lp_record_cb cb, void *ctx)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
 
@@ -48,7 +57,7 @@ int record_start(struct lp_core *core, lp_record_cb cb, void *ctx)
 	return 0;
 }
 
-void record_stop(struct lp_core *core, lp_record_cb cb, void *ctx)
+void recorders_remove(struct lp_core *core, lp_record_cb cb, void *ctx)
 {
 	struct lp_manager *m = manager_of(core);
 	struct recorder *recorder, *next;
@@ -62,7 +71,7 @@ void record_stop(struct lp_core *core, lp_record_cb cb, void *ctx)
 	}
 }
 
-void record_drop_all(struct lp_manager *m)
+void recorders_drop_all(struct lp_manager *m)
 {
 	struct recorder *recorder;
 

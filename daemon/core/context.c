@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/context.h"
+
+#include <event2/event.h>
+
+uint64_t manager_now(const struct lp_manager *m)
+{
+	return m->link->ops->now_ns(m->link);
+}
+
+void manager_wake(struct lp_manager *m)
+{
+	event_active(m->wake, EV_TIMEOUT, 0);
+}
+
+bool manager_dry_run(const struct lp_manager *m)
+{
+	return m->options.dry_run || m->state.dry_run || m->config->global.dry_run;
+}
+
+int manager_configure(struct lp_manager *m, const struct config *config,
+		      char why[static MANAGER_WHY_MAX])
+{
+	const struct lp_manager_hooks *hooks = m->options.hooks;
+
+	if (!hooks || !hooks->configure)
+		return 0;
+	return hooks->configure(m->options.hooks_ctx, config, why, MANAGER_WHY_MAX);
+}
+
+void manager_status_soon(struct lp_manager *m)
+{
+	if (!m->status_due_ns)
+		m->status_due_ns = manager_now(m) + (m->status[0] ? STATUS_INTERVAL_NS : 0);
+}
+
+void manager_summary_soon(struct lp_manager *m)
+{
+	uint64_t interval_ns = m->config->global.log_interval_ns;
+
+	if (!m->summary_due_ns && interval_ns)
+		m->summary_due_ns = manager_now(m) + interval_ns;
+}
+
+void tally_add(struct lp_tally *to, const struct lp_tally *from)
+{
+	to->batches += from->batches;
+	to->tried_regions += from->tried_regions;
+	to->merged_regions += from->merged_regions;
+	to->refused_regions += from->refused_regions;
+	to->split_regions += from->split_regions;
+	to->holds += from->holds;
+	to->releases += from->releases;
+	to->dry_regions += from->dry_regions;
+	to->lost_regions += from->lost_regions;
+	to->failed_requests += from->failed_requests;
+	to->work_ns += from->work_ns;
+	if (from->stall_max_ns > to->stall_max_ns)
+		to->stall_max_ns = from->stall_max_ns;
+	for (unsigned int i = 0; i < LP_NR_REASONS; i++)
+		to->refused[i] += from->refused[i];
+}

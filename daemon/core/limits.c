@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/limits.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/watchers.h"
+
+#define SETTING_LIMITS "setting the limits"
+
+static struct lp_limits limits_of(const struct config_settings *settings)
+{
+	/* The kernel's bucket holds a tenth of a second's merges, and at least one batch. */
+	uint32_t burst = settings->merge_rate_per_s / 10;
+
+	return (struct lp_limits){
+		.set = LP_LIMIT(KVM_LPAGE_A_POLICY_MODE) |
+		       LP_LIMIT(KVM_LPAGE_A_POLICY_MIN_QUIET_NS) |
+		       LP_LIMIT(KVM_LPAGE_A_POLICY_RATE) | LP_LIMIT(KVM_LPAGE_A_POLICY_BURST) |
+		       LP_LIMIT(KVM_LPAGE_A_POLICY_BATCH) |
+		       LP_LIMIT(KVM_LPAGE_A_POLICY_MAX_STALL_NS) |
+		       LP_LIMIT(KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS),
+		.mode = settings->mode,
+		.rate_per_s = settings->merge_rate_per_s,
+		.burst_regions = burst > settings->batch ? burst : settings->batch,
+		.batch_regions = settings->batch,
+		.min_quiet_ns = settings->min_quiet_ns,
+		.max_stall_ns = settings->max_stall_ns,
+		.notify_interval_ns = settings->notify_interval_ns,
+	};
+}
+
+void limits_want(struct lp_manager *m, struct vm_entry *vm)
+{
+	struct lp_limits wanted = limits_of(vm->settings);
+
+	vm->limits.need_push |= !vm_dry_run(m, vm) && !vm->limits.foreign &&
+				memcmp(&wanted, &vm->limits.pushed, sizeof(wanted)) != 0;
+	if (vm_dry_run(m, vm))
+		vm->limits.need_push = false;
+	if (vm->limits.need_push)
+		vm->limits.pushed = wanted;
+}
+
+void limits_push(struct lp_manager *m, struct vm_entry *vm)
+{
+	int r;
+
+	r = m->link->ops->set_policy(m->link, vm->vm.id, &vm->limits.pushed, &vm->limits.push_tag);
+	if (r < 0) {
+		vm_failed(m, vm, SETTING_LIMITS, r, NULL);
+		return;
+	}
+	vm->limits.need_push = false;
+}
+
+void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error, const char *text)
+{
+	struct vm_entry *vm = vm_find(m, vm_id);
+
+	if (!vm || vm->limits.push_tag != tag)
+		return;
+	vm->limits.push_tag = 0;
+	if (error) {
+		vm->limits.need_push = true;
+		vm_failed(m, vm, SETTING_LIMITS, error, text);
+		return;
+	}
+	vm->sync.need_stats = true;
+	vm_succeeded(m, vm, SETTING_LIMITS);
+	manager_wake(m);
+}
+
+void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
+{
+	struct vm_entry *vm = vm_find(m, change->vm_id);
+	bool ours = change->layer == KVM_LPAGE_LAYER_ADMIN && change->pid == (uint32_t)getpid();
+
+	if (!vm)
+		return;
+	vm->vm.limits = change->limits;
+	watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
+			     "VM %u %s: limits of layer %s changed by pid %u, uid %u",
+			     change->vm_id, vm->identity.name,
+			     change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm", change->pid,
+			     change->uid);
+	/* It stays: somebody with the right to do so did it. The next reload puts it back. */
+	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours) {
+		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
+		       "its limits were changed by pid %u, uid %u, not by this daemon", change->pid,
+		       change->uid);
+		vm->limits.pushed = (struct lp_limits){0};
+		vm->limits.foreign = true;
+	}
+	vm->sync.need_stats = true;
+	vm_set_gate(m, vm);
+	manager_wake(m);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/core/refresh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/core/context.h"
+#include "daemon/core/vm.h"
+
+struct waiter {
+	TAILQ_ENTRY(waiter) entry;
+	uint32_t vm_id;
+	uint64_t since_ns;
+	lp_refresh_cb cb;
+	void *ctx;
+};
+
+static bool vm_is_fresh(const struct vm_entry *vm, uint64_t since_ns)
+{
+	return vm->sync.stats_fresh_ns >= since_ns && vm->sync.regions_fresh_ns >= since_ns;
+}
+
+/* 1: fresh, 0: not yet, negative errno: it cannot be had. */
+static int vm_freshness(const struct vm_entry *vm, uint64_t since_ns)
+{
+	if (vm_is_fresh(vm, since_ns))
+		return 1;
+	return vm->trouble.failures && vm->trouble.last_error_ns >= since_ns ?
+		       vm->trouble.last_error :
+		       0;
+}
+
+static int freshness(const struct lp_manager *m, const struct waiter *waiter)
+{
+	const struct vm_entry *vm;
+	int r = 1;
+
+	if (waiter->vm_id) {
+		vm = vm_find(m, waiter->vm_id);
+		return vm ? vm_freshness(vm, waiter->since_ns) : -ESRCH;
+	}
+	for (size_t i = 0; i < m->nr_vms && r > 0; i++)
+		r = vm_freshness(m->vms[i], waiter->since_ns);
+	return r;
+}
+
+void refresh_check(struct lp_manager *m, int error)
+{
+	struct waiter *waiter, *next;
+	int r;
+
+	for (waiter = TAILQ_FIRST(&m->waiters); waiter; waiter = next) {
+		next = TAILQ_NEXT(waiter, entry);
+		r = error ? error : freshness(m, waiter);
+		if (!r)
+			continue;
+		TAILQ_REMOVE(&m->waiters, waiter, entry);
+		waiter->cb(waiter->ctx, r < 0 ? r : 0);
+		free(waiter);
+		/* The callback may have cancelled others. */
+		next = TAILQ_FIRST(&m->waiters);
+	}
+}
+
+int refresh_start(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx)
+{
+	struct lp_manager *m = manager_of(core);
+	struct waiter *waiter;
+
+	if (!m->family)
+		return -ENOTCONN;
+	if (vm_id && !vm_find(m, vm_id))
+		return -ESRCH;
+	waiter = calloc(1, sizeof(*waiter));
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct waiter){.vm_id = vm_id, .since_ns = manager_now(m), .cb = cb, .ctx = ctx};
+	TAILQ_INSERT_TAIL(&m->waiters, waiter, entry);
+	for (size_t i = 0; i < m->nr_vms; i++) {
+		struct vm_entry *vm = m->vms[i];
+
+		if (vm_id && vm->vm.id != vm_id)
+			continue;
+		vm_want_dump(vm, DUMP_CHANGES);
+		vm->sync.hurry_dump = true;
+		vm->sync.need_stats = true;
+		vm->sync.hurry_stats = true;
+	}
+	manager_wake(m);
+	return 0;
+}
+
+void refresh_cancel(struct lp_core *core, void *ctx)
+{
+	struct lp_manager *m = manager_of(core);
+	struct waiter *waiter, *next;
+
+	for (waiter = TAILQ_FIRST(&m->waiters); waiter; waiter = next) {
+		next = TAILQ_NEXT(waiter, entry);
+		if (waiter->ctx != ctx)
+			continue;
+		TAILQ_REMOVE(&m->waiters, waiter, entry);
+		free(waiter);
+	}
+}

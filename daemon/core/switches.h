@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What people switch: pause, dry-run, and the configuration. */
+#ifndef TDX_LPAGE_CORE_SWITCHES_H
+#define TDX_LPAGE_CORE_SWITCHES_H
+
+#include "daemon/core/snapshot.h"
+
+int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused);
+int switches_set_dry_run(struct lp_core *core, bool dry_run);
+int switches_reload(struct lp_core *core, char **ret_text);
+
+#endif

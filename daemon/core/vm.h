@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One VM: what is known of it, what keeps it from being merged, and what goes wrong with it. */
+#ifndef TDX_LPAGE_CORE_VM_H
+#define TDX_LPAGE_CORE_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/core/context.h"
+#include "daemon/core/log.h"
+#include "daemon/core/regions.h"
+
+/* How far a VM's dump of regions has to go back. */
+enum dump_need { DUMP_NONE, DUMP_CHANGES, DUMP_FULL };
+
+/* Reading the VM from the kernel: sync.c and refresh.c. Times are of the link's clock, 0: never. */
+struct vm_sync {
+	uint64_t generation; /* up to which its regions are known */
+	enum dump_need need_dump;
+	bool hurry_dump; /* somebody waits for it */
+	bool dumping_full;
+	uint32_t region_round;
+	uint64_t dump_tag; /* 0: none is under way */
+	uint64_t dump_since;
+	uint64_t dump_began_ns;
+	uint64_t regions_ns;
+	uint64_t full_ns; /* last full dump */
+	bool need_stats;
+	bool hurry_stats; /* somebody waits for them */
+	uint64_t stats_tag;
+	uint64_t stats_asked_ns;
+	uint64_t stats_ns;
+	/* When what is known was asked for; it is at least as young. */
+	uint64_t regions_fresh_ns;
+	uint64_t stats_fresh_ns;
+	uint64_t settle_ns; /* when to look once more at a VM that is new, 0: done */
+};
+
+/* Limits of the admin's layer: limits.c. */
+struct vm_limits {
+	bool need_push;
+	uint64_t push_tag;
+	struct lp_limits pushed;
+	bool foreign; /* somebody else changed them; they stay until our own change */
+};
+
+/* Failed requests: vm_failed() and vm_succeeded(). */
+struct vm_trouble {
+	unsigned int failures; /* in a row */
+	const char *failing;   /* what it was that failed, a literal */
+	uint64_t backoff_ns;   /* no requests until then */
+	int last_error;
+	char last_error_text[128];
+	uint64_t last_error_ns;
+};
+
+struct vm_entry {
+	struct lp_vm vm;
+	struct lp_identity identity;
+	const struct config_settings *settings; /* of the configuration in force */
+	const char *rule;			/* its name, "" for the defaults */
+	struct lp_regions regions;
+	struct lp_tally tally;
+	struct lp_tally logged; /* the tally at the last summary */
+	enum lpage_reason gate;
+	enum lpage_reason policy_gate; /* the one that the policy knows */
+	unsigned int nr_awaited;       /* merges of the policy whose report is not there yet */
+	uint64_t queued_regions;
+	bool has_stats; /* a full description was seen, not only that it is new */
+	bool stale;
+	uint32_t listed_round; /* dump of VMs that listed it last */
+	/* Times of the link's clock, 0: never. */
+	uint64_t seen_ns;
+	uint64_t identity_ns;
+	uint64_t last_merge_ns;
+	struct vm_sync sync;
+	struct vm_limits limits;
+	struct vm_trouble trouble;
+};
+
+/* NULL when there is none. */
+struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id);
+
+/* The index in m->vms at which the VM is, or would have to be put. */
+size_t vm_position(const struct lp_manager *m, uint32_t vm_id);
+
+void vm_log(const struct lp_manager *m, int priority, enum lp_message message,
+	    const struct vm_entry *vm, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm);
+
+/*
+ * Tells the policy what keeps the VM from being merged. A merge whose report is awaited does, too:
+ * the latency guard and the costs are to learn from each batch before the next one is asked for.
+ */
+void vm_set_gate(struct lp_manager *m, struct vm_entry *vm);
+
+/* Counts a failed request and keeps away for a while. @what must be a literal; @text may be NULL. */
+void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int error,
+	       const char *text);
+
+/* @what went well again; another thing may still fail. */
+void vm_succeeded(struct lp_manager *m, struct vm_entry *vm, const char *what);
+
+void vm_want_dump(struct vm_entry *vm, enum dump_need need);
+
+#endif

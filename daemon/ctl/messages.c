@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What every verb says and reads: complaints, JSON, its options. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "daemon/ctl/ctl.h"
+
+static void complain(struct ctl *ctl, const char *format, va_list ap)
+{
+	fputs("tdx-lpctl: ", ctl->err);
+	vfprintf(ctl->err, format, ap);
+	fputc('\n', ctl->err);
+}
+
+int ctl_usage_error(struct ctl *ctl, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(ctl, format, ap);
+	va_end(ap);
+	if (ctl->verb)
+		fprintf(ctl->err, "Try: tdx-lpctl help %s\n", ctl->verb->name);
+	else
+		fprintf(ctl->err, "Try: tdx-lpctl --help\n");
+	return CTL_USAGE;
+}
+
+int ctl_failure(struct ctl *ctl, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(ctl, format, ap);
+	va_end(ap);
+	return CTL_FAILED;
+}
+
+int ctl_print_json(struct ctl *ctl, json_t *object)
+{
+	int r;
+
+	json_object_set_new(object, "schema", json_integer(CTL_SCHEMA));
+	r = json_dumpf(object, ctl->out, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+	json_decref(object);
+	if (r < 0 || fputc('\n', ctl->out) == EOF || fflush(ctl->out) == EOF)
+		return CTL_FAILED;
+	return CTL_OK;
+}
+
+const char *ctl_option(const struct ctl *ctl, const char *name)
+{
+	for (int i = 0; i < CTL_OPTIONS_MAX && ctl->verb->options[i].name; i++) {
+		if (strcmp(ctl->verb->options[i].name, name) == 0)
+			return ctl->values[i];
+	}
+	return NULL;
+}
