@@ -4,6 +4,9 @@
 #include "tdx-lpage/reasons.h"
 #include <tdx-lpage/text.h>
 
+_Static_assert(LPAGE_REASON_KERNEL_END <= LPAGE_REASON_DAEMON_BASE,
+	       "the kernel's values and the daemon's do not overlap");
+
 static const struct lpage_reason_info reasons[LPAGE_REASON_END] = {
 #define X(id, name, why, remedy) [LPAGE_REASON_##id] = {name, why, remedy},
 	LPAGE_KERNEL_REASONS(X) LPAGE_DAEMON_REASONS(X)
@@ -15,6 +18,11 @@ const struct lpage_reason_info *lpage_reason_info(unsigned int reason)
 	if (reason >= LPAGE_REASON_END || !reasons[reason].name)
 		return NULL;
 	return &reasons[reason];
+}
+
+enum lpage_reason lpage_reason_from_kernel(unsigned int reason)
+{
+	return reason < LPAGE_REASON_KERNEL_END ? (enum lpage_reason)reason : LPAGE_REASON_OTHER;
 }
 
 const char *lpage_reason_name(unsigned int reason)

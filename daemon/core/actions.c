@@ -124,7 +124,7 @@ uint64_t actions_deadline_ns(const struct lp_manager *m)
 	TAILQ_FOREACH(flight, &m->flights, entry)
 		due_ns = earliest(due_ns, flight->deadline_ns);
 	if (room(m))
-		due_ns = earliest(due_ns, policy_next_deadline(m->policy, manager_now(m)));
+		due_ns = earliest(due_ns, policy_next_deadline(m->policy));
 	return due_ns;
 }
 

@@ -71,7 +71,7 @@ static bool read_outcome(const struct vm_entry *vm, uint64_t rfn, uint64_t sent_
 		return false;
 	*ret = LPAGE_REASON_NONE;
 	if (was_tried(record, sent_ns)) {
-		*ret = (enum lpage_reason)record->region.last_reason;
+		*ret = lpage_reason_from_kernel(record->region.last_reason);
 		return true;
 	}
 	return record->region.state == KVM_LPAGE_STATE_LARGE;

@@ -14,7 +14,7 @@
 static void tally_result(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
 			 const struct lp_result *result)
 {
-	unsigned int reason = result->reason < LP_NR_REASONS ? result->reason : 0;
+	enum lpage_reason reason = lpage_reason_from_kernel(result->reason);
 
 	vm->tally.work_ns += result->ns;
 	switch (op) {
@@ -77,7 +77,8 @@ static void take_result(struct lp_manager *m, struct flight *flight, const struc
 			outcome_of_region(m, flight, rfn, LPAGE_REASON_NONE, ns);
 			break;
 		case LP_VERDICT_REFUSED:
-			outcome_of_region(m, flight, rfn, (enum lpage_reason)result->reason, ns);
+			outcome_of_region(m, flight, rfn, lpage_reason_from_kernel(result->reason),
+					  ns);
 			break;
 		case LP_VERDICT_UNKNOWN:
 			leave_open(flight, rfn);

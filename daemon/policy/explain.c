@@ -3,9 +3,9 @@
 
 #include "daemon/policy/internal.h"
 
-static uint64_t due_ns(const struct spot *spot, uint64_t now_ns)
+static uint64_t due_ns(const struct region_ref *ref, uint64_t now_ns)
 {
-	uint64_t due = spot_due(spot, tick_of(now_ns));
+	uint64_t due = region_due(ref, tick_of(now_ns));
 
 	return due == NO_TICK ? POLICY_NO_DEADLINE : due << TICK_SHIFT;
 }
@@ -41,18 +41,14 @@ static void explain_queued(struct policy_vm *vm, uint64_t now_ns, struct policy_
 	ret->need = until_ns - now_ns;
 }
 
-static void explain_settled(const struct policy_vm *vm, const struct region *region,
-			    struct policy_explanation *ret)
+static void explain_settled(const struct region *region, struct policy_explanation *ret)
 {
-	if (region->reason == REASON_DRY)
-		ret->reason = LPAGE_REASON_DRY_RUN;
-	else if (region->retries)
-		ret->reason = (enum lpage_reason)region->reason;
+	if (region->reason == REASON_DRY || region->retries)
+		ret->reason = region_reason(region);
 	else
 		ret->reason = LPAGE_REASON_KEPT_SMALL;
 	ret->have = ret->numbers.saving_ns;
 	ret->need = ret->numbers.cost_ns;
-	(void)vm;
 }
 
 static void explain_phase(struct policy_vm *vm, const struct region *region, uint64_t now_ns,
@@ -73,7 +69,7 @@ static void explain_phase(struct policy_vm *vm, const struct region *region, uin
 		ret->reason = LPAGE_REASON_IN_FLIGHT;
 		break;
 	case PHASE_SETTLED:
-		explain_settled(vm, region, ret);
+		explain_settled(region, ret);
 		break;
 	default:
 		ret->reason = LPAGE_REASON_ALREADY_LARGE;
@@ -85,7 +81,7 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		   struct policy_explanation *ret)
 {
 	struct policy_vm *vm = policy_vm_find(policy, vm_id);
-	struct spot spot = {0};
+	struct region_ref ref = {0};
 	enum lpage_reason gate;
 
 	if (!vm)
@@ -97,22 +93,22 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		.due_ns = POLICY_NO_DEADLINE,
 	};
 	if (rfn <= POLICY_RFN_MAX)
-		table_find(&vm->table, (uint32_t)rfn, &spot);
-	if (!spot.region)
+		table_find(&vm->table, (uint32_t)rfn, &ref);
+	if (!ref.region)
 		return 0;
 	ret->tracked = true;
-	ret->due_ns = due_ns(&spot, now_ns);
-	if (spot.region->reason != REASON_DRY)
-		ret->last_refusal = (enum lpage_reason)spot.region->reason;
-	ret->retries = spot.region->retries;
-	ret->intervals = spot.region->past;
-	ret->typical_ns = past_typical(spot.region) << TICK_SHIFT;
-	ret->numbers = decide_numbers(vm, spot.region, rfn, now_ns);
-	explain_phase(vm, spot.region, now_ns, ret);
+	ret->due_ns = due_ns(&ref, now_ns);
+	if (ref.region->reason != REASON_DRY)
+		ret->last_refusal = region_reason(ref.region);
+	ret->retries = ref.region->retries;
+	ret->intervals = ref.region->past;
+	ret->typical_ns = past_typical(ref.region) << TICK_SHIFT;
+	ret->numbers = decide_numbers(vm, ref.region, rfn, now_ns);
+	explain_phase(vm, ref.region, now_ns, ret);
 	gate = decide_gate(vm);
 	/* Over in a moment, and it says nothing of a region that is not due. */
 	if (gate != LPAGE_REASON_NONE && gate != LPAGE_REASON_IN_FLIGHT &&
-	    spot.region->phase != PHASE_LARGE && spot.region->phase != PHASE_SHARED)
+	    ref.region->phase != PHASE_LARGE && ref.region->phase != PHASE_SHARED)
 		ret->reason = gate;
 	return 0;
 }

@@ -45,7 +45,7 @@ struct policy {
 	uint64_t now_ns;
 	struct policy_vm **vms; /* sorted by id */
 	size_t nr_vms;
-	size_t room_vms;
+	size_t vms_capacity;
 	struct policy_vm *last_vm; /* found last */
 	struct heap heap;
 	struct policy_vm *active; /* ring; served next */
@@ -83,32 +83,54 @@ static inline bool region_is_merged(const struct region *region)
 	return region->phase == PHASE_LARGE && !region->whole;
 }
 
-/* policy.c */
+/* The reason of the last refusal, as region.reason keeps it: the kernel's values, REASON_OTHER, REASON_DRY. */
+static inline enum lpage_reason region_reason(const struct region *region)
+{
+	if (region->reason == REASON_DRY)
+		return LPAGE_REASON_DRY_RUN;
+	return region->reason == REASON_OTHER ? LPAGE_REASON_OTHER :
+						(enum lpage_reason)region->reason;
+}
+
+static inline void region_set_reason(struct region *region, enum lpage_reason reason)
+{
+	region->reason = (reason < LPAGE_REASON_KERNEL_END ? reason : REASON_OTHER) & REASON_DRY;
+}
+
+/* Dry-run may be over: the region is decided anew. */
+static inline void region_forget_dry_run(struct region *region)
+{
+	if (region->reason == REASON_DRY)
+		region->reason = LPAGE_REASON_NONE;
+}
+
+_Static_assert(LPAGE_REASON_KERNEL_END <= REASON_OTHER, "region.reason holds every kernel reason");
+
+/* vm_state.c */
+
+/* Where the VM is in policy->vms, or would be. */
+size_t vm_index(const struct policy *policy, uint32_t vm_id);
+/* NULL: there is none. */
 struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id);
 /* The same, and the next look for it is short. */
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);
+/* Brings the ledger's estimate of what the merged regions save up to date. */
+void vm_count_savings(struct policy_vm *vm, uint64_t now_ns);
 void vm_costs_changed(struct policy_vm *vm);
 
 /* decide.c */
 
 /* A region has become private: decides when it is due. @start_ns is the exact time. */
-void decide_plan(struct policy_vm *vm, struct spot *spot, uint64_t start_ns, uint64_t now_ns);
+void decide_plan(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns, uint64_t now_ns);
 /* The settings have changed: plans anew for all that waits. */
 void decide_replan(struct policy_vm *vm, uint64_t now_ns);
 /* A region is large: its age is noted from time to time. */
-void decide_watch(struct policy_vm *vm, struct spot *spot, uint64_t now_ns);
-/* A try succeeded: the guest accepts in time. */
-void decide_accepted(struct policy_vm *vm);
-/* A region was refused: decides when to try again. */
-void decide_retry(struct policy_vm *vm, struct spot *spot, enum lpage_reason reason,
-		  uint64_t now_ns);
+void decide_watch(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
 /* Callback of the table: the deadline of a region has passed. */
-void decide_expired(struct policy_vm *vm, struct spot *spot, uint64_t now_tick);
+void decide_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
 /* The gate that is shut for the VM, NONE: open. */
 enum lpage_reason decide_gate(const struct policy_vm *vm);
-/* Takes a VM out of the ring of those that have due regions. */
-void decide_deactivate(struct policy_vm *vm);
 /* The numbers behind a decision about @region. */
 struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
 				    uint64_t rfn, uint64_t now_ns);

@@ -6,6 +6,8 @@
 
 #include <linux/kvm_lpage.h>
 
+#include "daemon/policy/retry.h"
+
 /* Regions; the work on so many takes as long as memory takes to answer. */
 #define FETCH_AHEAD 4
 
@@ -23,14 +25,14 @@ static void count_split(struct policy_vm *vm, uint64_t age)
 }
 
 /* The conversion that ended a region's interval came at @end_tick. */
-static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_tick,
+static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t end_tick,
 			 uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns));
 	uint64_t age = end_tick > start ? end_tick - start : 0;
 
-	spot_disarm(spot);
+	region_disarm(ref);
 	if (region->phase == PHASE_LARGE && region->whole)
 		return;
 	adaptive_note_end(vm->adaptive, region, age, region_is_merged(region), &vm->cost);
@@ -38,17 +40,16 @@ static void interval_end(struct policy_vm *vm, struct spot *spot, uint64_t end_t
 		count_split(vm, age);
 }
 
-static void interval_start(struct policy_vm *vm, struct spot *spot, uint64_t start_ns,
+static void interval_start(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns,
 			   uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 
 	region->stamp = (uint32_t)tick_of(start_ns);
-	if (region->reason == REASON_DRY)
-		region->reason = LPAGE_REASON_NONE;
+	region_forget_dry_run(region);
 	adaptive_note_start(region);
 	vm_set_phase(vm, region, PHASE_WAIT);
-	decide_plan(vm, spot, start_ns, now_ns);
+	decide_plan(vm, ref, start_ns, now_ns);
 }
 
 static bool is_shared(const struct policy_observation *obs)
@@ -73,31 +74,31 @@ static void count_conversion(struct policy_vm *vm, const struct policy_observati
 	adaptive_note_busy(vm->adaptive, tick, tick < now ? now - tick : 0);
 }
 
-static void found_shared(struct policy_vm *vm, struct spot *spot,
+static void found_shared(struct policy_vm *vm, struct region_ref *ref,
 			 const struct policy_observation *obs, uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 	bool all = obs->to_shared_pages - obs->to_private_pages == CHUNK_REGIONS;
 
 	if (region->phase == PHASE_SHARED)
 		return;
 	if (region->phase != PHASE_NONE)
-		interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+		interval_end(vm, ref, tick_of(obs->last_to_shared_ns), now_ns);
 	count_conversion(vm, obs);
 	vm_set_phase(vm, region, PHASE_SHARED);
 	region->whole = all;
 }
 
-static void found_private(struct policy_vm *vm, struct spot *spot,
+static void found_private(struct policy_vm *vm, struct region_ref *ref,
 			  const struct policy_observation *obs, uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 	uint64_t start_ns = obs->last_to_private_ns ? obs->last_to_private_ns : now_ns;
 
 	if (region->phase != PHASE_SHARED) {
 		/* Shared and back since it was last looked at. All pages, if the total says so. */
 		if (region->phase != PHASE_NONE)
-			interval_end(vm, spot, tick_of(obs->last_to_shared_ns), now_ns);
+			interval_end(vm, ref, tick_of(obs->last_to_shared_ns), now_ns);
 		vm_set_phase(vm, region, PHASE_SHARED);
 		region->whole = obs->to_shared_pages && obs->to_shared_pages % CHUNK_REGIONS == 0;
 		count_conversion(vm, obs);
@@ -109,26 +110,26 @@ static void found_private(struct policy_vm *vm, struct spot *spot,
 		return;
 	}
 	region->whole = 0;
-	interval_start(vm, spot, start_ns, now_ns);
+	interval_start(vm, ref, start_ns, now_ns);
 }
 
 /* No conversion since: what else may have changed. */
-static void found_same(struct policy_vm *vm, struct spot *spot,
+static void found_same(struct policy_vm *vm, struct region_ref *ref,
 		       const struct policy_observation *obs, uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 
 	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
 		/* Merged by somebody else, or by us and the answer was lost. */
 		vm_set_phase(vm, region, PHASE_LARGE);
-		decide_watch(vm, spot, now_ns);
+		decide_watch(vm, ref, now_ns);
 	} else if (region->phase == PHASE_FLIGHT) {
 		return;
 	} else if (obs->state == KVM_LPAGE_STATE_TABLE && region->phase == PHASE_LARGE) {
 		region->whole = 0;
-		interval_start(vm, spot, now_ns, now_ns);
+		interval_start(vm, ref, now_ns, now_ns);
 	} else if (obs->held && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
-		decide_retry(vm, spot, LPAGE_REASON_HELD, now_ns);
+		retry_later(vm, ref, LPAGE_REASON_HELD, now_ns);
 	}
 }
 
@@ -141,29 +142,29 @@ static bool is_worth_tracking(const struct policy_observation *obs)
 
 static int observe(struct policy_vm *vm, const struct policy_observation *obs, uint64_t now_ns)
 {
-	struct spot spot;
+	struct region_ref ref;
 
 	if (obs->rfn > POLICY_RFN_MAX)
 		return -ERANGE;
-	table_find(&vm->table, (uint32_t)obs->rfn, &spot);
-	if (!spot.region) {
+	table_find(&vm->table, (uint32_t)obs->rfn, &ref);
+	if (!ref.region) {
 		int err;
 
 		if (!is_worth_tracking(obs))
 			return 0;
 		err = table_get(vm, &vm->table, &vm->policy->heap, (uint32_t)obs->rfn,
-				tick_of(now_ns), &spot);
+				tick_of(now_ns), &ref);
 		if (err)
 			return err;
 		vm->phases[PHASE_NONE]++;
 	}
 	if (is_shared(obs))
-		found_shared(vm, &spot, obs, now_ns);
-	else if (spot.region->phase == PHASE_NONE || spot.region->phase == PHASE_SHARED ||
-		 tick_of(obs->last_to_shared_ns) > stamp_tick(spot.region->stamp, tick_of(now_ns)))
-		found_private(vm, &spot, obs, now_ns);
+		found_shared(vm, &ref, obs, now_ns);
+	else if (ref.region->phase == PHASE_NONE || ref.region->phase == PHASE_SHARED ||
+		 tick_of(obs->last_to_shared_ns) > stamp_tick(ref.region->stamp, tick_of(now_ns)))
+		found_private(vm, &ref, obs, now_ns);
 	else
-		found_same(vm, &spot, obs, now_ns);
+		found_same(vm, &ref, obs, now_ns);
 	return 0;
 }
 
@@ -198,15 +199,15 @@ int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_ob
 int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 {
 	struct policy_vm *vm = policy_vm_find(policy, vm_id);
-	struct spot spot;
+	struct region_ref ref;
 
 	if (!vm || rfn > POLICY_RFN_MAX)
 		return -ENOENT;
-	table_find(&vm->table, (uint32_t)rfn, &spot);
-	if (!spot.region)
+	table_find(&vm->table, (uint32_t)rfn, &ref);
+	if (!ref.region)
 		return -ENOENT;
-	vm_set_phase(vm, spot.region, PHASE_NONE);
+	vm_set_phase(vm, ref.region, PHASE_NONE);
 	vm->phases[PHASE_NONE]--;
-	table_drop(&vm->table, &spot);
+	table_drop(&vm->table, &ref);
 	return 0;
 }

@@ -1,97 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/policy/policy.h"
-#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <linux/kvm_lpage.h>
+#include <tdx-lpage/base.h>
 
+#include "daemon/policy/accept.h"
 #include "daemon/policy/internal.h"
-
-#define ACCEPT_FIRST_NS NS_PER_MS
-
-/* ---- VMs ---- */
-
-/* Where the VM is, or would be. */
-static size_t vm_index(const struct policy *policy, uint32_t vm_id)
-{
-	size_t low = 0;
-	size_t high = policy->nr_vms;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (policy->vms[mid]->id < vm_id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id)
-{
-	size_t i;
-
-	if (policy->last_vm && policy->last_vm->id == vm_id)
-		return policy->last_vm;
-	i = vm_index(policy, vm_id);
-	return i < policy->nr_vms && policy->vms[i]->id == vm_id ? policy->vms[i] : NULL;
-}
-
-struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
-{
-	struct policy_vm *vm = policy_vm_find(policy, vm_id);
-
-	if (vm)
-		policy->last_vm = vm;
-	return vm;
-}
-
-/* Brings the ledger's estimate of what the merged regions save up to date. */
-static void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
-{
-	double region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
-			  (double)NS_PER_S;
-
-	vm->ledger.walk_saved_ns += (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
-	vm->saved_until_ns = now_ns;
-}
-
-void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
-{
-	bool was_merged = region_is_merged(region);
-
-	vm->phases[region->phase]--;
-	vm->phases[phase]++;
-	region->phase = phase & 7;
-	if (was_merged == region_is_merged(region))
-		return;
-	vm_count_savings(vm, vm->policy->now_ns);
-	vm->merged_regions += region_is_merged(region) ? 1 : -UINT64_C(1);
-}
-
-void vm_costs_changed(struct policy_vm *vm)
-{
-	vm->cost = costs_in_force(&vm->costs, &vm->settings);
-}
-
-static int vms_reserve(struct policy *policy)
-{
-	size_t room = policy->room_vms ? 2 * policy->room_vms : 8;
-	struct policy_vm **vms;
-
-	if (policy->nr_vms < policy->room_vms)
-		return 0;
-	vms = realloc(policy->vms, room * sizeof(*vms));
-	if (!vms)
-		return -ENOMEM;
-	policy->vms = vms;
-	policy->room_vms = room;
-	return 0;
-}
+#include "daemon/policy/retry.h"
+#include "daemon/policy/ring.h"
 
 static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 				const struct config_settings *settings, uint64_t now_ns)
@@ -120,25 +39,24 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 		  uint64_t now_ns)
 {
 	size_t at = vm_index(policy, vm_id);
-	struct policy_vm *vm;
+	struct policy_vm *vm, **place;
 
 	if (policy_vm_find(policy, vm_id))
 		return -EEXIST;
-	if (vms_reserve(policy))
+	if (array_reserve(&policy->vms, &policy->vms_capacity, policy->nr_vms + 1,
+			  sizeof(*policy->vms)) < 0)
 		return -ENOMEM;
 	vm = vm_new(policy, vm_id, settings, policy_clock(policy, now_ns));
 	if (!vm)
 		return -ENOMEM;
-	memmove(policy->vms + at + 1, policy->vms + at,
-		(policy->nr_vms - at) * sizeof(*policy->vms));
-	policy->vms[at] = vm;
-	policy->nr_vms++;
+	place = array_open(policy->vms, policy->nr_vms++, at, sizeof(*policy->vms));
+	*place = vm;
 	return 0;
 }
 
 static void vm_free(struct policy_vm *vm)
 {
-	decide_deactivate(vm);
+	ring_remove(vm);
 	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
 	queue_done(&vm->holds);
@@ -165,9 +83,7 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 		return -ENOENT;
 	vm_count_savings(vm, policy_clock(policy, now_ns));
 	ledger_add(&policy->gone, &vm->ledger);
-	policy->nr_vms--;
-	memmove(policy->vms + at, policy->vms + at + 1,
-		(policy->nr_vms - at) * sizeof(*policy->vms));
+	array_close(policy->vms, policy->nr_vms--, at, sizeof(*policy->vms));
 	if (policy->last_vm == vm)
 		policy->last_vm = NULL;
 	vm_free(vm);
@@ -255,30 +171,30 @@ void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns)
 
 /* ---- outcomes ---- */
 
-static void merged(struct policy_vm *vm, struct spot *spot, uint64_t now_ns)
+static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 {
-	struct region *region = spot->region;
+	struct region *region = ref->region;
 	uint64_t now = tick_of(now_ns);
 
 	adaptive_note_merge(region, now - stamp_tick(region->stamp, now), &vm->cost);
-	decide_accepted(vm);
+	accept_note_merge(vm);
 	region->retries = 0;
 	vm_set_phase(vm, region, PHASE_LARGE);
-	decide_watch(vm, spot, now_ns);
+	decide_watch(vm, ref, now_ns);
 }
 
-static void refused(struct policy_vm *vm, struct spot *spot, enum lpage_reason reason,
+static void refused(struct policy_vm *vm, struct region_ref *ref, enum lpage_reason reason,
 		    uint64_t now_ns)
 {
-	adaptive_note_refusal(spot->region, &vm->cost);
+	adaptive_note_refusal(ref->region, &vm->cost);
 	if (reason != LPAGE_REASON_ALREADY_LARGE) {
-		decide_retry(vm, spot, reason, now_ns);
+		retry_later(vm, ref, reason, now_ns);
 		return;
 	}
 	/* It was not small after all: nothing to learn from. */
-	spot_disarm(spot);
-	spot->region->whole = 1;
-	vm_set_phase(vm, spot->region, PHASE_LARGE);
+	region_disarm(ref);
+	ref->region->whole = 1;
+	vm_set_phase(vm, ref->region, PHASE_LARGE);
 }
 
 static void count_outcome(struct policy_vm *vm, enum lpage_reason reason, uint64_t ns)
@@ -286,7 +202,7 @@ static void count_outcome(struct policy_vm *vm, enum lpage_reason reason, uint64
 	struct policy_ledger *ledger = &vm->ledger;
 
 	ledger->spent_ns += ns;
-	ledger->reasons[reason < LPAGE_REASON_END ? reason : LPAGE_REASON_BUSY]++;
+	ledger->reasons[lpage_reason_info(reason) ? reason : LPAGE_REASON_OTHER]++;
 	if (reason == LPAGE_REASON_NONE)
 		ledger->merges++;
 	else
@@ -297,7 +213,7 @@ int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpa
 		   uint64_t ns, uint64_t now_ns)
 {
 	struct policy_vm *vm = vm_use(policy, vm_id);
-	struct spot spot;
+	struct region_ref ref;
 
 	now_ns = policy_clock(policy, now_ns);
 	if (!vm || rfn > POLICY_RFN_MAX)
@@ -305,19 +221,19 @@ int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpa
 	if (!ns)
 		ns = reason == LPAGE_REASON_NONE ? vm->cost.merge_ns : vm->cost.fail_ns;
 	count_outcome(vm, reason, ns);
-	table_find(&vm->table, (uint32_t)rfn, &spot);
-	if (!spot.region)
+	table_find(&vm->table, (uint32_t)rfn, &ref);
+	if (!ref.region)
 		return 0;
-	if (spot.region->phase == PHASE_FLIGHT) {
+	if (ref.region->phase == PHASE_FLIGHT) {
 		budget_correct(vm, ns);
 		if (reason == LPAGE_REASON_NONE)
-			merged(vm, &spot, now_ns);
+			merged(vm, &ref, now_ns);
 		else
-			refused(vm, &spot, reason, now_ns);
-	} else if (reason == LPAGE_REASON_NONE && spot.region->phase != PHASE_SHARED &&
-		   spot.region->phase != PHASE_LARGE) {
+			refused(vm, &ref, reason, now_ns);
+	} else if (reason == LPAGE_REASON_NONE && ref.region->phase != PHASE_SHARED &&
+		   ref.region->phase != PHASE_LARGE) {
 		/* A late answer. */
-		merged(vm, &spot, now_ns);
+		merged(vm, &ref, now_ns);
 	}
 	return 0;
 }
@@ -349,7 +265,7 @@ int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, ui
 	return 0;
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
 static struct policy_ledger ledger_now(const struct policy_vm *vm)
 {
@@ -397,7 +313,7 @@ int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_c
 size_t policy_memory_bytes(const struct policy *policy)
 {
 	size_t bytes = sizeof(*policy) + adaptive_bytes(policy->adaptive) +
-		       policy->room_vms * sizeof(*policy->vms) +
+		       policy->vms_capacity * sizeof(*policy->vms) +
 		       policy->heap.room * sizeof(*policy->heap.chunks);
 
 	for (size_t i = 0; i < policy->nr_vms; i++)

@@ -198,7 +198,7 @@ int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, ui
  * When to call policy_next_batch() again if nothing else happens; POLICY_NO_DEADLINE: never. A time
  * in the past means now.
  */
-uint64_t policy_next_deadline(const struct policy *policy, uint64_t now_ns);
+uint64_t policy_next_deadline(const struct policy *policy);
 
 /* Why is @rfn not merged, and what would let it pass? -ENOENT for an unknown VM. */
 int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,

@@ -290,7 +290,7 @@ static int table_add_chunk(struct policy_vm *vm, struct table *table, struct hea
  * Written member by member to where it stays: a copy in other widths than it was written in would
  * wait for every store before it, and those go to lines that are not in a cache.
  */
-static void spot_at(struct chunk *chunk, uint32_t index, struct spot *ret)
+static void spot_at(struct chunk *chunk, uint32_t index, struct region_ref *ret)
 {
 	uint32_t slot = chunk_slot(chunk, index);
 
@@ -299,14 +299,14 @@ static void spot_at(struct chunk *chunk, uint32_t index, struct spot *ret)
 	ret->region = &chunk->regions[slot];
 }
 
-void table_find(const struct table *table, uint32_t rfn, struct spot *ret)
+void table_find(const struct table *table, uint32_t rfn, struct region_ref *ret)
 {
 	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
 
 	if (chunk && chunk_has(chunk, rfn % CHUNK_REGIONS))
 		spot_at(chunk, rfn % CHUNK_REGIONS, ret);
 	else
-		*ret = (struct spot){0};
+		*ret = (struct region_ref){0};
 }
 
 void table_prefetch_chunk(const struct table *table, uint32_t rfn)
@@ -331,7 +331,7 @@ void table_prefetch(const struct table *table, uint32_t rfn)
 }
 
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
-	      uint64_t now, struct spot *ret)
+	      uint64_t now, struct region_ref *ret)
 {
 	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
 	int err = 0;
@@ -346,28 +346,28 @@ int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint
 	return 0;
 }
 
-void table_drop(struct table *table, struct spot *spot)
+void table_drop(struct table *table, struct region_ref *ref)
 {
-	struct chunk *chunk = spot->chunk;
-	uint32_t index = chunk_index(chunk, spot->slot);
+	struct chunk *chunk = ref->chunk;
+	uint32_t index = chunk_index(chunk, ref->slot);
 
-	chunk->due_ticks[spot->slot] = NEVER;
+	chunk->due_ticks[ref->slot] = NEVER;
 	if (!chunk_dense(chunk)) {
-		size_t after = chunk->nr - spot->slot - 1u;
+		size_t after = chunk->nr - ref->slot - 1u;
 
-		memmove(chunk->due_ticks + spot->slot, chunk->due_ticks + spot->slot + 1,
+		memmove(chunk->due_ticks + ref->slot, chunk->due_ticks + ref->slot + 1,
 			after * sizeof(*chunk->due_ticks));
-		memmove(chunk->regions + spot->slot, chunk->regions + spot->slot + 1,
+		memmove(chunk->regions + ref->slot, chunk->regions + ref->slot + 1,
 			after * sizeof(*chunk->regions));
 		chunk->due_ticks[chunk->nr - 1] = NEVER;
 	}
 	chunk_mark(chunk, index, false);
 	table->regions--;
-	*spot = (struct spot){0};
+	*ref = (struct region_ref){0};
 }
 
 /* First region of @chunk at @index or later. */
-static bool chunk_from(struct chunk *chunk, uint32_t index, struct spot *ret)
+static bool chunk_from(struct chunk *chunk, uint32_t index, struct region_ref *ret)
 {
 	for (; index < CHUNK_REGIONS; index++) {
 		if (!chunk_has(chunk, index))
@@ -378,19 +378,19 @@ static bool chunk_from(struct chunk *chunk, uint32_t index, struct spot *ret)
 	return false;
 }
 
-bool table_next(const struct table *table, struct spot *spot)
+bool table_next(const struct table *table, struct region_ref *ref)
 {
 	size_t number = 0;
 
-	if (spot->chunk) {
-		if (chunk_from(spot->chunk, chunk_index(spot->chunk, spot->slot) + 1, spot))
+	if (ref->chunk) {
+		if (chunk_from(ref->chunk, chunk_index(ref->chunk, ref->slot) + 1, ref))
 			return true;
-		number = spot->chunk->number + 1u;
+		number = ref->chunk->number + 1u;
 	}
 	for (; number < table->nr_dirs * DIR_CHUNKS; number++) {
 		struct chunk *chunk = table_chunk(table, (uint32_t)number);
 
-		if (chunk && chunk_from(chunk, 0, spot))
+		if (chunk && chunk_from(chunk, 0, ref))
 			return true;
 	}
 	return false;
@@ -420,14 +420,14 @@ void table_done(struct table *table, struct heap *heap)
 
 /* ---- deadlines ---- */
 
-uint32_t spot_rfn(const struct spot *spot)
+uint32_t region_rfn(const struct region_ref *ref)
 {
-	return spot->chunk->number * CHUNK_REGIONS + chunk_index(spot->chunk, spot->slot);
+	return ref->chunk->number * CHUNK_REGIONS + chunk_index(ref->chunk, ref->slot);
 }
 
-void spot_arm(struct heap *heap, struct spot *spot, uint64_t tick, uint64_t now)
+void region_arm(struct heap *heap, struct region_ref *ref, uint64_t tick, uint64_t now)
 {
-	struct chunk *chunk = spot->chunk;
+	struct chunk *chunk = ref->chunk;
 
 	if (tick < now)
 		tick = now;
@@ -435,21 +435,21 @@ void spot_arm(struct heap *heap, struct spot *spot, uint64_t tick, uint64_t now)
 		tick = now + STAMP_MAX_AGE;
 	if ((uint32_t)tick == NEVER)
 		tick++;
-	chunk->due_ticks[spot->slot] = (uint32_t)tick;
+	chunk->due_ticks[ref->slot] = (uint32_t)tick;
 	if (tick >= chunk->due)
 		return;
 	chunk->due = tick;
 	heap_up(heap, chunk);
 }
 
-void spot_disarm(struct spot *spot)
+void region_disarm(struct region_ref *ref)
 {
-	spot->chunk->due_ticks[spot->slot] = NEVER;
+	ref->chunk->due_ticks[ref->slot] = NEVER;
 }
 
-uint64_t spot_due(const struct spot *spot, uint64_t now)
+uint64_t region_due(const struct region_ref *ref, uint64_t now)
 {
-	uint32_t due = spot->chunk->due_ticks[spot->slot];
+	uint32_t due = ref->chunk->due_ticks[ref->slot];
 
 	return due == NEVER ? NO_TICK : stamp_tick(due, now);
 }
@@ -511,12 +511,12 @@ static bool block_is_due(const uint32_t due[static BLOCK], uint32_t now)
 static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now, expire_cb cb)
 {
 	for (uint32_t slot = first; slot < first + BLOCK; slot++) {
-		struct spot spot = {chunk, slot, &chunk->regions[slot]};
+		struct region_ref ref = {chunk, slot, &chunk->regions[slot]};
 
 		if (!is_due(chunk->due_ticks[slot], (uint32_t)now))
 			continue;
 		chunk->due_ticks[slot] = NEVER;
-		cb(chunk->vm, &spot, now);
+		cb(chunk->vm, &ref, now);
 	}
 }
 

@@ -3,7 +3,7 @@
  * The regions of a VM that have ever left `large`, and when each is to be looked at.
  *
  * Regions lie in chunks of 512 (1 GiB of guest memory). A chunk packs the regions it has, sorted,
- * under a bitmap; from TABLE_DENSE of them on it has a slot for all. The earliest deadline of a
+ * under a bitmap; beyond DENSE_AFTER of them it has a slot for all. The earliest deadline of a
  * chunk is its key in one heap; a deadline that was taken back stays in the heap until it passes.
  *
  * Times are in ticks of 2^TICK_SHIFT ns. Regions keep the low 32 bits, which reach 26 days either
@@ -42,7 +42,7 @@ struct region {
 	uint64_t whole:1;   /* converted as a whole: large again without a merge or an interval */
 	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
 	uint64_t retries:4; /* refusals since the last merge */
-	uint64_t reason:5;  /* of the last refusal, the kernel's value; REASON_DRY */
+	uint64_t reason:5;  /* of the last refusal, see region_reason() */
 	uint64_t past:4;    /* intervals so far, saturates */
 	uint64_t mean:9;    /* of the logarithm of their lengths */
 	uint64_t linear:9;  /* of their truncated lengths */
@@ -53,7 +53,8 @@ struct region {
 
 _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 bytes");
 
-#define REASON_DRY 31 /* settled because of dry-run */
+#define REASON_OTHER 30 /* one that this version does not know */
+#define REASON_DRY   31 /* settled because of dry-run */
 
 struct chunk {
 	struct policy_vm *vm;
@@ -84,14 +85,14 @@ struct table {
 };
 
 /* A region in place; valid until the next table_get() with @create on the same chunk. */
-struct spot {
+struct region_ref {
 	struct chunk *chunk;
 	uint32_t slot;
 	struct region *region; /* NULL: not tracked */
 };
 
 /* Finds @rfn; ret->region is NULL when it is not tracked. */
-void table_find(const struct table *table, uint32_t rfn, struct spot *ret);
+void table_find(const struct table *table, uint32_t rfn, struct region_ref *ret);
 
 /*
  * Fetch what is known of @rfn into the caches, as table_find() comes soon: first where it is to be
@@ -102,24 +103,24 @@ void table_prefetch(const struct table *table, uint32_t rfn);
 
 /* Finds or makes it. -ENOMEM. */
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
-	      uint64_t now, struct spot *ret);
+	      uint64_t now, struct region_ref *ret);
 
 /* Removes a region that table_find() found. */
-void table_drop(struct table *table, struct spot *spot);
+void table_drop(struct table *table, struct region_ref *ref);
 
-/* Moves @spot, first all zero, to the next region in ascending order; false after the last. */
-bool table_next(const struct table *table, struct spot *spot);
+/* Moves @ref, first all zero, to the next region in ascending order; false after the last. */
+bool table_next(const struct table *table, struct region_ref *ref);
 
 void table_done(struct table *table, struct heap *heap);
 
-uint32_t spot_rfn(const struct spot *spot);
+uint32_t region_rfn(const struct region_ref *ref);
 
 /* Sets, or takes back, when a region is to be looked at. */
-void spot_arm(struct heap *heap, struct spot *spot, uint64_t tick, uint64_t now);
-void spot_disarm(struct spot *spot);
+void region_arm(struct heap *heap, struct region_ref *ref, uint64_t tick, uint64_t now);
+void region_disarm(struct region_ref *ref);
 
 /* The deadline of a region, NO_TICK when it has none. */
-uint64_t spot_due(const struct spot *spot, uint64_t now);
+uint64_t region_due(const struct region_ref *ref, uint64_t now);
 
 /* Full tick of a stamp. */
 static inline uint64_t stamp_tick(uint32_t stamp, uint64_t now)
@@ -134,7 +135,7 @@ static inline uint64_t heap_due(const struct heap *heap)
 }
 
 /* Called for each region whose deadline has passed, disarmed; may arm it again. */
-typedef void (*expire_cb)(struct policy_vm *vm, struct spot *spot, uint64_t now);
+typedef void (*expire_cb)(struct policy_vm *vm, struct region_ref *ref, uint64_t now);
 
 /* Visits the first chunk of the heap, whose deadline has passed. */
 void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb);

@@ -189,7 +189,7 @@ static void take_sample(struct run *run)
 static void advance(struct run *run, uint64_t until_ns)
 {
 	for (;;) {
-		uint64_t next = policy_next_deadline(run->policy, run->now_ns);
+		uint64_t next = policy_next_deadline(run->policy);
 
 		if (next > run->tick_ns)
 			next = run->tick_ns;

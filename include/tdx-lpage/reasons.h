@@ -83,7 +83,9 @@
 	X(CPU_BUDGET, "cpu-budget", "global cpu-budget is used up", "wait, or raise cpu-budget")   \
 	X(QUEUED, "queued", "due, and waiting for the next batch", "")                             \
 	X(IN_FLIGHT, "in-flight", "asked for, and not answered yet", "")                           \
-	X(DRY_RUN, "dry-run", "decided, but dry-run is on", "set dry-run: off")
+	X(DRY_RUN, "dry-run", "decided, but dry-run is on", "set dry-run: off")                    \
+	X(OTHER, "other", "the kernel refused for a reason that this version does not know",       \
+	  "update tdx-lpage to the version of the kernel")
 
 /* The daemon's values start here, so that a later kernel can append to its own list. */
 #define LPAGE_REASON_DAEMON_BASE 64
@@ -106,6 +108,9 @@ struct lpage_reason_info {
 
 /* Returns the row of @reason, or NULL for a value in neither list (a newer kernel). */
 const struct lpage_reason_info *lpage_reason_info(unsigned int reason);
+
+/* What a value of the kernel's enum kvm_lpage_reason is here: itself, or LPAGE_REASON_OTHER for one that is not in the list. */
+enum lpage_reason lpage_reason_from_kernel(unsigned int reason);
 
 /* Like lpage_reason_info()->name, but "unknown" for a value in neither list; never NULL. */
 const char *lpage_reason_name(unsigned int reason);

@@ -74,7 +74,7 @@ static void play_until(struct game *game, uint64_t until_ns)
 	struct policy_batch batch;
 
 	while (!game->merged) {
-		uint64_t next = policy_next_deadline(game->policy, game->now_ns);
+		uint64_t next = policy_next_deadline(game->policy);
 
 		if (next > until_ns)
 			break;

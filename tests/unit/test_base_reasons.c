@@ -52,6 +52,16 @@ static void unknown_values_are_named_unknown(void **state)
 	assert_int_equal(lpage_reason_from_name("held-up"), -ENOENT);
 }
 
+static void reasons_of_a_newer_kernel_become_other(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < LPAGE_REASON_KERNEL_END; i++)
+		assert_int_equal(lpage_reason_from_kernel(i), i);
+	for (unsigned int i = LPAGE_REASON_KERNEL_END; i < 2 * LPAGE_REASON_END; i++)
+		assert_int_equal(lpage_reason_from_kernel(i), LPAGE_REASON_OTHER);
+	assert_int_equal(lpage_reason_from_kernel(~0u), LPAGE_REASON_OTHER);
+}
+
 static void names_translate_both_ways(void **state)
 {
 	char snake[TEXT_NAME_MAX], kebab[TEXT_NAME_MAX];
@@ -70,6 +80,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_texts),
 		cmocka_unit_test(unknown_values_are_named_unknown),
+		cmocka_unit_test(reasons_of_a_newer_kernel_become_other),
 		cmocka_unit_test(names_translate_both_ways),
 	};
 

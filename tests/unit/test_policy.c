@@ -81,7 +81,7 @@ static struct fake_region convert(struct policy *policy, uint64_t rfn, uint64_t 
 static uint64_t run_until_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
 {
 	while (!policy_next_batch(policy, now_ns, ret)) {
-		uint64_t next = policy_next_deadline(policy, now_ns);
+		uint64_t next = policy_next_deadline(policy);
 
 		assert_true(next > now_ns);
 		if (next > 1000 * S)
@@ -216,6 +216,32 @@ static void test_refusals_back_off(void **state)
 	policy_free(policy);
 }
 
+static void check_explained_as_other(unsigned int reason)
+{
+	struct policy *policy = engine(&base);
+	struct policy_explanation why;
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+	uint64_t at;
+
+	convert(policy, 3, 10 * S);
+	at = run_until_batch(policy, 10 * S, &batch);
+	policy_outcome(policy, VM, 3, (enum lpage_reason)reason, 12000, at);
+	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
+	assert_int_equal(why.last_refusal, LPAGE_REASON_OTHER);
+	assert_int_equal(policy_vm_ledger(policy, VM, &ledger), 0);
+	assert_int_equal(ledger.reasons[LPAGE_REASON_OTHER], 1);
+	policy_free(policy);
+}
+
+static void reasons_of_a_newer_kernel_are_explained_as_other(void **state)
+{
+	(void)state;
+	for (unsigned int reason = LPAGE_REASON_KERNEL_END; reason < LPAGE_REASON_DAEMON_BASE;
+	     reason++)
+		check_explained_as_other(reason);
+}
+
 /* Only a merge ends it, and there is no event when the guest has taken the last page. */
 static void test_inhibited_region_is_tried_again(void **state)
 {
@@ -266,7 +292,7 @@ static void test_rate_limits_and_order(void **state)
 	assert_int_equal(policy_explain(policy, VM, 19, 16 * S, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_VM_RATE);
 	assert_in_range(why.need, 1, S);
-	assert_in_range(policy_next_deadline(policy, 16 * S), 16 * S + 1, 17 * S);
+	assert_in_range(policy_next_deadline(policy), 16 * S + 1, 17 * S);
 	assert_int_equal(policy_next_batch(policy, 17 * S, &batch), 1);
 	assert_int_equal(batch.nr, 1);
 	policy_free(policy);
@@ -288,7 +314,7 @@ static void test_pause_and_dry_run(void **state)
 	policy_explain(policy, VM, 3, 10 * S, &why);
 	assert_int_equal(why.reason, LPAGE_REASON_PAUSED);
 	policy_pause_all(policy, false, 1000 * S);
-	assert_true(policy_next_deadline(policy, 1000 * S) <= 1000 * S);
+	assert_true(policy_next_deadline(policy) <= 1000 * S);
 	assert_int_equal(policy_next_batch(policy, 1000 * S, &batch), 1);
 	assert_int_equal(batch.gate, LPAGE_REASON_DRY_RUN);
 	assert_int_equal(policy_next_batch(policy, 1100 * S, &batch), 0);
@@ -448,7 +474,7 @@ static void test_hot_regions_are_held(void **state)
 		to_shared(policy, &region, 1, (10 + i) * S);
 		to_private(policy, &region, 1, (10 + i) * S + MS);
 	}
-	assert_true(policy_next_deadline(policy, 14 * S) <= 14 * S);
+	assert_true(policy_next_deadline(policy) <= 14 * S);
 	assert_int_equal(policy_next_batch(policy, 14 * S, &batch), 1);
 	assert_int_equal(batch.op, POLICY_OP_HOLD);
 	assert_int_equal(batch.hold_ns, 30 * S);
@@ -505,7 +531,7 @@ static void test_observe_all(void **state)
 	assert_int_equal(b.tracked_regions, 39);
 	assert_int_equal(b.waiting_regions, 19);
 	assert_memory_equal(&a, &b, sizeof(a));
-	assert_int_equal(policy_next_deadline(one, 2 * S), policy_next_deadline(all, 2 * S));
+	assert_int_equal(policy_next_deadline(one), policy_next_deadline(all));
 	policy_free(one);
 	policy_free(all);
 }
@@ -520,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_whole_region_needs_no_merge),
 		cmocka_unit_test(test_never_and_mode_off),
 		cmocka_unit_test(test_refusals_back_off),
+		cmocka_unit_test(reasons_of_a_newer_kernel_are_explained_as_other),
 		cmocka_unit_test(test_inhibited_region_is_tried_again),
 		cmocka_unit_test(test_lost_answer_is_asked_again),
 		cmocka_unit_test(test_rate_limits_and_order),

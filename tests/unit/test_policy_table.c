@@ -29,13 +29,13 @@ static uint64_t random_of(uint64_t *state, uint64_t end)
 	return (*state >> 33) % end;
 }
 
-static void on_expired(struct policy_vm *vm, struct spot *spot, uint64_t now)
+static void on_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now)
 {
-	uint32_t rfn = spot_rfn(spot);
+	uint32_t rfn = region_rfn(ref);
 
 	assert_null(vm);
 	assert_true(want[rfn].there);
-	assert_int_equal(spot->region->stamp, want[rfn].mark);
+	assert_int_equal(ref->region->stamp, want[rfn].mark);
 	assert_true(want[rfn].due <= now);
 	want[rfn].due = NO_TICK;
 	expired++;
@@ -43,47 +43,47 @@ static void on_expired(struct policy_vm *vm, struct spot *spot, uint64_t now)
 
 static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_t now, uint64_t rng)
 {
-	struct spot spot;
+	struct region_ref ref;
 
 	table_prefetch(table, rfn);
-	table_find(table, rfn, &spot);
-	assert_int_equal(spot.region != NULL, want[rfn].there);
-	if (!spot.region) {
-		assert_int_equal(table_get(NULL, table, heap, rfn, now, &spot), 0);
+	table_find(table, rfn, &ref);
+	assert_int_equal(ref.region != NULL, want[rfn].there);
+	if (!ref.region) {
+		assert_int_equal(table_get(NULL, table, heap, rfn, now, &ref), 0);
 		want[rfn].there = true;
 		want[rfn].due = NO_TICK;
-		want[rfn].mark = spot.region->stamp = (uint32_t)now;
+		want[rfn].mark = ref.region->stamp = (uint32_t)now;
 	}
-	assert_int_equal(spot.region->stamp, want[rfn].mark);
-	assert_int_equal(spot_rfn(&spot), rfn);
-	assert_int_equal(spot_due(&spot, now), want[rfn].due);
+	assert_int_equal(ref.region->stamp, want[rfn].mark);
+	assert_int_equal(region_rfn(&ref), rfn);
+	assert_int_equal(region_due(&ref, now), want[rfn].due);
 	switch (rng % 8) {
 	case 0:
-		table_drop(table, &spot);
+		table_drop(table, &ref);
 		want[rfn].there = false;
 		want[rfn].due = NO_TICK;
 		break;
 	case 1:
-		spot_disarm(&spot);
+		region_disarm(&ref);
 		want[rfn].due = NO_TICK;
 		break;
 	default:
 		want[rfn].due = now + (rng >> 8) % 100;
 		/* One value of 32 bits stands for none. */
 		want[rfn].due += (uint32_t)want[rfn].due == UINT32_MAX;
-		spot_arm(heap, &spot, want[rfn].due, now);
+		region_arm(heap, &ref, want[rfn].due, now);
 	}
 }
 
 static void check_all(const struct table *table)
 {
-	struct spot spot = {0};
+	struct region_ref ref = {0};
 	uint32_t rfn = 0;
 
-	while (table_next(table, &spot)) {
+	while (table_next(table, &ref)) {
 		for (; !want[rfn].there; rfn++)
 			;
-		assert_int_equal(spot_rfn(&spot), rfn);
+		assert_int_equal(region_rfn(&ref), rfn);
 		rfn++;
 	}
 	for (; rfn < RFNS; rfn++)

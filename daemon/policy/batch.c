@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Hands out what is due, VM by VM, as far as gates and budgets allow. */
+#include <tdx-lpage/base.h>
+
+#include "daemon/policy/internal.h"
+#include "daemon/policy/ring.h"
+
+/* After this a batch without an answer counts as lost: twice the daemon's own deadline for outcomes. */
+#define FLIGHT_MAX_NS (10 * NS_PER_S)
+
+static bool is_dry(const struct policy_vm *vm)
+{
+	return vm->settings.dry_run || vm->policy->global.dry_run;
+}
+
+/* Hands out one region. */
+static void take_off(struct policy_vm *vm, struct region_ref *ref, struct policy_batch *batch,
+		     uint64_t now_ns)
+{
+	struct region *region = ref->region;
+
+	batch->actions[batch->nr++] = decide_numbers(vm, region, region_rfn(ref), now_ns);
+	if (is_dry(vm)) {
+		vm->ledger.dry_run_merges++;
+		region->reason = REASON_DRY;
+		vm_set_phase(vm, region, PHASE_SETTLED);
+		return;
+	}
+	vm->ledger.tries++;
+	vm_set_phase(vm, region, PHASE_FLIGHT);
+	region_arm(&vm->policy->heap, ref, tick_after(now_ns + FLIGHT_MAX_NS), tick_of(now_ns));
+}
+
+static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigned int want,
+		       uint64_t now_ns)
+{
+	struct queue_entry entry;
+
+	*batch = (struct policy_batch){
+		.vm_id = vm->id,
+		.op = POLICY_OP_MERGE,
+		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
+	};
+	while (batch->nr < want && queue_pop(&vm->queue, &entry)) {
+		struct region_ref ref;
+
+		table_find(&vm->table, entry.rfn, &ref);
+		/* It may have been converted since. */
+		if (ref.region && ref.region->phase == PHASE_QUEUED &&
+		    ref.region->stamp == entry.stamp)
+			take_off(vm, &ref, batch, now_ns);
+	}
+	if (!vm->queue.nr && !vm->holds.nr)
+		ring_remove(vm);
+}
+
+/* Holds cost next to nothing: no budget applies. */
+static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_t now_ns)
+{
+	struct queue_entry entry;
+
+	*batch = (struct policy_batch){
+		.vm_id = vm->id,
+		.op = POLICY_OP_HOLD,
+		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
+		.hold_ns = vm->settings.hold_for_ns,
+	};
+	while (batch->nr < POLICY_BATCH_MAX && queue_pop(&vm->holds, &entry)) {
+		struct region_ref ref;
+
+		table_find(&vm->table, entry.rfn, &ref);
+		if (!ref.region || ref.region->stamp != entry.stamp ||
+		    ref.region->phase != PHASE_BACKOFF)
+			continue;
+		batch->actions[batch->nr++] = decide_numbers(vm, ref.region, entry.rfn, now_ns);
+		vm->ledger.holds++;
+	}
+	if (!vm->queue.nr && !vm->holds.nr)
+		ring_remove(vm);
+}
+
+/* Serves one VM; 0 when a gate or limit is shut, or nothing was left to do. */
+static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns)
+{
+	struct policy *policy = vm->policy;
+	enum lpage_reason reason;
+	uint64_t until_ns;
+	unsigned int allowed;
+
+	if (decide_gate(vm) != LPAGE_REASON_NONE)
+		return 0;
+	fill_holds(vm, ret, now_ns);
+	if (ret->nr)
+		return 1;
+	if (!vm->active)
+		return 0;
+	allowed = budget_allow(vm, vm->settings.batch, now_ns, &reason, &until_ns);
+	if (!allowed) {
+		if (until_ns < policy->retry_ns)
+			policy->retry_ns = until_ns;
+		return 0;
+	}
+	fill_batch(vm, ret, allowed < POLICY_BATCH_MAX ? allowed : POLICY_BATCH_MAX, now_ns);
+	if (!ret->nr)
+		return 0;
+	budget_charge(vm, ret->nr, now_ns);
+	if (vm->active)
+		policy->active = vm->next_active;
+	return 1;
+}
+
+int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
+{
+	struct policy_vm *vm;
+	size_t nr = 0;
+
+	now_ns = policy_clock(policy, now_ns);
+	while (heap_due(&policy->heap) <= tick_of(now_ns))
+		heap_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
+	policy->retry_ns = POLICY_NO_DEADLINE;
+	vm = policy->active;
+	for (struct policy_vm *i = vm; i; i = i->next_active == vm ? NULL : i->next_active)
+		nr++;
+	while (nr-- > 0 && policy->active) {
+		vm = policy->active;
+		if (serve(vm, ret, now_ns)) {
+			policy->retry_ns = 0;
+			return 1;
+		}
+		if (policy->active == vm)
+			policy->active = vm->next_active;
+	}
+	return 0;
+}
+
+uint64_t policy_next_deadline(const struct policy *policy)
+{
+	uint64_t due_tick = heap_due(&policy->heap);
+	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
+
+	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;
+}

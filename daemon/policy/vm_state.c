@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* VMs by id, and the counts that follow their regions' phases. */
+#include <tdx-lpage/base.h>
+
+#include "daemon/policy/internal.h"
+
+static int is_before(const void *element, const void *vm_id)
+{
+	const struct policy_vm *vm = *(struct policy_vm *const *)element;
+
+	return vm->id < *(const uint32_t *)vm_id;
+}
+
+size_t vm_index(const struct policy *policy, uint32_t vm_id)
+{
+	return lower_bound(policy->vms, policy->nr_vms, sizeof(struct policy_vm *), &vm_id,
+			   is_before);
+}
+
+struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id)
+{
+	size_t i;
+
+	if (policy->last_vm && policy->last_vm->id == vm_id)
+		return policy->last_vm;
+	i = vm_index(policy, vm_id);
+	return i < policy->nr_vms && policy->vms[i]->id == vm_id ? policy->vms[i] : NULL;
+}
+
+struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
+{
+	struct policy_vm *vm = policy_vm_find(policy, vm_id);
+
+	if (vm)
+		policy->last_vm = vm;
+	return vm;
+}
+
+void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
+{
+	double region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
+			  (double)NS_PER_S;
+
+	vm->ledger.walk_saved_ns += (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
+	vm->saved_until_ns = now_ns;
+}
+
+void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
+{
+	bool was_merged = region_is_merged(region);
+
+	vm->phases[region->phase]--;
+	vm->phases[phase]++;
+	region->phase = phase & 7;
+	if (was_merged == region_is_merged(region))
+		return;
+	vm_count_savings(vm, vm->policy->now_ns);
+	vm->merged_regions += region_is_merged(region) ? 1 : -UINT64_C(1);
+}
+
+void vm_costs_changed(struct policy_vm *vm)
+{
+	vm->cost = costs_in_force(&vm->costs, &vm->settings);
+}
