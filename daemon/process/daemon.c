@@ -155,12 +155,12 @@ static int take_host_lock(struct daemon *d)
 
 	if (strcmp(d->options->link, "netlink") != 0)
 		return LP_EXIT_OK;
-	dir_fd = open_state_dir(CONTROL_RUNTIME_DIR);
+	dir_fd = open_state_dir(d->options->host_dir);
 	/* Who may not write there has no say in the kernel either. */
 	if (dir_fd < 0)
 		return LP_EXIT_OK;
 	if (!same_dir(dir_fd, d->state_dir_fd))
-		status = take_lock(d, dir_fd, CONTROL_RUNTIME_DIR, &d->lock_fds[1]);
+		status = take_lock(d, dir_fd, d->options->host_dir, &d->lock_fds[1]);
 	close(dir_fd);
 	return status;
 }

@@ -80,8 +80,7 @@ static int take(int option, struct lp_options *ret, FILE *out, FILE *err)
 		ret->link = optarg;
 		if (link_ok(optarg))
 			return -1;
-		fprintf(err,
-			"tdx-lpaged: --link: \"%s\" is none of: netlink, sim:TRACE[,speed=N]\n",
+		fprintf(err, "tdx-lpaged: --link: \"%s\" must be netlink or sim:TRACE[,speed=N]\n",
 			optarg);
 		return LP_EXIT_USAGE;
 	case OPTION_RUNTIME_DIR:
@@ -100,12 +99,19 @@ static int take(int option, struct lp_options *ret, FILE *out, FILE *err)
 	return LP_EXIT_FAILURE;
 }
 
-int lp_options_parse(int argc, char **argv, struct lp_options *ret, FILE *out, FILE *err)
+int lp_options_parse(int argc, char **argv, const char *host_dir, struct lp_options *ret, FILE *out,
+		     FILE *err)
 {
 	int option, r = -1;
 
+	if (!host_dir || !*host_dir)
+		host_dir = CONTROL_RUNTIME_DIR;
 	*ret = (struct lp_options){
-		.config_path = CONFIG_PATH, .link = "netlink", .runtime_dir = CONTROL_RUNTIME_DIR};
+		.config_path = CONFIG_PATH,
+		.link = "netlink",
+		.runtime_dir = host_dir,
+		.host_dir = host_dir,
+	};
 	optind = 1;
 	opterr = 0;
 	while (r < 0 && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)

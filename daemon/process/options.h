@@ -26,13 +26,15 @@ struct lp_options {
 	bool check_config;
 	const char *link; /* "netlink", "sim:..." */
 	const char *runtime_dir;
+	const char *host_dir; /* where the host's one daemon holds its lock */
 	bool dry_run;
 };
 
 /*
- * Reads the command line. Returns -1 when the daemon shall run with @ret, else the exit status: what
+ * Reads the command line. @host_dir takes the place of /run/tdx-lpage, for tests; NULL or "": none does. Returns -1 when the daemon shall run with @ret, else the exit status: what
  * was to be said is on @out (help, version) or @err (one line on what is wrong).
  */
-int lp_options_parse(int argc, char **argv, struct lp_options *ret, FILE *out, FILE *err);
+int lp_options_parse(int argc, char **argv, const char *host_dir, struct lp_options *ret, FILE *out,
+		     FILE *err);
 
 #endif

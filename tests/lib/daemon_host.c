@@ -10,12 +10,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -57,6 +55,7 @@ int daemon_host_setup(void **state)
 	strcpy(host->dir, "/tmp/test_daemon.XXXXXX");
 	assert_non_null(mkdtemp(host->dir));
 	snprintf(host->run, sizeof(host->run), "%s/run", host->dir);
+	snprintf(host->host_dir, sizeof(host->host_dir), "%s/host", host->dir);
 	snprintf(host->config, sizeof(host->config), "%s/config.yaml", host->dir);
 	snprintf(host->log, sizeof(host->log), "%s/log", host->dir);
 	daemon_host_write(host->config, "version: 1\n");
@@ -82,6 +81,7 @@ pid_t daemon_host_spawn(struct daemon_host *host, const char *const *args)
 	/* It must not outlive a test that fails. */
 	signal(SIGCHLD, SIG_DFL);
 	setenv("NOTIFY_SOCKET", host->notify_path, 1);
+	setenv("TDX_LPAGE_RUNTIME_DIR", host->host_dir, 1);
 	if (host->watchdog_usec)
 		setenv("WATCHDOG_USEC", host->watchdog_usec, 1);
 	dup2(log, STDERR_FILENO);
@@ -204,11 +204,4 @@ unsigned long daemon_host_status(pid_t pid, const char *key)
 	fclose(f);
 	assert_true(found);
 	return value;
-}
-
-bool daemon_host_own_run(void)
-{
-	return unshare(CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("run", "/run", "tmpfs", 0, "mode=0755") == 0;
 }

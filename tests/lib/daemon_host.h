@@ -10,6 +10,7 @@
 struct daemon_host {
 	char dir[40];
 	char run[64];
+	char host_dir[64]; /* stands for /run/tdx-lpage */
 	char config[64];
 	char log[64];
 	char notify_path[64];
@@ -21,11 +22,12 @@ struct daemon_host {
 
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* A directory of its own, with an empty configuration. Nothing runs yet. */
+/*
+ * A directory of its own, in place of /run/tdx-lpage too, with an empty configuration. Nothing runs
+ * yet.
+ */
 int daemon_host_setup(void **state);
 int daemon_host_teardown(void **state);
-/* A /run of our own, so that a daemon of this host does not stand in the way. False: see errno. */
-bool daemon_host_own_run(void);
 
 void daemon_host_write(const char *path, const char *text);
 /* Starts the daemon with these arguments, up to a NULL. Its stderr goes to host->log. */

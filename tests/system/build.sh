@@ -50,6 +50,7 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/policy.md
 		644 usr/share/doc/tdx-lpage/simulate-report.png
 		644 usr/share/doc/tdx-lpage/tdx.md
+		644 usr/share/doc/tdx-lpage/upstream.md
 		644 usr/share/man/man1/tdx-lpctl.1
 		644 usr/share/man/man5/tdx-lpage.yaml.5
 		644 usr/share/man/man8/tdx-lpaged.8

@@ -8,6 +8,9 @@ src=${TDX_LPAGE_SRC:-.}
 dir=$(mktemp -d) pid=
 export TDX_LPAGE_RUNTIME_DIR=$dir/run
 mkdir "$dir/run"
+# Nothing of what follows may touch a daemon of this machine, or what it left behind.
+machine_run() { find /run/tdx-lpage -printf '%p %i %T@\n' 2>/dev/null | sort; }
+machine_run >"$dir/before"
 
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
@@ -128,4 +131,5 @@ on_a_terminal() {
 }
 check "a terminal gets the log without priorities" on_a_terminal
 check "the sockets are gone" bash -c "! ls '$dir/run/control' '$dir/run/read'"
+check "the machine's own /run/tdx-lpage is untouched" bash -c "$(declare -f machine_run); machine_run | diff '$dir/before' -"
 echo "1..$n"

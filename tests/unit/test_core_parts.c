@@ -309,7 +309,7 @@ static int parse(struct said *said, const char *first, const char *second)
 	size_t out_size, err_size;
 	FILE *out = open_memstream(&said->out, &out_size);
 	FILE *err = open_memstream(&said->err, &err_size);
-	int r = lp_options_parse(second ? 3 : 2, argv, &said->options, out, err);
+	int r = lp_options_parse(second ? 3 : 2, argv, NULL, &said->options, out, err);
 
 	fclose(out);
 	fclose(err);
@@ -333,6 +333,7 @@ static void test_options(void **state)
 	assert_false(said.options.config_given);
 	assert_string_equal(said.options.link, "netlink");
 	assert_string_equal(said.options.runtime_dir, "/run/tdx-lpage");
+	assert_string_equal(said.options.host_dir, "/run/tdx-lpage");
 	forget(&said);
 	assert_int_equal(parse(&said, "--help", NULL), LP_EXIT_OK);
 	assert_non_null(strstr(said.out, "--check-config"));
@@ -355,8 +356,8 @@ static void test_bad_options(void **state)
 		{{"--runtime-dir"}, "no value given for option \"--runtime-dir\""},
 		{{"--help=1"}, "bad option \"--help=1\""},
 		{{"--dry-run", "extra"}, "unexpected argument \"extra\""},
-		{{"--link=tcp"}, "\"tcp\" is none of: netlink, sim:TRACE[,speed=N]"},
-		{{"--link=sim:"}, "\"sim:\" is none of"},
+		{{"--link=tcp"}, "\"tcp\" must be netlink or sim:TRACE[,speed=N]"},
+		{{"--link=sim:"}, "\"sim:\" must be"},
 	};
 
 	(void)state;

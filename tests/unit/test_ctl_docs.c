@@ -265,7 +265,7 @@ static void the_daemons_options_are_in_its_page(void **state)
 	FILE *f = open_memstream(&help, &size);
 
 	(void)state;
-	assert_int_equal(lp_options_parse(2, argv, &options, f, stderr), LP_EXIT_OK);
+	assert_int_equal(lp_options_parse(2, argv, NULL, &options, f, stderr), LP_EXIT_OK);
 	fclose(f);
 	for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char word[64];
