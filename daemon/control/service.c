@@ -67,7 +67,7 @@ static void print_method(FILE *f, const struct method *m)
 void control_print_interface(FILE *f)
 {
 	fputs("# What tdx-lpaged knows and does. Names ending in _us are microseconds; an age is "
-	      "that of the\n# figures it stands beside, null for never. VMs are named by id or "
+	      "that of the\n# statistics beside it, null for never. VMs are named by id or "
 	      "name.\n"
 	      "interface " CONTROL_INTERFACE "\n\n"
 	      "type Range (start_rfn: int, nr_regions: int)\n\n"

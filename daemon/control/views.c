@@ -69,7 +69,7 @@ static const struct field host_rows[] = {
 	HOST("vms", U32, nr_vms),
 	{"regions", FIELD_OBJECT, 0, &host_regions_fields},
 	HOST("coverage_percent", PERCENT, coverage_ppm),
-	HOST("figures_age_us", OPT_US, figures_age_ns),
+	HOST("stats_age_us", OPT_US, stats_age_ns),
 	HOST("merges_per_s", U64, merges_per_s),
 	OBJECT("tally", &tally_fields, struct lp_status, tally),
 	OBJECT("link_stats", &link_fields, struct lp_status, link_stats),
@@ -113,7 +113,7 @@ static const struct fields vm_regions_fields = FIELDS("Regions", vm_region_rows)
 	VM("refusals", U64, vm.refusals),                                                          \
 	VM("queued", U64, queued_regions),                                                         \
 	VM("last_merge_age_us", OPT_US, last_merge_age_ns),                                        \
-	VM("figures_age_us", OPT_US, figures_age_ns)
+	VM("stats_age_us", OPT_US, stats_age_ns)
 /* clang-format on */
 
 static const struct field vm_rows[] = {VM_ROWS};

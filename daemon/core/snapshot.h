@@ -3,8 +3,8 @@
  * What the daemon knows and what it can be told to do, for those that show it to people (control
  * sockets, metrics, status text). A vtable, so that they can be tested with a core of their own.
  *
- * Nothing here blocks. Figures are copies of what was learnt last; each group says how old it is
- * (ages in ns, LP_AGE_NEVER when it was never learnt). A figure that must be fresh is asked for
+ * Nothing here blocks. Statistics are copies of what was learnt last; each group says how old it is
+ * (ages in ns, LP_AGE_NEVER when it was never learnt). Those that must be fresh are asked for
  * with refresh().
  */
 #ifndef TDX_LPAGE_SNAPSHOT_H
@@ -82,7 +82,7 @@ struct lp_vm_snapshot {
 	uint64_t tracked_regions;
 	uint64_t queued_regions; /* asked of the kernel, outcome open */
 	uint64_t coverage_ppm;	 /* large / (large + table), UINT64_MAX when nothing is mapped */
-	uint64_t figures_age_ns; /* of .vm's regions and totals */
+	uint64_t stats_age_ns;	 /* of .vm's regions and totals */
 	uint64_t regions_age_ns; /* of the last complete dump of regions */
 	uint64_t identity_age_ns;
 	uint64_t last_merge_age_ns; /* last merge that we did */
@@ -121,8 +121,8 @@ struct lp_status {
 	uint32_t nr_vms;
 	uint64_t capable, large, table, mixed, unmapped, held; /* regions of all VMs */
 	uint64_t coverage_ppm;
-	uint64_t figures_age_ns; /* the oldest of all VMs */
-	uint64_t merges_per_s;	 /* over the last 10 s */
+	uint64_t stats_age_ns; /* the oldest of all VMs */
+	uint64_t merges_per_s; /* over the last 10 s */
 	struct lp_tally tally;
 	struct lp_link_stats link_stats;
 	uint64_t resyncs;
@@ -202,7 +202,7 @@ struct lp_core_ops {
 	/* In ascending order of rfn, out of what the kernel told last. -ESRCH: no such VM. */
 	int (*regions)(const struct lp_core *core, uint32_t vm_id,
 		       const struct lp_region_filter *filter, lp_region_cb cb, void *ctx);
-	/* Asks the kernel for figures and regions anew (@vm_id 0: of all), then calls @cb once,
+	/* Asks the kernel for statistics and regions anew (@vm_id 0: of all), then calls @cb once,
 	 * unless refresh_cancel() with the same @ctx came first. */
 	int (*refresh)(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx);
 	void (*refresh_cancel)(struct lp_core *core, void *ctx);

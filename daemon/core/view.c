@@ -20,7 +20,7 @@ static uint64_t age(uint64_t now_ns, uint64_t then_ns)
 
 static void add_vm(struct lp_status *ret, const struct vm_entry *vm, uint64_t now_ns)
 {
-	uint64_t figures_age_ns = age(now_ns, vm->sync.stats_ns);
+	uint64_t stats_age_ns = age(now_ns, vm->sync.stats_ns);
 
 	ret->capable += vm->vm.capable;
 	ret->large += vm->vm.large;
@@ -28,8 +28,8 @@ static void add_vm(struct lp_status *ret, const struct vm_entry *vm, uint64_t no
 	ret->mixed += vm->vm.mixed;
 	ret->unmapped += vm->vm.unmapped;
 	ret->held += vm->vm.held;
-	if (figures_age_ns > ret->figures_age_ns)
-		ret->figures_age_ns = figures_age_ns;
+	if (stats_age_ns > ret->stats_age_ns)
+		ret->stats_age_ns = stats_age_ns;
 	tally_add(&ret->tally, &vm->tally);
 }
 
@@ -64,7 +64,7 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 	for (size_t i = 0; i < m->nr_vms; i++)
 		add_vm(ret, m->vms[i], now_ns);
 	if (!m->nr_vms)
-		ret->figures_age_ns = LP_AGE_NEVER;
+		ret->stats_age_ns = LP_AGE_NEVER;
 	ret->coverage_ppm = lp_coverage_ppm(ret->large, ret->table);
 }
 
@@ -116,7 +116,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.tracked_regions = vm->regions.count,
 		.queued_regions = vm->queued_regions,
 		.coverage_ppm = lp_coverage_ppm(vm->vm.large, vm->vm.table),
-		.figures_age_ns = age(now_ns, vm->sync.stats_ns),
+		.stats_age_ns = age(now_ns, vm->sync.stats_ns),
 		.regions_age_ns = age(now_ns, vm->sync.regions_ns),
 		.identity_age_ns = age(now_ns, vm->identity_ns),
 		.last_merge_age_ns = age(now_ns, vm->last_merge_ns),

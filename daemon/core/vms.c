@@ -120,7 +120,7 @@ static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
 			     vm->identity.name);
 }
 
-/* Only a full description has the figures; what a short one leaves out is not zero. */
+/* Only a full description has the statistics; what a short one leaves out is not zero. */
 static void take_description(struct vm_entry *vm, const struct lp_vm *init, bool full,
 			     uint64_t now_ns)
 {

@@ -112,7 +112,7 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 		table_add(table, "%" INT, get_int(vm, "splits"));
 		table_add(table, "%s", text_kebab(get_text(vm, "mode"), mode));
 		table_add(table, "%s", vm_state(host, vm, gate));
-		table_add(table, "%s", format_us(json_object_get(vm, "figures_age_us"), text));
+		table_add(table, "%s", format_us(json_object_get(vm, "stats_age_us"), text));
 	}
 	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
@@ -292,14 +292,14 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 			     word));
 }
 
-static void print_figures(struct ctl *ctl, const json_t *vm)
+static void print_stats(struct ctl *ctl, const json_t *vm)
 {
 	const json_t *regions = json_object_get(vm, "regions");
 	char percent[FORMAT_MAX], age[FORMAT_MAX], huge[FORMAT_MAX], kept[FORMAT_MAX];
 
 	line(ctl, "coverage", "%s (%s old)",
 	     format_percent(json_object_get(vm, "coverage_percent"), percent),
-	     format_us(json_object_get(vm, "figures_age_us"), age));
+	     format_us(json_object_get(vm, "stats_age_us"), age));
 	line(ctl, "regions",
 	     "%" INT " large, %" INT " table, %" INT " mixed, %" INT " unmapped; %" INT
 	     " held, %" INT " capable",
@@ -350,7 +350,7 @@ int verb_vm_show(struct ctl *ctl)
 	vm = json_object_get(reply, "vm");
 	print_identity(ctl, vm);
 	print_rule(ctl, vm);
-	print_figures(ctl, vm);
+	print_stats(ctl, vm);
 	print_refusals(ctl, vm);
 	json_decref(reply);
 	return CTL_OK;

@@ -17,7 +17,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.args = "",
 		.help = "the daemon and every VM at a glance",
 		.about = "This is also what happens without a verb. COVERAGE is large / (large + "
-			 "table); AGE says how old a VM's figures are.",
+			 "table); AGE says how old a VM's statistics are.",
 		.run = verb_status,
 		.options = {FRESH},
 	},

@@ -210,7 +210,7 @@ struct lp_link_events {
 	/* The kernel can (or can no longer) be talked to; @why is one line for people. On false all
 	 * VMs are gone, and what was under way has ended without a further word. */
 	void (*family)(void *ctx, bool present, const char *why);
-	/* A VM: from a dump (@full), or new, then without the figures that cost a walk. */
+	/* A VM: from a dump (@full), or new, then without the statistics that need a walk. */
 	void (*vm)(void *ctx, const struct lp_vm *vm, bool full);
 	void (*vm_gone)(void *ctx, uint32_t vm_id);
 	void (*regions)(void *ctx, uint64_t tag, const struct lp_region_chunk *chunk);

@@ -11,7 +11,7 @@
 #define TDX_LPAGE_METRICS_TABLE_H
 
 #define METRICS_SECONDS(ns) ((double)(ns) / 1e9)
-/* Figures that were never learnt have no age. */
+/* Statistics that were never read have no age. */
 #define METRICS_AGE(ns)	   ((ns) == LP_AGE_NEVER ? NAN : METRICS_SECONDS(ns))
 #define METRICS_RATIO(ppm) ((ppm) == UINT64_MAX ? NAN : (double)(ppm) / 1e6)
 
@@ -55,8 +55,8 @@
 	X(vm_tracked_regions, GAUGE, "", "Regions that the daemon keeps a record of.",             \
 	  v->tracked_regions)                                                                      \
 	X(vm_queued_regions, GAUGE, "", "Regions asked for, outcome open.", v->queued_regions)     \
-	X(vm_figures_age_seconds, GAUGE, "seconds", "Age of the VM's figures from the kernel.",    \
-	  METRICS_AGE(v->figures_age_ns))                                                          \
+	X(vm_stats_age_seconds, GAUGE, "seconds", "Age of the VM's statistics from the kernel.",   \
+	  METRICS_AGE(v->stats_age_ns))                                                            \
 	X(vm_private_bytes, GAUGE, "bytes", "Private guest memory.", v->vm.memory_pages * 4096.0)  \
 	X(vm_huge_bytes, GAUGE, "bytes", "Guest memory backed by 2 MiB folios.", v->vm.huge_bytes) \
 	X(vm_retained_bytes, GAUGE, "bytes", "Part of those that was punched and not given back.", \

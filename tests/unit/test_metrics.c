@@ -70,7 +70,7 @@ static void test_values(void **state)
 	host->fake.vms[0].vm.large = 41;
 	host->fake.vms[0].vm.to_shared_events = 1ULL << 40;
 	host->fake.vms[0].coverage_ppm = 250000;
-	host->fake.vms[0].figures_age_ns = LP_AGE_NEVER;
+	host->fake.vms[0].stats_age_ns = LP_AGE_NEVER;
 	text = expose(host, false);
 	assert_non_null(strstr(text, "\ntdx_lpage_degraded 1\n"));
 	assert_non_null(strstr(text, "\ntdx_lpage_refused_regions_total{reason=\"busy\"} 3\n"));
@@ -86,7 +86,7 @@ static void test_values(void **state)
 	snprintf(line, sizeof(line), "\ntdx_lpage_vm_coverage_ratio{vm=\"%u\"} 0.25\n",
 		 host->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
-	snprintf(line, sizeof(line), "\ntdx_lpage_vm_figures_age_seconds{vm=\"%u\"} NaN\n",
+	snprintf(line, sizeof(line), "\ntdx_lpage_vm_stats_age_seconds{vm=\"%u\"} NaN\n",
 		 host->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
 }
