@@ -47,7 +47,7 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 	struct core_host *host = ctx;
 
 	(void)config;
-	snprintf(why, size, "somewhere: no room");
+	snprintf(why, size, "metrics: address in use");
 	return host->configure_error;
 }
 
@@ -132,14 +132,12 @@ int core_host_teardown(void **state)
 	return 0;
 }
 
-/* Lets the manager do what is due. */
 void core_host_run(struct core_host *host)
 {
 	manager_wake(host->manager);
 	assert_true(event_base_loop(host->base, EVLOOP_NONBLOCK) >= 0);
 }
 
-/* The same, with the link answering, until there is nothing more to say. */
 void core_host_settle(struct core_host *host)
 {
 	core_host_run(host);
@@ -179,7 +177,6 @@ void core_host_add_vm(struct core_host *host, uint32_t id, const char *name)
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 }
 
-/* A region that came back to private just now. */
 struct lp_region *core_host_add_region(struct core_host *host, uint64_t rfn)
 {
 	struct lp_region *region = &host->fake.regions[host->fake.nr_regions++];
@@ -198,22 +195,13 @@ struct lp_region *core_host_add_region(struct core_host *host, uint64_t rfn)
 	return region;
 }
 
-/* One VM with regions 4, 5 and 6 to be merged after 5 s. */
-void core_host_one_vm(struct core_host *host)
+void core_host_one_vm_fixture(struct core_host *host)
 {
-	core_host_add_vm(host, 7, "web-1");
-	for (uint64_t rfn = 4; rfn <= 6; rfn++)
+	core_host_add_vm(host, VM_WEB, "web-1");
+	for (uint64_t rfn = RFN_FIRST; rfn <= RFN_LAST; rfn++)
 		core_host_add_region(host, rfn);
 	fake_link_family(&host->fake, true);
 	core_host_settle(host);
-}
-
-struct lp_vm_snapshot core_host_shown(struct core_host *host)
-{
-	struct lp_vm_snapshot vm;
-
-	assert_int_equal(host->core->ops->vm(host->core, 7, &vm), 0);
-	return vm;
 }
 
 void core_host_restart(struct core_host *host)
@@ -226,4 +214,98 @@ void core_host_restart(struct core_host *host)
 	host->fake.nr_asked = 0;
 	fake_link_family(&host->fake, true);
 	core_host_settle(host);
+}
+
+void core_host_changed(struct core_host *host)
+{
+	fake_link_changed(&host->fake, VM_WEB);
+}
+
+void core_host_lose_events(struct core_host *host)
+{
+	fake_link_lose_events(&host->fake);
+}
+
+void core_host_vm_gone(struct core_host *host)
+{
+	fake_link_vm_gone(&host->fake, VM_WEB);
+}
+
+struct fake_asked *core_host_op(struct core_host *host)
+{
+	return fake_link_open(&host->fake, FAKE_OP);
+}
+
+struct lp_vm_snapshot core_host_web(struct core_host *host)
+{
+	struct lp_vm_snapshot vm;
+
+	assert_int_equal(host->core->ops->vm(host->core, VM_WEB, &vm), 0);
+	return vm;
+}
+
+struct lp_status core_host_status(struct core_host *host)
+{
+	struct lp_status status;
+
+	host->core->ops->status(host->core, &status);
+	return status;
+}
+
+size_t core_host_nr_vms(struct core_host *host)
+{
+	return host->core->ops->vm_ids(host->core, NULL, 0);
+}
+
+enum lpage_reason core_host_reason(struct core_host *host, uint64_t rfn)
+{
+	struct lp_explain why;
+
+	assert_int_equal(host->core->ops->explain(host->core, VM_WEB, rfn, &why), 0);
+	return why.reason;
+}
+
+int core_host_reload(struct core_host *host, char **ret_text)
+{
+	return host->core->ops->reload(host->core, ret_text);
+}
+
+int core_host_set_paused(struct core_host *host, uint32_t vm_id, bool paused)
+{
+	return host->core->ops->set_paused(host->core, vm_id, paused);
+}
+
+int core_host_set_dry_run(struct core_host *host, bool dry_run)
+{
+	return host->core->ops->set_dry_run(host->core, dry_run);
+}
+
+static void on_refreshed(void *ctx, int error)
+{
+	struct core_host *host = ctx;
+
+	host->answers++;
+	host->error = error;
+}
+
+int core_host_refresh(struct core_host *host, uint32_t vm_id)
+{
+	return host->core->ops->refresh(host->core, vm_id, on_refreshed, host);
+}
+
+static void on_op(void *ctx, const struct lp_done *done, int error, const char *text)
+{
+	struct core_host *host = ctx;
+
+	(void)text;
+	host->answers++;
+	host->error = error;
+	for (size_t i = 0; done && i < done->nr_results; i++)
+		host->done_regions += done->results[i].done;
+}
+
+int core_host_range_op(struct core_host *host, uint32_t vm_id, uint32_t op,
+		       const struct lp_range *range, uint64_t ttl_ns)
+{
+	return host->core->ops->range_op(host->core, vm_id, op, range, 1, ttl_ns, on_op, host);
 }

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE_MS 30000 /* for what has to happen at all */
+#define DEADLINE_MS 30000 /* of everything that is waited for */
 #define ARGS_MAX    8
 
 static const char *binary(void)
@@ -78,7 +78,6 @@ pid_t daemon_host_spawn(struct daemon_host *host, const char *const *args)
 		close(log);
 		return pid;
 	}
-	/* It must not outlive a test that fails. */
 	signal(SIGCHLD, SIG_DFL);
 	setenv("NOTIFY_SOCKET", host->notify_path, 1);
 	setenv("TDX_LPAGE_RUNTIME_DIR", host->host_dir, 1);

@@ -2,6 +2,7 @@
 #include "tests/lib/fake_link.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 static struct fake_link *fake_of(struct lp_link *link)
@@ -132,7 +133,7 @@ static void answer_vms(struct fake_link *fake, struct fake_asked *asked)
 	struct lp_dump_end end = {.tag = asked->tag, .vm_id = asked->vm_id, .text = ""};
 
 	if (asked->vm_id)
-		end.error = -3; /* ESRCH, unless it is there */
+		end.error = -ESRCH; /* unless it is listed */
 	for (size_t i = 0; i < fake->nr_vms; i++) {
 		if (asked->vm_id && asked->vm_id != fake->vms[i].id)
 			continue;
@@ -187,10 +188,25 @@ int fake_link_answer(struct fake_link *fake)
 	return count;
 }
 
-void fake_link_family(struct fake_link *fake, bool present)
+void fake_link_end_dump(struct fake_link *fake, struct fake_asked *asked, struct lp_dump_end end)
 {
-	fake->link.events->family(fake->link.ctx, present,
-				  present ? "" : "kernel has no kvm-lpage family");
+	asked->answered = true;
+	end.tag = asked->tag;
+	end.vm_id = asked->vm_id;
+	end.of_regions = asked->what == FAKE_DUMP_REGIONS;
+	end.text = "";
+	fake->link.events->dump_end(fake->link.ctx, &end);
+}
+
+void fake_link_sent(struct fake_link *fake, struct fake_asked *asked, int error, const char *text)
+{
+	asked->answered = true;
+	fake->link.events->op_sent(fake->link.ctx, asked->tag, asked->vm_id, error, text);
+}
+
+void fake_link_done(struct fake_link *fake, const struct lp_done *done)
+{
+	fake->link.events->op_done(fake->link.ctx, done);
 }
 
 void fake_link_finish(struct fake_link *fake, struct fake_asked *asked, uint32_t reason)
@@ -206,7 +222,6 @@ void fake_link_finish(struct fake_link *fake, struct fake_asked *asked, uint32_t
 			       .batches = &batch,
 			       .nr_batches = 1};
 
-	asked->answered = true;
 	for (size_t i = 0; i < asked->nr_ranges; i++) {
 		uint32_t nr = asked->ranges[i].nr_regions;
 
@@ -220,6 +235,43 @@ void fake_link_finish(struct fake_link *fake, struct fake_asked *asked, uint32_t
 		batch.regions += nr;
 		batch.merged += reason ? 0 : nr;
 	}
-	fake->link.events->op_sent(fake->link.ctx, asked->tag, asked->vm_id, 0, "");
-	fake->link.events->op_done(fake->link.ctx, &done);
+	fake_link_sent(fake, asked, 0, "");
+	fake_link_done(fake, &done);
+}
+
+void fake_link_family(struct fake_link *fake, bool present)
+{
+	fake->link.events->family(fake->link.ctx, present,
+				  present ? "" : "kernel has no kvm-lpage family");
+}
+
+void fake_link_new_vm(struct fake_link *fake, const struct lp_vm *vm)
+{
+	fake->link.events->vm(fake->link.ctx, vm, true);
+}
+
+void fake_link_vm_gone(struct fake_link *fake, uint32_t vm_id)
+{
+	fake->link.events->vm_gone(fake->link.ctx, vm_id);
+}
+
+void fake_link_changed(struct fake_link *fake, uint32_t vm_id)
+{
+	uint64_t generation = 0;
+
+	for (size_t i = 0; i < fake->nr_vms; i++) {
+		if (fake->vms[i].id == vm_id)
+			generation = fake->vms[i].generation;
+	}
+	fake->link.events->changed(fake->link.ctx, vm_id, generation);
+}
+
+void fake_link_policy_changed(struct fake_link *fake, const struct lp_policy_change *change)
+{
+	fake->link.events->policy_changed(fake->link.ctx, change);
+}
+
+void fake_link_lose_events(struct fake_link *fake)
+{
+	fake->link.events->loss(fake->link.ctx, LP_LOSS_OVERRUN);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The real tdx-lpaged on a kernel without the family: how it starts, is reached, idles and ends.
+ * The real tdx-lpaged on a kernel without the family: start, sockets, reload, idleness and end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,14 +34,14 @@ static unsigned int lines(const char *text)
 
 /* ---- start ---- */
 
-static void test_degraded_start(void **state)
+static void it_starts_without_the_family(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096];
 
 	daemon_host_start(host);
 	assert_non_null(strstr(host->message, "STATUS=degraded: kernel has no kvm-lpage family"));
-	/* Ready means that it can be reached. */
+	/* READY=1 means that clients can connect. */
 	assert_true(daemon_host_answers(host, "control"));
 	assert_true(daemon_host_answers(host, "read"));
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
@@ -50,7 +50,7 @@ static void test_degraded_start(void **state)
 	assert_null(strstr(text, "<3>"));
 }
 
-static void test_second_instance(void **state)
+static void a_second_instance_is_refused(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096], other[80], first[16];
@@ -59,7 +59,7 @@ static void test_second_instance(void **state)
 	daemon_host_start(host);
 	snprintf(other, sizeof(other), "%s/other", host->dir);
 	snprintf(first, sizeof(first), "pid %d,", (int)host->pid);
-	/* Also with another runtime directory: there is one kernel. */
+	/* With another runtime directory, too: there is one kernel. */
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(truncate(host->log, 0), 0);
 		pid = daemon_host_spawn(host, ARGS("--config", host->config, "--runtime-dir",
@@ -70,12 +70,12 @@ static void test_second_instance(void **state)
 		assert_non_null(strstr(text, "another tdx-lpaged is running"));
 		assert_non_null(strstr(text, first));
 	}
-	/* The first one does not mind. */
+	/* The first one is not disturbed. */
 	assert_true(daemon_host_answers(host, "control"));
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-static void test_after_kill(void **state)
+static void it_starts_after_a_kill(void **state)
 {
 	struct daemon_host *host = *state;
 
@@ -86,7 +86,7 @@ static void test_after_kill(void **state)
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-static void test_bad_command_line(void **state)
+static void a_bad_command_line_is_exit_status_2(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096];
@@ -99,7 +99,7 @@ static void test_bad_command_line(void **state)
 	assert_non_null(strstr(text, "\"--frobnicate\""));
 }
 
-static void test_bad_config(void **state)
+static void a_bad_configuration_is_exit_status_3(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096], place[96];
@@ -111,7 +111,7 @@ static void test_bad_config(void **state)
 				 host, ARGS("--config", host->config, "--runtime-dir", host->run))),
 			 3);
 	daemon_host_log(host, text, sizeof(text));
-	/* Every complaint, with its place. */
+	/* Every error, with its place. */
 	assert_int_equal(lines(text), 2);
 	assert_non_null(strstr(text, place));
 	assert_non_null(strstr(text, "quiet-time"));
@@ -126,13 +126,13 @@ static void test_bad_config(void **state)
 	assert_int_equal(daemon_host_wait(daemon_host_spawn(host, ARGS("--check-config", "--config",
 								       host->config))),
 			 0);
-	/* A file that was asked for by name has to be there. */
+	/* A file given by --config must exist. */
 	assert_int_equal(unlink(host->config), 0);
 	assert_int_equal(daemon_host_wait(daemon_host_spawn(host, ARGS("--config", host->config))),
 			 3);
 }
 
-static void test_no_runtime_dir(void **state)
+static void an_unusable_runtime_directory_is_exit_status_1(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096];
@@ -146,8 +146,8 @@ static void test_no_runtime_dir(void **state)
 	assert_non_null(strstr(text, "cannot use the runtime directory"));
 }
 
-/* What somebody paused must not run because a file was misread. */
-static void test_bad_switches(void **state)
+/* What somebody paused must not run because of a bad file. */
+static void a_bad_switches_file_pauses_all_vms(void **state)
 {
 	struct daemon_host *host = *state;
 	char path[128], text[4096];
@@ -165,7 +165,7 @@ static void test_bad_switches(void **state)
 
 /* ---- end ---- */
 
-static void test_stop(void **state)
+static void sigterm_and_sigint_stop_it(void **state)
 {
 	static const int signals[] = {SIGTERM, SIGINT};
 	struct daemon_host *host = *state;
@@ -180,7 +180,7 @@ static void test_stop(void **state)
 
 /* ---- reload ---- */
 
-static void test_reload(void **state)
+static void sighup_reloads_the_configuration(void **state)
 {
 	struct daemon_host *host = *state;
 	struct timespec now;
@@ -203,7 +203,7 @@ static void test_reload(void **state)
 	daemon_host_write(host->config, "version: 1\nglobal:\n  dry-run: perhaps\n");
 	assert_int_equal(kill(host->pid, SIGHUP), 0);
 	daemon_host_message(host, "READY=1");
-	/* The old one is in force, and the status does not hide it. */
+	/* The old configuration remains in force, and the status says so. */
 	assert_non_null(strstr(host->message, ", dry-run, last reload failed"));
 	assert_true(daemon_host_answers(host, "control"));
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
@@ -213,7 +213,7 @@ static void test_reload(void **state)
 
 /* ---- metrics ---- */
 
-/* A port that nobody listens on. */
+/* Returns a port that nobody listens on. */
 static unsigned int free_port(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -227,7 +227,7 @@ static unsigned int free_port(void)
 	return ntohs(address.sin_port);
 }
 
-/* Sends a request, reads to the end. Returns false when nobody listens. */
+/* Sends a request, and reads the answer to its end. False: nobody listens. */
 static bool http(unsigned int port, const char *request, char *text, size_t size)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -249,7 +249,7 @@ static bool http(unsigned int port, const char *request, char *text, size_t size
 	return ok;
 }
 
-static void test_metrics(void **state)
+static void metrics_follow_the_configuration(void **state)
 {
 	struct daemon_host *host = *state;
 	unsigned int port = free_port();
@@ -268,14 +268,14 @@ static void test_metrics(void **state)
 	assert_true(http(port, "POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", text,
 			 sizeof(text)));
 	assert_null(strstr(text, " 200 OK"));
-	/* One that cannot be had is refused, and the old one stays. */
+	/* An address that is not available fails the reload; the old one stays in use. */
 	daemon_host_write(host->config, "version: 1\nglobal: {metrics: \"203.0.113.1:9477\"}\n");
 	assert_int_equal(kill(host->pid, SIGHUP), 0);
 	daemon_host_message(host, "READY=1");
 	assert_non_null(strstr(host->message, "last reload failed"));
 	assert_true(http(port, "GET /metrics HTTP/1.0\r\n\r\n", text, sizeof(text)));
 	assert_non_null(strstr(text, " 200 OK"));
-	/* A reload switches it off. */
+	/* A reload can turn metrics off. */
 	daemon_host_write(host->config, "version: 1\n");
 	assert_int_equal(kill(host->pid, SIGHUP), 0);
 	daemon_host_message(host, "READY=1");
@@ -283,8 +283,7 @@ static void test_metrics(void **state)
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-/* An address that cannot be had is told, and no more. */
-static void test_metrics_taken(void **state)
+static void an_unavailable_metrics_address_is_logged(void **state)
 {
 	struct daemon_host *host = *state;
 	char config[128], text[4096];
@@ -299,7 +298,7 @@ static void test_metrics_taken(void **state)
 
 /* ---- idle ---- */
 
-static void test_watchdog(void **state)
+static void the_watchdog_is_pinged(void **state)
 {
 	struct daemon_host *host = *state;
 
@@ -310,7 +309,7 @@ static void test_watchdog(void **state)
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-/* How often it slept and was woken. Counted over a while: that nothing happens cannot be awaited. */
+/* Wake-ups within @seconds. That nothing happens cannot be waited for. */
 static unsigned long wakeups(struct daemon_host *host, unsigned int seconds)
 {
 	unsigned long before = daemon_host_status(host->pid, "voluntary_ctxt_switches");
@@ -319,13 +318,13 @@ static unsigned long wakeups(struct daemon_host *host, unsigned int seconds)
 	return daemon_host_status(host->pid, "voluntary_ctxt_switches") - before;
 }
 
-static void test_idle(void **state)
+static void an_idle_daemon_does_not_wake_up(void **state)
 {
 	struct daemon_host *host = *state;
 	unsigned long before;
 
 	daemon_host_start(host);
-	/* A client is work, and shows that the counter counts. */
+	/* A client wakes the daemon, which shows that the counter counts. */
 	before = daemon_host_status(host->pid, "voluntary_ctxt_switches");
 	assert_true(daemon_host_answers(host, "control"));
 	while (daemon_host_status(host->pid, "voluntary_ctxt_switches") == before)
@@ -335,7 +334,7 @@ static void test_idle(void **state)
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-static void test_small(void **state)
+static void it_has_one_thread_and_few_files(void **state)
 {
 	unsigned int count = 0;
 	struct daemon_host *host = *state;
@@ -358,13 +357,20 @@ static void test_small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_degraded_start), T(test_second_instance),
-		T(test_after_kill),	T(test_bad_command_line),
-		T(test_bad_config),	T(test_no_runtime_dir),
-		T(test_bad_switches),	T(test_stop),
-		T(test_reload),		T(test_metrics),
-		T(test_metrics_taken),	T(test_watchdog),
-		T(test_idle),		T(test_small),
+		DAEMON_HOST_TEST(it_starts_without_the_family),
+		DAEMON_HOST_TEST(a_second_instance_is_refused),
+		DAEMON_HOST_TEST(it_starts_after_a_kill),
+		DAEMON_HOST_TEST(a_bad_command_line_is_exit_status_2),
+		DAEMON_HOST_TEST(a_bad_configuration_is_exit_status_3),
+		DAEMON_HOST_TEST(an_unusable_runtime_directory_is_exit_status_1),
+		DAEMON_HOST_TEST(a_bad_switches_file_pauses_all_vms),
+		DAEMON_HOST_TEST(sigterm_and_sigint_stop_it),
+		DAEMON_HOST_TEST(sighup_reloads_the_configuration),
+		DAEMON_HOST_TEST(metrics_follow_the_configuration),
+		DAEMON_HOST_TEST(an_unavailable_metrics_address_is_logged),
+		DAEMON_HOST_TEST(the_watchdog_is_pinged),
+		DAEMON_HOST_TEST(an_idle_daemon_does_not_wake_up),
+		DAEMON_HOST_TEST(it_has_one_thread_and_few_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

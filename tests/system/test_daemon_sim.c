@@ -15,7 +15,7 @@
 
 #include "tests/lib/daemon_host.h"
 
-/* One guest of 64 regions, of which 16 lose their 2 MiB mapping in the second second. */
+/* One guest of 64 regions, 16 of which lose their 2 MiB mapping two seconds into the trace. */
 static void write_trace(const struct daemon_host *host, char *spec, size_t size, unsigned int speed,
 			const char *options)
 {
@@ -39,7 +39,7 @@ static void write_trace(const struct daemon_host *host, char *spec, size_t size,
 	snprintf(spec, size, "--link=sim:%s,speed=%u%s", path, speed, options);
 }
 
-static void start_sim_speed(struct daemon_host *host, unsigned int speed, const char *options)
+static void sim_fixture_at(struct daemon_host *host, unsigned int speed, const char *options)
 {
 	char spec[160];
 
@@ -51,53 +51,52 @@ static void start_sim_speed(struct daemon_host *host, unsigned int speed, const 
 	daemon_host_message(host, "READY=1");
 }
 
-static void start_sim(struct daemon_host *host, const char *options)
+static void sim_fixture(struct daemon_host *host, const char *options)
 {
-	start_sim_speed(host, 10, options);
+	sim_fixture_at(host, 10, options);
 }
 
-static void test_merges_on_simulated_host(void **state)
+static void quiet_regions_are_merged(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[16384];
 
-	start_sim(host, "");
+	sim_fixture(host, "");
 	daemon_host_message(host, "1 VM, 75 % of 64 regions large");
 	daemon_host_message(host, "1 VM, 100 % of 64 regions large");
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 	daemon_host_log(host, text, sizeof(text));
-	/* What was not told by the interval's line is told at the end. */
+	/* The last summary is logged at the end. */
 	assert_non_null(strstr(text, "VM 2 (web-1): 16 merged; "));
 	assert_null(strstr(text, "<3>"));
 }
 
-/* Much is refused, and a part is left undone. */
-static void test_merges_on_busy_host(void **state)
+static void refused_regions_are_merged_later(void **state)
 {
 	struct daemon_host *host = *state;
 
-	start_sim(host, ",busy=40,interrupt=20,seed=7");
+	sim_fixture(host, ",busy=40,interrupt=20,seed=7");
 	daemon_host_message(host, " 75 % of 64 regions large");
 	daemon_host_message(host, " 100 % of 64 regions large");
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-static void test_kernel_goes_and_comes(void **state)
+static void merging_continues_after_the_family_returns(void **state)
 {
 	struct daemon_host *host = *state;
 
-	start_sim(host, ",vanish=6");
+	sim_fixture(host, ",vanish=6");
 	daemon_host_message(host, " 75 % of 64 regions large");
 	daemon_host_message(host, "STATUS=degraded: ");
-	/* It is away for five seconds; what it knows of the regions is still there. */
+	/* The family is absent for five seconds; the host keeps its counts. */
 	daemon_host_message(host, " 75 % of 64 regions large");
 	daemon_host_message(host, " 100 % of 64 regions large");
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-#define PINGS 5 /* of a watchdog that wants one every two seconds */
+#define PINGS 5 /* of the watchdog, one every two seconds */
 
-/* Its count of sleeps once it sleeps. */
+/* Waits until the daemon sleeps. Returns how often it went to sleep. */
 static unsigned long sleeps(const struct daemon_host *host)
 {
 	unsigned long last, now = daemon_host_status(host->pid, "voluntary_ctxt_switches");
@@ -110,17 +109,17 @@ static unsigned long sleeps(const struct daemon_host *host)
 	return now;
 }
 
-/* A guest that does nothing: ten seconds with a wake-up for each ping of the watchdog, and no other. */
-static void test_idle_beside_watchdog(void **state)
+/* An idle guest: the only wake-ups are those for the pings of the watchdog. */
+static void only_the_watchdog_wakes_an_idle_daemon(void **state)
 {
 	struct daemon_host *host = *state;
 	unsigned long before;
 
 	host->watchdog_usec = "4000000";
-	/* A new guest is looked at once more after a minute, or two thirds of a second here. */
-	start_sim_speed(host, 90, "");
+	/* A new guest is dumped once more after a minute: two thirds of a second at this speed. */
+	sim_fixture_at(host, 90, "");
 	daemon_host_message(host, " 100 % of 64 regions large");
-	/* What is left of the start is over within a few pings. */
+	/* Startup is over within a few pings. */
 	for (int i = 0; i < PINGS; i++)
 		daemon_host_message(host, "WATCHDOG=1");
 	before = sleeps(host);
@@ -130,7 +129,7 @@ static void test_idle_beside_watchdog(void **state)
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
-static void test_bad_trace(void **state)
+static void a_bad_trace_is_reported_with_its_line(void **state)
 {
 	struct daemon_host *host = *state;
 	char text[4096], path[64], spec[96];
@@ -149,11 +148,11 @@ static void test_bad_trace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_merges_on_simulated_host),
-		T(test_merges_on_busy_host),
-		T(test_kernel_goes_and_comes),
-		T(test_idle_beside_watchdog),
-		T(test_bad_trace),
+		DAEMON_HOST_TEST(quiet_regions_are_merged),
+		DAEMON_HOST_TEST(refused_regions_are_merged_later),
+		DAEMON_HOST_TEST(merging_continues_after_the_family_returns),
+		DAEMON_HOST_TEST(only_the_watchdog_wakes_an_idle_daemon),
+		DAEMON_HOST_TEST(a_bad_trace_is_reported_with_its_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who runs a VM, read from a /proc that the test made. */
+/* Who runs a VM, read from a /proc that the test made up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,16 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/core/identity.h"
 
 #define PID 4711
 
-struct proc {
+struct proc_fixture {
 	char root[40];
 	char dir[64];
 };
 
-static void put(const struct proc *proc, const char *name, const char *data, size_t len)
+static void put(const struct proc_fixture *proc, const char *name, const char *data, size_t len)
 {
 	char path[96];
 	FILE *f;
@@ -34,13 +36,13 @@ static void put(const struct proc *proc, const char *name, const char *data, siz
 	assert_int_equal(fclose(f), 0);
 }
 
-static void put_text(const struct proc *proc, const char *name, const char *text)
+static void put_text(const struct proc_fixture *proc, const char *name, const char *text)
 {
 	put(proc, name, text, strlen(text));
 }
 
-/* A process that started 1000.25 s after boot, with a command that has all that makes it hard. */
-static void put_stat(const struct proc *proc, unsigned long ticks)
+/* A process with a name that is hard to parse; @ticks: when it started. */
+static void put_stat(const struct proc_fixture *proc, unsigned long ticks)
 {
 	char text[256];
 
@@ -50,9 +52,9 @@ static void put_stat(const struct proc *proc, unsigned long ticks)
 	put_text(proc, "stat", text);
 }
 
-static int setup(void **state)
+static int proc_fixture_setup(void **state)
 {
-	struct proc *proc = calloc(1, sizeof(*proc));
+	struct proc_fixture *proc = calloc(1, sizeof(*proc));
 
 	strcpy(proc->root, "/tmp/test_identity.XXXXXX");
 	assert_non_null(mkdtemp(proc->root));
@@ -63,10 +65,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static int proc_fixture_teardown(void **state)
 {
 	static const char *const names[] = {"stat", "cgroup", "cmdline"};
-	struct proc *proc = *state;
+	struct proc_fixture *proc = *state;
 	char path[96];
 
 	for (size_t i = 0; i < 3; i++) {
@@ -79,10 +81,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct lp_identity identify(const struct proc *proc, const char *name)
+static struct lp_identity identify(const struct proc_fixture *proc, const char *name)
 {
 	struct lp_vm vm = {
-		.id = 7,
+		.id = 1,
 		.pid = PID,
 		.uid = 107,
 		.has_uid = true,
@@ -102,7 +104,7 @@ static const char libvirt_cgroup[] =
 
 static const char qemu_args[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=db,,1,debug-threads=on";
 
-static void test_libvirt(void **state)
+static void a_libvirt_scope_names_the_vm(void **state)
 {
 	struct lp_identity identity;
 
@@ -120,7 +122,7 @@ static void test_libvirt(void **state)
 		"/machine.slice/machine-qemu\\x2d12\\x2dweb\\x2d1.scope/libvirt/emulator");
 }
 
-static void test_ioctl_name_wins(void **state)
+static void the_ioctl_name_wins(void **state)
 {
 	struct lp_identity identity;
 
@@ -132,20 +134,20 @@ static void test_ioctl_name_wins(void **state)
 	assert_string_equal(identity.slice, "machine.slice");
 }
 
-static void test_qemu(void **state)
+static void qemu_arguments_name_the_vm(void **state)
 {
 	struct lp_identity identity;
 
 	put_text(*state, "cgroup", "0::/user.slice/user-1000.slice/session-3.scope\n");
 	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
 	identity = identify(*state, "");
-	/* What a name may not have is replaced. */
+	/* Characters that a name must not have are replaced. */
 	assert_string_equal(identity.name, "db_1");
 	assert_int_equal(identity.name_source, LP_NAME_QEMU);
 	assert_string_equal(identity.slice, "user-1000.slice");
 }
 
-static void test_no_name(void **state)
+static void a_vm_without_a_name_is_known_to_have_none(void **state)
 {
 	static const char args[] = "vmm\0--kernel\0x";
 	struct lp_identity identity;
@@ -153,14 +155,14 @@ static void test_no_name(void **state)
 	put_text(*state, "cgroup", "0::/\n");
 	put(*state, "cmdline", args, sizeof(args));
 	identity = identify(*state, "");
-	/* That it has none is known, which is not the same as not knowing. */
+	/* Known to have none, which is not the same as unknown. */
 	assert_true(identity.name_known);
 	assert_string_equal(identity.name, "");
 	assert_int_equal(identity.name_source, LP_NAME_NONE);
 	assert_string_equal(identity.slice, "");
 }
 
-static void test_unreadable(void **state)
+static void unreadable_facts_match_no_rule(void **state)
 {
 	struct lp_identity identity;
 	struct config_identity rules;
@@ -176,7 +178,7 @@ static void test_unreadable(void **state)
 	assert_int_equal(rules.uid, 107);
 }
 
-static void test_reused_pid(void **state)
+static void a_reused_pid_is_detected(void **state)
 {
 	struct lp_identity identity;
 
@@ -185,13 +187,13 @@ static void test_reused_pid(void **state)
 	put_stat(*state, 1000 * (unsigned long)sysconf(_SC_CLK_TCK) + 26);
 	identity = identify(*state, "");
 	assert_false(identity.cgroup_known || identity.command_known || identity.name_known);
-	/* What the kernel said stays. */
+	/* What the kernel reported stays. */
 	identity = identify(*state, "mine");
 	assert_string_equal(identity.name, "mine");
 	assert_false(identity.command_known);
 }
 
-static void test_gone(void **state)
+static void a_process_that_is_gone_stays_unknown(void **state)
 {
 	struct lp_vm vm = {.id = 1, .pid = 1, .pid_start_ns = 1};
 	struct lp_identity identity;
@@ -199,12 +201,12 @@ static void test_gone(void **state)
 	(void)state;
 	lp_identity_read("/nonexistent", &vm, &identity);
 	assert_false(identity.cgroup_known);
-	vm.pid = 0; /* of another namespace */
+	vm.pid = 0; /* in another pid namespace */
 	lp_identity_read("/proc", &vm, &identity);
 	assert_false(identity.cgroup_known);
 }
 
-static void test_libvirt_names(void **state)
+static void libvirt_scopes_are_parsed(void **state)
 {
 	char name[64];
 
@@ -227,7 +229,7 @@ static void test_libvirt_names(void **state)
 			 -ENOENT);
 	assert_int_equal(lp_identity_libvirt_name("/machine-.scope", name, sizeof(name)), -ENOENT);
 	assert_int_equal(lp_identity_libvirt_name("", name, sizeof(name)), -ENOENT);
-	/* Longer than a name may be. */
+	/* Longer than the buffer. */
 	assert_int_equal(
 		lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2dabcdefgh.scope", name, 5), 0);
 	assert_string_equal(name, "abcd");
@@ -238,7 +240,7 @@ static int qemu_name(const char *args, size_t len, char *name)
 	return lp_identity_qemu_name(args, len, name, 64);
 }
 
-static void test_qemu_names(void **state)
+static void qemu_arguments_are_parsed(void **state)
 {
 	char name[64];
 
@@ -253,14 +255,14 @@ static void test_qemu_names(void **state)
 	assert_int_equal(qemu_name(ARGS("q\0-name\0debug-threads=on"), name), -ENOENT);
 	assert_int_equal(qemu_name(ARGS("q\0-name"), name), -ENOENT);
 	assert_int_equal(qemu_name(ARGS("q\0-nam\0x"), name), -ENOENT);
-	/* Cut in the middle of the value: half a name could match the wrong rule. */
+	/* Truncated in the value: half a name could match the wrong rule. */
 	assert_int_equal(qemu_name("q\0-name\0plain", sizeof("q\0-name\0plain") - 1, name),
 			 -ENOENT);
 	assert_int_equal(qemu_name("", 0, name), -ENOENT);
 #undef ARGS
 }
 
-static void test_start_ticks(void **state)
+static void start_ticks_are_parsed(void **state)
 {
 	unsigned long long ticks;
 
@@ -280,8 +282,7 @@ static void test_start_ticks(void **state)
 		-EINVAL);
 }
 
-/* The real thing: ourselves. */
-static void test_own_process(void **state)
+static void the_own_process_is_identified(void **state)
 {
 	struct lp_vm vm = {.id = 1, .pid = (uint32_t)getpid()};
 	unsigned long long ticks;
@@ -294,28 +295,28 @@ static void test_own_process(void **state)
 	assert_non_null(fgets(text, sizeof(text), f));
 	fclose(f);
 	assert_int_equal(lp_identity_start_ticks(text, &ticks), 0);
-	vm.pid_start_ns = ticks * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
+	vm.pid_start_ns = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
 	lp_identity_read("/proc", &vm, &identity);
 	assert_true(identity.command_known);
 	assert_string_equal(identity.command, "test_core_identity");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define PROC_TEST(f) cmocka_unit_test_setup_teardown(f, proc_fixture_setup, proc_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_libvirt),
-		T(test_ioctl_name_wins),
-		T(test_qemu),
-		T(test_no_name),
-		T(test_unreadable),
-		T(test_reused_pid),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_libvirt_names),
-		cmocka_unit_test(test_qemu_names),
-		cmocka_unit_test(test_start_ticks),
-		cmocka_unit_test(test_own_process),
+		PROC_TEST(a_libvirt_scope_names_the_vm),
+		PROC_TEST(the_ioctl_name_wins),
+		PROC_TEST(qemu_arguments_name_the_vm),
+		PROC_TEST(a_vm_without_a_name_is_known_to_have_none),
+		PROC_TEST(unreadable_facts_match_no_rule),
+		PROC_TEST(a_reused_pid_is_detected),
+		cmocka_unit_test(a_process_that_is_gone_stays_unknown),
+		cmocka_unit_test(libvirt_scopes_are_parsed),
+		cmocka_unit_test(qemu_arguments_are_parsed),
+		cmocka_unit_test(start_ticks_are_parsed),
+		cmocka_unit_test(the_own_process_is_identified),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

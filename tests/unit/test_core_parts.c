@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The small parts: switches file, ranges, region store, triage, notifications, command line, lock. */
+/* Parts of the manager that need none: switches file, ranges, region store, triage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,11 +8,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
@@ -21,20 +18,17 @@
 #include "daemon/core/regions.h"
 #include "daemon/core/state.h"
 #include "daemon/core/triage.h"
-#include "daemon/process/lock.h"
-#include "daemon/process/notify.h"
-#include "daemon/process/options.h"
 
 /* ---- a directory ---- */
 
-struct dir {
+struct dir_fixture {
 	char path[40];
 	int fd;
 };
 
-static int setup_dir(void **state)
+static int dir_fixture_setup(void **state)
 {
-	struct dir *dir = calloc(1, sizeof(*dir));
+	struct dir_fixture *dir = calloc(1, sizeof(*dir));
 
 	strcpy(dir->path, "/tmp/test_parts.XXXXXX");
 	assert_non_null(mkdtemp(dir->path));
@@ -43,12 +37,11 @@ static int setup_dir(void **state)
 	return 0;
 }
 
-static int teardown_dir(void **state)
+static int dir_fixture_teardown(void **state)
 {
-	struct dir *dir = *state;
+	struct dir_fixture *dir = *state;
 
 	(void)unlinkat(dir->fd, "switches", 0);
-	(void)unlinkat(dir->fd, "lock", 0);
 	close(dir->fd);
 	/* Nothing else was left behind. */
 	assert_int_equal(rmdir(dir->path), 0);
@@ -58,10 +51,10 @@ static int teardown_dir(void **state)
 
 /* ---- switches ---- */
 
-static void test_state_kept(void **state)
+static void switches_survive_a_restart(void **state)
 {
 	struct lp_state before = {.paused = true}, after;
-	struct dir *dir = *state;
+	struct dir_fixture *dir = *state;
 	unsigned int line;
 
 	assert_int_equal(lp_state_load(dir->fd, &after, &line), 0);
@@ -83,7 +76,7 @@ static void test_state_kept(void **state)
 	lp_state_done(&after);
 }
 
-static void test_state_bad(void **state)
+static void a_bad_switches_file_is_refused_as_a_whole(void **state)
 {
 	static const char *const bad[] = {
 		"pause",
@@ -105,7 +98,7 @@ static void test_state_bad(void **state)
 		assert_int_equal(lp_state_parse(bad[i], &parsed, &line), -EINVAL);
 	assert_int_equal(lp_state_parse("dry-run\npaused-vm 3\n\n", &parsed, &line), -EINVAL);
 	assert_int_equal(line, 3);
-	/* Nothing half-read is left. */
+	/* Nothing is left of the lines before. */
 	assert_false(parsed.dry_run);
 	assert_int_equal(parsed.nr_paused_vms, 0);
 	assert_int_equal(lp_state_parse("dry-run\npaused-vm 4294967295", &parsed, &line), 0);
@@ -113,7 +106,7 @@ static void test_state_bad(void **state)
 	lp_state_done(&parsed);
 }
 
-static void test_state_bounded(void **state)
+static void the_number_of_paused_vms_is_bounded(void **state)
 {
 	struct lp_state full = {0};
 
@@ -124,44 +117,19 @@ static void test_state_bounded(void **state)
 	lp_state_done(&full);
 }
 
-static void test_state_link(void **state)
+static void a_symbolic_link_is_not_followed(void **state)
 {
 	struct lp_state loaded;
-	struct dir *dir = *state;
+	struct dir_fixture *dir = *state;
 	unsigned int line;
 
 	assert_int_equal(symlinkat("/etc/passwd", dir->fd, "switches"), 0);
 	assert_int_equal(lp_state_load(dir->fd, &loaded, &line), -ELOOP);
 }
 
-/* ---- lock ---- */
-
-static void test_lock(void **state)
-{
-	struct dir *dir = *state;
-	pid_t holder;
-	int fd, status;
-	pid_t child;
-
-	fd = lp_lock_take(dir->fd, &holder);
-	assert_true(fd >= 0);
-	child = fork();
-	if (child == 0) {
-		/* It must not be taken for a test. */
-		status = lp_lock_take(dir->fd, &holder) == -EBUSY && holder == getppid() ? 0 : 1;
-		_exit(status);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	close(fd);
-	fd = lp_lock_take(dir->fd, &holder);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
 /* ---- ranges ---- */
 
-static void test_ranges(void **state)
+static void neighbours_become_one_range(void **state)
 {
 	uint64_t rfns[] = {9, 4, 6, 5, 4, 1ULL << 40};
 	uint64_t far[KVM_LPAGE_RANGES_MAX + 1];
@@ -175,7 +143,7 @@ static void test_ranges(void **state)
 	assert_int_equal(ranges[1].start_rfn, 9);
 	assert_int_equal(ranges[1].nr_regions, 1);
 	assert_int_equal(ranges[2].start_rfn, 1ULL << 40);
-	/* No longer than the kernel takes. */
+	/* A range has at most KVM_LPAGE_RANGE_REGIONS_MAX regions. */
 	for (size_t i = 0; i < 600; i++)
 		many[i] = i;
 	assert_int_equal(lp_ranges_build(many, 600, ranges), 2);
@@ -189,7 +157,7 @@ static void test_ranges(void **state)
 	assert_int_equal(lp_ranges_build(far, 0, ranges), 0);
 }
 
-static void test_verdicts(void **state)
+static void a_result_gives_a_verdict_for_each_region(void **state)
 {
 	struct lp_result all = {.start_rfn = 4, .nr_regions = 3, .done = 3};
 	struct lp_result none = {.start_rfn = 4, .nr_regions = 3, .refused = 3, .reason_rfn = 4};
@@ -224,7 +192,7 @@ static void count_gone(void *ctx, uint64_t rfn)
 	*(uint64_t *)ctx += rfn;
 }
 
-static void test_regions(void **state)
+static void regions_are_kept_in_order(void **state)
 {
 	static const uint64_t rfns[] = {1025, 3, 512, 511, (1ULL << 43) - 1, 3};
 	struct lp_regions regions = {0};
@@ -255,7 +223,7 @@ static void test_regions(void **state)
 
 /* ---- triage ---- */
 
-static void test_triage(void **state)
+static void each_error_has_its_class_and_delay(void **state)
 {
 	(void)state;
 	assert_int_equal(lp_triage(-EBUSY), LP_TRIAGE_TRANSIENT);
@@ -264,7 +232,7 @@ static void test_triage(void **state)
 	assert_int_equal(lp_triage(-ENODEV), LP_TRIAGE_VM_GONE);
 	assert_int_equal(lp_triage(-EINVAL), LP_TRIAGE_VM_FAULT);
 	assert_int_equal(lp_triage(-EPERM), LP_TRIAGE_HOST);
-	/* One that nobody thought of must not last for ever. */
+	/* An error without an entry is transient: it must not last for ever. */
 	assert_int_equal(lp_triage(-EXFULL), LP_TRIAGE_TRANSIENT);
 	assert_int_equal(lp_triage_reason(LP_TRIAGE_NOT_RUN), LPAGE_REASON_NOT_RUNNING);
 	assert_int_equal(lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1), 100000000);
@@ -272,124 +240,19 @@ static void test_triage(void **state)
 	assert_int_equal(lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1000000), 30000000000);
 }
 
-/* ---- notifications ---- */
-
-static void test_notify(void **state)
-{
-	char text[80];
-
-	(void)state;
-	lp_notify_reloading_text(123456, text, sizeof(text));
-	assert_string_equal(text, "RELOADING=1\nMONOTONIC_USEC=123456");
-	lp_notify_status_text("2 VMs\nREADY=1", text, sizeof(text));
-	assert_string_equal(text, "STATUS=2 VMs READY=1");
-	setenv("WATCHDOG_USEC", "30000000", 1);
-	unsetenv("WATCHDOG_PID");
-	assert_int_equal(lp_notify_watchdog_interval_us(), 15000000);
-	setenv("WATCHDOG_PID", "1", 1);
-	assert_int_equal(lp_notify_watchdog_interval_us(), 0);
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-	assert_int_equal(lp_notify_watchdog_interval_us(), 0);
-}
-
-/* ---- command line ---- */
-
-struct said {
-	struct lp_options options;
-	char *out;
-	char *err;
-};
-
-/* One or two words; they outlive what points to them. */
-static int parse(struct said *said, const char *first, const char *second)
-{
-	char name[] = "tdx-lpaged";
-	char *argv[4] = {name, (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
-	size_t out_size, err_size;
-	FILE *out = open_memstream(&said->out, &out_size);
-	FILE *err = open_memstream(&said->err, &err_size);
-	int r = lp_options_parse(second ? 3 : 2, argv, NULL, &said->options, out, err);
-
-	fclose(out);
-	fclose(err);
-	return r;
-}
-
-static void forget(struct said *said)
-{
-	free(said->out);
-	free(said->err);
-}
-
-static void test_options(void **state)
-{
-	struct said said = {0};
-
-	(void)state;
-	assert_int_equal(parse(&said, "--dry-run", "--check-config"), -1);
-	assert_true(said.options.dry_run && said.options.check_config);
-	assert_string_equal(said.options.config_path, "/etc/tdx-lpage.yaml");
-	assert_false(said.options.config_given);
-	assert_string_equal(said.options.link, "netlink");
-	assert_string_equal(said.options.runtime_dir, "/run/tdx-lpage");
-	assert_string_equal(said.options.host_dir, "/run/tdx-lpage");
-	forget(&said);
-	assert_int_equal(parse(&said, "--help", NULL), LP_EXIT_OK);
-	assert_non_null(strstr(said.out, "--check-config"));
-	assert_non_null(strstr(said.out, "4  another tdx-lpaged is running"));
-	assert_string_equal(said.err, "");
-	forget(&said);
-	assert_int_equal(parse(&said, "--version", NULL), LP_EXIT_OK);
-	assert_string_equal(said.out, "tdx-lpaged " TDX_LPAGE_VERSION "\n");
-	forget(&said);
-}
-
-static void test_bad_options(void **state)
-{
-	static const struct {
-		const char *words[3];
-		const char *err;
-	} bad[] = {
-		{{"--frobnicate"}, "bad option \"--frobnicate\""},
-		{{"-x"}, "bad option \"-x\""},
-		{{"--runtime-dir"}, "no value given for option \"--runtime-dir\""},
-		{{"--help=1"}, "bad option \"--help=1\""},
-		{{"--dry-run", "extra"}, "unexpected argument \"extra\""},
-		{{"--link=tcp"}, "\"tcp\" must be netlink or sim:TRACE[,speed=N]"},
-		{{"--link=sim:"}, "\"sim:\" must be"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct said said = {0};
-
-		assert_int_equal(parse(&said, bad[i].words[0], bad[i].words[1]), LP_EXIT_USAGE);
-		assert_non_null(strstr(said.err, bad[i].err));
-		/* One line. */
-		assert_ptr_equal(strchr(said.err, '\n') + 1, said.err + strlen(said.err));
-		assert_string_equal(said.out, "");
-		forget(&said);
-	}
-}
-
-#define D(f) cmocka_unit_test_setup_teardown(f, setup_dir, teardown_dir)
+#define DIR_TEST(f) cmocka_unit_test_setup_teardown(f, dir_fixture_setup, dir_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		D(test_state_kept),
-		cmocka_unit_test(test_state_bad),
-		cmocka_unit_test(test_state_bounded),
-		D(test_state_link),
-		D(test_lock),
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_triage),
-		cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_options),
-		cmocka_unit_test(test_bad_options),
+		DIR_TEST(switches_survive_a_restart),
+		cmocka_unit_test(a_bad_switches_file_is_refused_as_a_whole),
+		cmocka_unit_test(the_number_of_paused_vms_is_bounded),
+		DIR_TEST(a_symbolic_link_is_not_followed),
+		cmocka_unit_test(neighbours_become_one_range),
+		cmocka_unit_test(a_result_gives_a_verdict_for_each_region),
+		cmocka_unit_test(regions_are_kept_in_order),
+		cmocka_unit_test(each_error_has_its_class_and_delay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

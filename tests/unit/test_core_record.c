@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Recording listens only: with a recorder the manager does what it does without, to the ns. */
+/* Recording is passive: with recorders the manager takes the same decisions, to the nanosecond. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #define SEED  6
 #define SCALE 0.05
 
-/* A client of Record; one that is slow reads nothing for long. */
+/* A client of Record; a slow one leaves what it gets unread. */
 struct client {
 	struct control_session *session;
 	struct evbuffer *input;
@@ -73,7 +73,7 @@ static char *read_decisions(const struct sim_world *world)
 	return file_text(path);
 }
 
-/* The log of all tries, with that many recorders, every other one slow. */
+/* Returns the log of all merges tried, with @nr recorders, every other one slow. */
 static char *play(const char *trace, size_t len, const char *trouble, unsigned int nr)
 {
 	struct client clients[4];
@@ -87,7 +87,7 @@ static char *play(const char *trace, size_t len, const char *trouble, unsigned i
 	decisions = read_decisions(&world);
 	for (unsigned int i = 0; i < nr; i++) {
 		assert_true(clients[i].frames > 100);
-		/* What it did not read stays below what the server drops a client for. */
+		/* Less unread than the server drops a client for. */
 		assert_true(!clients[i].slow || clients[i].unread < 2 << 20);
 		end_recording(&clients[i]);
 	}
@@ -95,22 +95,22 @@ static char *play(const char *trace, size_t len, const char *trouble, unsigned i
 	return decisions;
 }
 
-static void decisions_stay_as_they_are(void **state)
+static void recording_changes_no_decision(void **state)
 {
 	static const enum tracegen_kind kinds[] = {TRACEGEN_WEB, TRACEGEN_FLEET};
 	static const char *const troubles[] = {"", ",lose=20,busy=20,seed=3"};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		char *text, *alone, *recorded;
+		char *text, *unrecorded, *recorded;
 		size_t len;
 
 		assert_int_equal(tracegen_buffer(kinds[i % 2], SEED, SCALE, &text, &len), 0);
-		alone = play(text, len, troubles[i / 2], 0);
+		unrecorded = play(text, len, troubles[i / 2], 0);
 		recorded = play(text, len, troubles[i / 2], 4);
-		assert_true(strlen(alone) > 1000);
-		assert_string_equal(alone, recorded);
-		free(alone);
+		assert_true(strlen(unrecorded) > 1000);
+		assert_string_equal(unrecorded, recorded);
+		free(unrecorded);
 		free(recorded);
 		free(text);
 	}
@@ -119,7 +119,7 @@ static void decisions_stay_as_they_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(decisions_stay_as_they_are),
+		cmocka_unit_test(recording_changes_no_decision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

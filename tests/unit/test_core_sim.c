@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The real manager on the simulated host, through whole traces and through trouble. What the manager
- * believes is compared with what the host knows, and what it did with the score of the trace.
+ * The real manager on the simulated host, through whole traces and through faults. The manager's
+ * view is compared with the state of the host, and its merges with the score of the trace.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@
 #define SEED  5
 #define SCALE 0.1
 #define HOUR  (3600 * NS_PER_S)
-/* Nothing that the daemon waits for takes longer, but a backoff: the bound allows 28 s for a merge. */
+/* Longer than all the daemon waits for but a backoff: the policy merges within 28 s. */
 #define QUIET (30 * NS_PER_S)
 
 static const char adaptive[] = "version: 1\n";
@@ -41,7 +41,7 @@ static void check_region(const struct sim_world *world, uint32_t vm_id,
 	struct policy_explanation why;
 
 	assert_non_null(record);
-	/* No kernel tells of what faults fill. */
+	/* The kernel does not report regions populated by faults. */
 	if (record->region.state != KVM_LPAGE_STATE_UNMAPPED ||
 	    want->state != KVM_LPAGE_STATE_LARGE)
 		assert_int_equal(record->region.state, want->state);
@@ -49,7 +49,7 @@ static void check_region(const struct sim_world *world, uint32_t vm_id,
 	assert_int_equal(record->region.to_private_pages, want->to_private_pages);
 	assert_int_equal(record->region.last_to_shared_ns, want->last_to_shared_ns);
 	assert_int_equal(record->region.last_to_private_ns, want->last_to_private_ns);
-	/* What it decides by is the same. */
+	/* The policy knows the same. */
 	assert_int_equal(policy_explain(world->manager->policy, vm_id, want->rfn,
 					sim_world_now_ns(world), &why),
 			 0);
@@ -97,7 +97,7 @@ static void check_same(const struct sim_world *world)
 	assert_true(regions > 0);
 }
 
-/* Whatever is private has been merged. */
+/* All that is private has been merged. */
 static void check_nothing_left(const struct sim_world *world)
 {
 	const struct sim_host *host = sim_world_host(world);
@@ -143,7 +143,7 @@ static bool next_decision(FILE *f, uint64_t *t_ns, uint32_t *vm_id, uint64_t *rf
 	return fscanf(f, "%" SCNu64 " M %" SCNu32 " %" SCNu64, t_ns, vm_id, rfn) == 3;
 }
 
-/* Plays the trace and the log of tries once more, without a manager. Returns the end's time. */
+/* Replays the trace and the log of tries without a manager. Returns when the trace ends. */
 static uint64_t score_decisions(const struct sim_world *world, const char *text, size_t len,
 				struct model *model)
 {
@@ -167,7 +167,7 @@ static uint64_t score_decisions(const struct sim_world *world, const char *text,
 	return record.t_ns;
 }
 
-/* The scores that the host itself keeps, those of the log, and the daemon's books agree. */
+/* The scores of the host, those of the log, and the daemon's ledger agree. */
 static void check_score(const struct sim_world *world, const char *text, size_t len)
 {
 	struct model host = sim_world_host(world)->model;
@@ -212,7 +212,7 @@ static void replay(enum tracegen_kind kind, const char *config)
 	free(text);
 }
 
-static void test_replays(void **state)
+static void whole_traces_are_followed_exactly(void **state)
 {
 	static const enum tracegen_kind kinds[] = {
 		TRACEGEN_BOOT,	 TRACEGEN_WEB,	 TRACEGEN_DATABASE, TRACEGEN_BURSTS,
@@ -227,7 +227,7 @@ static void test_replays(void **state)
 	replay(TRACEGEN_WEB, threshold);
 }
 
-/* ---- trouble ---- */
+/* ---- faults ---- */
 
 static void add_conversion(FILE *f, uint64_t t_ns, unsigned int vm, uint64_t rfn)
 {
@@ -237,31 +237,32 @@ static void add_conversion(FILE *f, uint64_t t_ns, unsigned int vm, uint64_t rfn
 		t_ns, vm, rfn << 9, t_ns + 1, vm, rfn << 9, t_ns + 2, vm, rfn << 9);
 }
 
-/* Through a trace in which @trouble happens, and on until all is merged that can be. Frees @text. */
-static void suffer_trace(struct sim_world *world, char *text, size_t len, const char *trouble)
+/* Runs a trace with faults, and on until all is merged that can be. Frees @text. */
+static void faulty_trace_fixture(struct sim_world *world, char *text, size_t len,
+				 const char *faults)
 {
-	assert_int_equal(sim_world_open(world, text, len, trouble, threshold), 0);
+	assert_int_equal(sim_world_open(world, text, len, faults, threshold), 0);
 	sim_world_run_trace(world);
-	/* The host of a trace that is over is still there. */
+	/* The host stays when the trace has ended. */
 	sim_world_run(world, sim_world_now_ns(world) + 24 * HOUR);
 	check_same(world);
 	check_nothing_left(world);
 	free(text);
 }
 
-static void suffer(struct sim_world *world, const char *trouble)
+static void web_trace_fixture(struct sim_world *world, const char *faults)
 {
 	char *text;
 	size_t len;
 
 	make_trace(TRACEGEN_WEB, &text, &len);
-	suffer_trace(world, text, len, trouble);
+	faulty_trace_fixture(world, text, len, faults);
 }
 
 #define GROUPED 256
 
-/* Regions become due in eight groups of a batch each, from second 3 to 10, and nothing happens after. */
-static void suffer_groups(struct sim_world *world, const char *trouble)
+/* Regions become due in eight groups of a batch each, from second 3 to 10; then nothing happens. */
+static void grouped_trace_fixture(struct sim_world *world, const char *faults)
 {
 	char *text;
 	size_t len;
@@ -274,22 +275,22 @@ static void suffer_groups(struct sim_world *world, const char *trouble)
 		add_conversion(f, (1 + i / 32) * NS_PER_S + 10 * i, 1, i);
 	fputs("end 60000000000\n", f);
 	assert_int_equal(fclose(f), 0);
-	suffer_trace(world, text, len, trouble);
+	faulty_trace_fixture(world, text, len, faults);
 }
 
-static void test_busy(void **state)
+static void busy_regions_are_merged_in_the_end(void **state)
 {
 	struct policy_ledger ledger;
 	struct sim_world world;
 
 	(void)state;
-	suffer(&world, ",busy=30,seed=1");
+	web_trace_fixture(&world, ",busy=30,seed=1");
 	ledger = ledger_of(&world);
 	assert_true(ledger.reasons[LPAGE_REASON_BUSY] > ledger.merges / 10);
 	assert_int_equal(ledger.merges, sim_world_host(&world)->model.score.merges);
 	sim_world_close(&world);
-	/* Neighbours are one range, whose outcome tells of the first refusal only. */
-	suffer_groups(&world, ",busy=30,seed=1");
+	/* Neighbours are one range, whose outcome names the first refusal only. */
+	grouped_trace_fixture(&world, ",busy=30,seed=1");
 	ledger = ledger_of(&world);
 	assert_true(ledger.reasons[LPAGE_REASON_BUSY] > GROUPED / 10);
 	assert_int_equal(ledger.reasons[LPAGE_REASON_ALREADY_LARGE], 0);
@@ -297,27 +298,27 @@ static void test_busy(void **state)
 	sim_world_close(&world);
 }
 
-static void test_interrupted(void **state)
+static void interrupted_merges_are_repeated(void **state)
 {
 	struct policy_ledger ledger;
 	struct sim_world world;
 
 	(void)state;
-	suffer(&world, ",interrupt=30,seed=2");
+	web_trace_fixture(&world, ",interrupt=30,seed=2");
 	ledger = ledger_of(&world);
 	assert_true(ledger.reasons[LPAGE_REASON_INTERRUPTED] > ledger.merges / 50);
 	assert_int_equal(ledger.merges, sim_world_host(&world)->model.score.merges);
 	sim_world_close(&world);
 }
 
-/* A third of all events: news, outcomes, and VMs that come. */
-static void test_lost_events(void **state)
+/* A third of all events is lost: changes, outcomes, new VMs. */
+static void lost_events_are_made_up_for(void **state)
 {
 	struct sim_world world;
 	struct lp_status status;
 
 	(void)state;
-	suffer(&world, ",lose=33,seed=3");
+	web_trace_fixture(&world, ",lose=33,seed=3");
 	world.core->ops->status(world.core, &status);
 	assert_true(status.link_stats.lost[LP_LOSS_OVERRUN] > 100);
 	assert_true(status.resyncs > 10);
@@ -329,7 +330,7 @@ static struct lp_tally tally_of_stalls(const char *stall)
 	struct sim_world world;
 	struct lp_status status;
 
-	suffer_groups(&world, stall);
+	grouped_trace_fixture(&world, stall);
 	world.core->ops->status(world.core, &status);
 	assert_int_equal(ledger_of(&world).merges, GROUPED);
 	assert_int_equal(status.tally.merged_regions, GROUPED);
@@ -337,8 +338,8 @@ static struct lp_tally tally_of_stalls(const char *stall)
 	return status.tally;
 }
 
-/* Every batch stalls for longer than max-stall: the next ones are smaller, and rarer. */
-static void test_stalls(void **state)
+/* Every batch stalls longer than max-stall: the following ones are smaller, and rarer. */
+static void stalls_make_batches_smaller(void **state)
 {
 	struct lp_tally calm = tally_of_stalls(",stall=1000");
 	struct lp_tally stalled = tally_of_stalls(",stall=5000");
@@ -351,26 +352,26 @@ static void test_stalls(void **state)
 	assert_int_equal(stalled.batches, 5 + GROUPED - (32 + 16 + 8 + 4 + 2));
 }
 
-static void test_family_vanishes(void **state)
+static void the_state_is_caught_up_after_the_family_returns(void **state)
 {
 	struct sim_world world;
 
 	(void)state;
-	suffer(&world, ",vanish=40");
+	web_trace_fixture(&world, ",vanish=40");
 	assert_non_null(strstr(world.log_text, "degraded: the simulated host is away"));
 	sim_world_close(&world);
-	/* Nothing that happens afterwards reminds of what waits. */
-	suffer_groups(&world, ",vanish=9");
+	/* No later event triggers the merges that are left. */
+	grouped_trace_fixture(&world, ",vanish=9");
 	assert_int_equal(sim_world_host(&world)->model.score.merges, GROUPED);
 	sim_world_close(&world);
 }
 
-static void test_all_at_once(void **state)
+static void all_faults_at_once_are_survived(void **state)
 {
 	struct sim_world world;
 
 	(void)state;
-	suffer(&world, ",busy=20,interrupt=20,lose=20,vanish=60,stall=3000,seed=4");
+	web_trace_fixture(&world, ",busy=20,interrupt=20,lose=20,vanish=60,stall=3000,seed=4");
 	sim_world_close(&world);
 }
 
@@ -402,7 +403,7 @@ static void write_ten(bool greedy, char **text, size_t *len)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* How long the regions of the nine stayed small, and how many merges there were of the tenth. */
+/* How long the regions of the nine stayed small in all, and how often the tenth was merged. */
 static uint64_t small_ns_of_nine(bool greedy, unsigned int *merges_of_tenth)
 {
 	static const char tight[] = "version: 1\n"
@@ -436,7 +437,7 @@ static uint64_t small_ns_of_nine(bool greedy, unsigned int *merges_of_tenth)
 	return sum_ns;
 }
 
-static void test_greedy_vm_costs_others_nothing(void **state)
+static void a_greedy_vm_does_not_delay_others(void **state)
 {
 	unsigned int merges;
 	uint64_t alone_ns, beside_ns;
@@ -445,26 +446,26 @@ static void test_greedy_vm_costs_others_nothing(void **state)
 	alone_ns = small_ns_of_nine(false, &merges);
 	assert_int_equal(merges, 0);
 	beside_ns = small_ns_of_nine(true, &merges);
-	/* It wants five times what the host may do in all, and gets what is left. */
+	/* It asks for five times the host's rate, and gets what the others leave. */
 	assert_in_range(merges, 1000, 20 * (SECONDS + 60 + 10));
 	print_message("each merge of the nine: %.3f ms after the conversion, alone %.3f ms\n",
 		      (double)beside_ns / (NINE * EACH) / 1e6,
 		      (double)alone_ns / (NINE * EACH) / 1e6);
-	/* Less than a tick of the policy's clock each. */
+	/* Less than one tick of the policy each. */
 	assert_true(beside_ns <= alone_ns + (uint64_t)NINE * EACH * NS_PER_MS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_replays),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_interrupted),
-		cmocka_unit_test(test_lost_events),
-		cmocka_unit_test(test_stalls),
-		cmocka_unit_test(test_family_vanishes),
-		cmocka_unit_test(test_all_at_once),
-		cmocka_unit_test(test_greedy_vm_costs_others_nothing),
+		cmocka_unit_test(whole_traces_are_followed_exactly),
+		cmocka_unit_test(busy_regions_are_merged_in_the_end),
+		cmocka_unit_test(interrupted_merges_are_repeated),
+		cmocka_unit_test(lost_events_are_made_up_for),
+		cmocka_unit_test(stalls_make_batches_smaller),
+		cmocka_unit_test(the_state_is_caught_up_after_the_family_returns),
+		cmocka_unit_test(all_faults_at_once_are_survived),
+		cmocka_unit_test(a_greedy_vm_does_not_delay_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
