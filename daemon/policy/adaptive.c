@@ -31,9 +31,9 @@ struct adaptive {
 
 /* ---- notes ---- */
 
-void adaptive_note_busy(struct adaptive *adaptive, uint64_t tick, uint64_t lag)
+void adaptive_note_busy(struct adaptive *adaptive, uint64_t busy_tick, uint64_t lag_tick)
 {
-	hazard_busy(&adaptive->hazards, tick, lag);
+	hazard_busy(&adaptive->hazards, busy_tick, lag_tick);
 }
 
 void adaptive_note_start(struct region *region)
@@ -41,9 +41,9 @@ void adaptive_note_start(struct region *region)
 	region->stage = 0;
 }
 
-void adaptive_note_merge(struct region *region, uint64_t age, const struct policy_costs *costs)
+void adaptive_note_merge(struct region *region, uint64_t age_tick, const struct policy_costs *costs)
 {
-	rental_add_merge(region, age, costs);
+	rental_add_merge(region, age_tick, costs);
 }
 
 void adaptive_note_refusal(struct region *region, const struct policy_costs *costs)
@@ -51,9 +51,9 @@ void adaptive_note_refusal(struct region *region, const struct policy_costs *cos
 	rental_add_refusal(region, costs);
 }
 
-void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age)
+void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age_tick)
 {
-	unsigned int bin = hazard_bin(age);
+	unsigned int bin = hazard_bin(age_tick);
 	struct hazard_contexts contexts;
 
 	if (bin <= region->stage)
@@ -65,7 +65,7 @@ void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_
 }
 
 /* Looked at once per octave, from 16 s on every second one. */
-uint64_t adaptive_next_note(const struct region *region)
+uint64_t adaptive_next_look_tick(const struct region *region)
 {
 	unsigned int next = (region->stage + 2u) | 1u;
 
@@ -73,7 +73,7 @@ uint64_t adaptive_next_note(const struct region *region)
 		return NO_TICK;
 	if (next < 9)
 		next = 9;
-	return hazard_edges[next < BINS ? next : BINS];
+	return hazard_edge_tick[next < BINS ? next : BINS];
 }
 
 /* ---- decisions ---- */
@@ -85,27 +85,28 @@ uint64_t adaptive_next_note(const struct region *region)
 static uint32_t solve(const double hazard[static HAZARD_SLOTS], const struct policy_costs *costs)
 {
 	double lives = 1 - hazard[BINS];
-	double best = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+	double best_ns = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
 	uint32_t merge_at = UINT32_C(1) << BINS;
 
 	for (unsigned int bin = BINS; bin-- > 0;) {
-		double walk = hazard_span(bin) * rental_walk_ns(1, costs);
-		double go_on = hazard[bin] * walk / 2 + (1 - hazard[bin]) * (walk + best);
-		double merge;
+		double walk_ns = hazard_span_tick(bin) * rental_walk_ns(1, costs);
+		double go_on_ns =
+			hazard[bin] * walk_ns / 2 + (1 - hazard[bin]) * (walk_ns + best_ns);
+		double merge_ns;
 
 		lives *= 1 - hazard[bin];
-		merge = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
-		if (merge <= go_on)
+		merge_ns = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+		if (merge_ns <= go_on_ns)
 			merge_at |= UINT32_C(1) << bin;
-		best = merge <= go_on ? merge : go_on;
+		best_ns = merge_ns <= go_on_ns ? merge_ns : go_on_ns;
 	}
 	return merge_at;
 }
 
 /* The age at which a view merges, from bin @from on. */
-static uint64_t view_age(struct adaptive *adaptive, const struct hazard_contexts *contexts,
-			 enum hazard_view view, bool quiet, unsigned int from,
-			 const struct policy_costs *costs)
+static uint64_t view_age_tick(struct adaptive *adaptive, const struct hazard_contexts *contexts,
+			      enum hazard_view view, bool quiet, unsigned int from,
+			      const struct policy_costs *costs)
 {
 	struct memo *memo = &adaptive->memos[quiet][contexts->fine[view]];
 
@@ -116,7 +117,7 @@ static uint64_t view_age(struct adaptive *adaptive, const struct hazard_contexts
 		memo->merge_at = solve(hazard, costs);
 	}
 	memo->uses++;
-	return hazard_edges[__builtin_ctz(memo->merge_at >> from << from)];
+	return hazard_edge_tick[__builtin_ctz(memo->merge_at >> from << from)];
 }
 
 static enum hazard_view trusted(const struct region *region)
@@ -125,58 +126,60 @@ static enum hazard_view trusted(const struct region *region)
 								 HAZARD_VIEW_LINEAR;
 }
 
-uint64_t adaptive_merge_age(struct adaptive *adaptive, const struct region *region,
-			    const struct policy_costs *costs)
+uint64_t adaptive_merge_age_tick(struct adaptive *adaptive, const struct region *region,
+				 const struct policy_costs *costs)
 {
 	struct hazard_contexts contexts = hazard_contexts(region);
 	bool quiet = hazard_is_quiet(&adaptive->hazards, region);
-	uint64_t age = view_age(adaptive, &contexts, trusted(region), quiet, region->stage, costs);
+	uint64_t age_tick =
+		view_age_tick(adaptive, &contexts, trusted(region), quiet, region->stage, costs);
 
-	return rental_within_bound(region, age, costs);
+	return rental_within_bound(region, age_tick, costs);
 }
 
-/* What a merge at age @merge would have cost, as the interval ended at @age. */
-static double cost_of(uint64_t merge, uint64_t age, const struct policy_costs *costs)
+/* What a merge at age @merge_tick would have cost, as the interval ended at @age_tick. ns. */
+static double cost_of_ns(uint64_t merge_tick, uint64_t age_tick, const struct policy_costs *costs)
 {
-	return merge < age ? rental_walk_ns(merge, costs) + rental_merge_split_ns(costs) :
-			     rental_walk_ns(age, costs);
+	return merge_tick < age_tick ?
+		       rental_walk_ns(merge_tick, costs) + rental_merge_split_ns(costs) :
+		       rental_walk_ns(age_tick, costs);
 }
 
 /* Which view would have done better? */
 static void learn_trust(struct adaptive *adaptive, struct region *region,
-			const struct hazard_contexts *contexts, uint64_t age,
+			const struct hazard_contexts *contexts, uint64_t age_tick,
 			const struct policy_costs *costs)
 {
-	double step = rental_merge_split_ns(costs) / TRUST_STEPS;
-	uint64_t linear;
-	uint64_t last;
-	double gain;
+	double step_ns = rental_merge_split_ns(costs) / TRUST_STEPS;
+	uint64_t linear_tick;
+	uint64_t last_tick;
+	double gain_ns;
 	double trust;
 
 	/* What ends that soon is the same to both. */
-	if (region->past < 2 || age < hazard_edges[1] || !(step > 0))
+	if (region->past < 2 || age_tick < hazard_edge_tick[1] || !(step_ns > 0))
 		return;
-	linear = view_age(adaptive, contexts, HAZARD_VIEW_LINEAR, false, 0, costs);
-	last = view_age(adaptive, contexts, HAZARD_VIEW_LAST, false, 0, costs);
-	gain = cost_of(linear, age, costs) - cost_of(last, age, costs);
-	trust = (double)region->trust + round(gain / step);
+	linear_tick = view_age_tick(adaptive, contexts, HAZARD_VIEW_LINEAR, false, 0, costs);
+	last_tick = view_age_tick(adaptive, contexts, HAZARD_VIEW_LAST, false, 0, costs);
+	gain_ns = cost_of_ns(linear_tick, age_tick, costs) - cost_of_ns(last_tick, age_tick, costs);
+	trust = (double)region->trust + round(gain_ns / step_ns);
 	region->trust = (unsigned int)fmin(fmax(trust, 0), TRUST_MAX) & TRUST_MAX;
 }
 
-void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age, bool merged,
-		       const struct policy_costs *costs)
+void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age_tick,
+		       bool merged, const struct policy_costs *costs)
 {
 	struct hazard_contexts contexts = hazard_contexts(region);
-	unsigned int bin = hazard_bin(age);
+	unsigned int bin = hazard_bin(age_tick);
 
 	if (bin < region->stage)
 		bin = region->stage;
-	learn_trust(adaptive, region, &contexts, age, costs);
+	learn_trust(adaptive, region, &contexts, age_tick, costs);
 	hazard_note(&adaptive->hazards, region, &contexts, bin, true);
-	rental_settle(region, age, merged, costs);
+	rental_settle(region, age_tick, merged, costs);
 	if (!region->past)
 		region->trust = TRUST_FIRST;
-	past_add(region, age, costs);
+	past_add(region, age_tick, costs);
 }
 
 struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
@@ -191,11 +194,11 @@ struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
 
 	hazard_estimate(&adaptive->hazards, &contexts, view, quiet, hazard);
 	for (unsigned int bin = region->stage; bin < BINS; bin++) {
-		outlook.expected_ticks += lives * hazard_span(bin) * (1 - hazard[bin] / 2);
+		outlook.expected_tick += lives * hazard_span_tick(bin) * (1 - hazard[bin] / 2);
 		lives *= 1 - hazard[bin];
 	}
 	/* Who outlives all bins is expected to live that long again. */
-	outlook.expected_ticks += lives * hazard_edges[BINS];
+	outlook.expected_tick += lives * hazard_edge_tick[BINS];
 	outlook.ends = 1 - lives * (1 - hazard[BINS]);
 	outlook.samples = hazard_samples(&adaptive->hazards, &contexts, view, region->stage);
 	return outlook;

@@ -115,7 +115,7 @@ int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batc
 	size_t nr = 0;
 
 	now_ns = policy_clock(policy, now_ns);
-	while (heap_due(&policy->heap) <= tick_of(now_ns))
+	while (heap_due_tick(&policy->heap) <= tick_of(now_ns))
 		heap_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
 	policy->retry_ns = POLICY_NO_DEADLINE;
 	vm = policy->active;
@@ -135,7 +135,7 @@ int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batc
 
 uint64_t policy_next_deadline(const struct policy *policy)
 {
-	uint64_t due_tick = heap_due(&policy->heap);
+	uint64_t due_tick = heap_due_tick(&policy->heap);
 	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 
 	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;

@@ -7,8 +7,8 @@
 
 #include "daemon/policy/internal.h"
 
-#define GUARD_FIRST UINT64_C(100000000)
-#define GUARD_LAST  UINT64_C(60000000000)
+#define GUARD_FIRST_NS (100 * NS_PER_MS)
+#define GUARD_LAST_NS  (60 * NS_PER_S)
 /* A VM that took more than this many times its equal share leaves the rest of a bucket to others. */
 #define FAIR_FACTOR 2.0
 
@@ -31,17 +31,17 @@ void bucket_set_rate(struct bucket *bucket, uint64_t rate_per_s, uint64_t now_ns
 
 void bucket_fill(struct bucket *bucket, uint64_t now_ns)
 {
-	uint64_t span = now_ns - bucket->filled_ns;
+	uint64_t span_ns = now_ns - bucket->filled_ns;
 	uint64_t tokens;
 
-	if (span >= 2 * BUDGET_SPAN_NS && bucket->level >= 0) {
+	if (span_ns >= 2 * BUDGET_SPAN_NS && bucket->level >= 0) {
 		bucket->level = bucket->depth;
 		bucket->filled_ns = now_ns;
 		return;
 	}
-	if (span > 100 * BUDGET_SPAN_NS)
-		span = 100 * BUDGET_SPAN_NS;
-	tokens = (uint64_t)((double)span * (double)bucket->rate_per_s / (double)NS_PER_S);
+	if (span_ns > 100 * BUDGET_SPAN_NS)
+		span_ns = 100 * BUDGET_SPAN_NS;
+	tokens = (uint64_t)((double)span_ns * (double)bucket->rate_per_s / (double)NS_PER_S);
 	if (!tokens)
 		return;
 	bucket->level += (int64_t)tokens;
@@ -54,16 +54,16 @@ void bucket_fill(struct bucket *bucket, uint64_t now_ns)
 	bucket->filled_ns += tokens * NS_PER_S / bucket->rate_per_s;
 }
 
-uint64_t bucket_when(const struct bucket *bucket, int64_t level, uint64_t now_ns)
+uint64_t bucket_when_ns(const struct bucket *bucket, int64_t level, uint64_t now_ns)
 {
 	double missing = (double)(level - bucket->level);
-	uint64_t when;
+	uint64_t when_ns;
 
 	if (missing <= 0 || !bucket->rate_per_s)
 		return now_ns;
-	when = bucket->filled_ns +
-	       (uint64_t)ceil(missing * (double)NS_PER_S / (double)bucket->rate_per_s);
-	return when > now_ns ? when : now_ns + 1;
+	when_ns = bucket->filled_ns +
+		  (uint64_t)ceil(missing * (double)NS_PER_S / (double)bucket->rate_per_s);
+	return when_ns > now_ns ? when_ns : now_ns + 1;
 }
 
 /* Tries of the last BUDGET_SPAN_NS, roughly: they fade exponentially. */
@@ -131,7 +131,7 @@ unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_
 		struct limit *limit = &limits[i];
 		int64_t level = limit->reserve + (int64_t)limit->tokens;
 		unsigned int allowed;
-		uint64_t when;
+		uint64_t when_ns;
 
 		bucket_fill(limit->bucket, now_ns);
 		allowed = limit_allow(limit, want);
@@ -141,10 +141,10 @@ unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_
 		}
 		if (level > limit->bucket->depth)
 			level = limit->bucket->depth;
-		when = bucket_when(limit->bucket, level, now_ns);
+		when_ns = bucket_when_ns(limit->bucket, level, now_ns);
 		/* The one that opens last is the one to name. */
-		if (when > *ret_until_ns) {
-			*ret_until_ns = when;
+		if (when_ns > *ret_until_ns) {
+			*ret_until_ns = when_ns;
 			*ret_reason = limit->reason;
 		}
 	}
@@ -184,8 +184,9 @@ void budget_guard(struct policy_vm *vm, const struct policy_batch_cost *cost, ui
 		return;
 	}
 	vm->guard_batch = cost->regions > 1 ? cost->regions / 2 : 1;
-	vm->guard_span_ns = vm->guard_span_ns < GUARD_FIRST ? GUARD_FIRST : 2 * vm->guard_span_ns;
-	if (vm->guard_span_ns > GUARD_LAST)
-		vm->guard_span_ns = GUARD_LAST;
+	vm->guard_span_ns = vm->guard_span_ns < GUARD_FIRST_NS ? GUARD_FIRST_NS :
+								 2 * vm->guard_span_ns;
+	if (vm->guard_span_ns > GUARD_LAST_NS)
+		vm->guard_span_ns = GUARD_LAST_NS;
 	vm->guard_until_ns = now_ns + vm->guard_span_ns;
 }

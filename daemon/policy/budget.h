@@ -32,7 +32,7 @@ void bucket_set_rate(struct bucket *bucket, uint64_t rate_per_s, uint64_t now_ns
 void bucket_fill(struct bucket *bucket, uint64_t now_ns);
 
 /* When @level will be reached, if nothing is taken. */
-uint64_t bucket_when(const struct bucket *bucket, int64_t level, uint64_t now_ns);
+uint64_t bucket_when_ns(const struct bucket *bucket, int64_t level, uint64_t now_ns);
 
 static inline void bucket_take(struct bucket *bucket, uint64_t tokens)
 {

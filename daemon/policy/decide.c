@@ -8,16 +8,16 @@
 #include "daemon/policy/ring.h"
 
 /* A region for which the queue has no place is due again after this; 67 ms. */
-#define DEFER_TICKS 64
+#define DEFER_TICK 64
 
 /* Has it had hold-after's number of conversions, that close together? */
 static bool is_hot(const struct policy_vm *vm, const struct region *region)
 {
 	const struct config_count_per *limit = &vm->settings.hold_after;
 	unsigned int enough = limit->count < PAST_MAX ? limit->count : PAST_MAX;
-	uint64_t each = limit->count ? tick_of(limit->ns / limit->count) : 0;
+	uint64_t each_tick = limit->count ? tick_of(limit->ns / limit->count) : 0;
 
-	return limit->count && region->past >= enough && past_typical(region) <= each;
+	return limit->count && region->past >= enough && past_typical_tick(region) <= each_tick;
 }
 
 /* Asks for a hold; the region is tried once that has run out. */
@@ -106,7 +106,7 @@ struct policy_action decide_numbers(const struct policy_vm *vm, const struct reg
 static void defer(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick)
 {
 	vm_set_phase(vm, ref->region, PHASE_BACKOFF);
-	region_arm(&vm->policy->heap, ref, now_tick + DEFER_TICKS, now_tick);
+	region_arm(&vm->policy->heap, ref, now_tick + DEFER_TICK, now_tick);
 }
 
 /* An entry had to leave the queue: its region, unless it was converted since, is deferred. */
@@ -147,7 +147,7 @@ static bool still_waits(struct policy_vm *vm, struct region_ref *ref, uint64_t s
 		return false;
 	kind->note_age(vm, ref->region, now_tick - start_tick);
 	kind->plan(vm, ref, start_tick << TICK_SHIFT, now_tick << TICK_SHIFT);
-	if (region_due(ref, now_tick) > now_tick)
+	if (region_due_tick(ref, now_tick) > now_tick)
 		return true;
 	region_disarm(ref);
 	return false;

@@ -5,9 +5,9 @@
 
 static uint64_t due_ns(const struct region_ref *ref, uint64_t now_ns)
 {
-	uint64_t due = region_due(ref, tick_of(now_ns));
+	uint64_t due_tick = region_due_tick(ref, tick_of(now_ns));
 
-	return due == NO_TICK ? POLICY_NO_DEADLINE : due << TICK_SHIFT;
+	return due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 }
 
 /* A region that waits for its time. */
@@ -102,7 +102,7 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		ret->last_refusal = region_reason(ref.region);
 	ret->retries = ref.region->retries;
 	ret->intervals = ref.region->past;
-	ret->typical_ns = past_typical(ref.region) << TICK_SHIFT;
+	ret->typical_ns = past_typical_tick(ref.region) << TICK_SHIFT;
 	ret->numbers = decide_numbers(vm, ref.region, rfn, now_ns);
 	explain_phase(vm, ref.region, now_ns, ret);
 	gate = decide_gate(vm);

@@ -37,10 +37,10 @@
 #define QUIET_PART 2
 
 /* What is seen later than that, about a second, says nothing of how late the next will be. */
-#define LAG_MAX	 1000
-#define LAG_FADE 64
+#define LAG_MAX_TICK 1000
+#define LAG_FADE     64
 
-const uint32_t hazard_edges[BINS + 1] = {
+const uint32_t hazard_edge_tick[BINS + 1] = {
 	0,     8,     11,    16,    22,	   32,	  45,	 64,	 90,	 128,  181,
 	256,   362,   512,   724,   1024,  1448,  2048,	 2896,	 4096,	 5792, 8192,
 	11585, 16384, 23170, 32768, 46340, 65536, 92681, 131072, 185363,
@@ -65,14 +65,16 @@ static bool is_first(const struct hazard_contexts *contexts)
 	return contexts->mean < PAST_MEANS;
 }
 
-void hazard_busy(struct hazards *hazards, uint64_t tick, uint64_t lag)
+void hazard_busy(struct hazards *hazards, uint64_t busy_tick, uint64_t lag_tick)
 {
-	if ((int32_t)((uint32_t)tick - hazards->busy) > 0)
-		hazards->busy = (uint32_t)tick;
-	lag = (lag < LAG_MAX ? lag : LAG_MAX) * LAG_FADE;
-	hazards->lag -= hazards->lag / LAG_FADE;
-	if (hazards->lag < lag)
-		hazards->lag = lag;
+	uint64_t lag_tick_64ths;
+
+	if ((int32_t)((uint32_t)busy_tick - hazards->busy_tick) > 0)
+		hazards->busy_tick = (uint32_t)busy_tick;
+	lag_tick_64ths = (lag_tick < LAG_MAX_TICK ? lag_tick : LAG_MAX_TICK) * LAG_FADE;
+	hazards->lag_tick_64ths -= hazards->lag_tick_64ths / LAG_FADE;
+	if (hazards->lag_tick_64ths < lag_tick_64ths)
+		hazards->lag_tick_64ths = lag_tick_64ths;
 }
 
 /*
@@ -81,10 +83,10 @@ void hazard_busy(struct hazards *hazards, uint64_t tick, uint64_t lag)
  */
 static unsigned int quiet_from(const struct hazards *hazards, const struct region *region)
 {
-	int64_t since =
-		(int32_t)(hazards->busy - region->stamp) + (int64_t)(hazards->lag / LAG_FADE);
+	int64_t since_tick = (int32_t)(hazards->busy_tick - region->stamp) +
+			     (int64_t)(hazards->lag_tick_64ths / LAG_FADE);
 
-	return since > 0 ? hazard_bin(QUIET_PART * (uint64_t)since - 1) + 1 : 0;
+	return since_tick > 0 ? hazard_bin(QUIET_PART * (uint64_t)since_tick - 1) + 1 : 0;
 }
 
 bool hazard_is_quiet(const struct hazards *hazards, const struct region *region)

@@ -51,8 +51,8 @@ struct hazards {
 	struct hazards *host;
 	float (*prior)[HAZARD_SLOTS]; /* by mean; the host's */
 	uint64_t lessons;
-	uint32_t busy; /* low bits of the tick of the VM's last conversion */
-	uint64_t lag;  /* how late conversions are seen, in 1/64 ticks */
+	uint32_t busy_tick;	 /* of the VM's last conversion, low bits */
+	uint64_t lag_tick_64ths; /* how late conversions are seen, in 1/64 ticks */
 	struct hazard_counts means[HAZARD_MEANS];
 	struct hazard_counts quiet[HAZARD_MEANS];
 	struct hazard_counts fine[HAZARD_FINE];
@@ -64,34 +64,35 @@ void hazards_done(struct hazards *hazards);
 size_t hazards_extra_bytes(const struct hazards *hazards);
 
 /* Lower edges of bins in ticks: 0, then 8 * 2^((i - 1) / 2). */
-extern const uint32_t hazard_edges[HAZARD_BINS + 1];
+extern const uint32_t hazard_edge_tick[HAZARD_BINS + 1];
 
 /* The width of a bin below HAZARD_BINS. */
-static inline double hazard_span(unsigned int bin)
+static inline double hazard_span_tick(unsigned int bin)
 {
-	return hazard_edges[bin + 1] - hazard_edges[bin];
+	return hazard_edge_tick[bin + 1] - hazard_edge_tick[bin];
 }
 
-/* The bin that @age lies in; HAZARD_BINS: after all. */
-static inline unsigned int hazard_bin(uint64_t age)
+/* The bin that @age_tick lies in; HAZARD_BINS: after all. */
+static inline unsigned int hazard_bin(uint64_t age_tick)
 {
 	unsigned int octave;
 	unsigned int bin;
 
-	if (age < hazard_edges[1])
+	if (age_tick < hazard_edge_tick[1])
 		return 0;
-	octave = 63u - (unsigned int)__builtin_clzll(age);
+	octave = 63u - (unsigned int)__builtin_clzll(age_tick);
 	bin = 2 * octave - 5;
 	if (bin >= HAZARD_BINS)
-		return age >= hazard_edges[HAZARD_BINS] || bin > HAZARD_BINS ? HAZARD_BINS :
-									       HAZARD_BINS - 1;
-	return age >= hazard_edges[bin + 1] ? bin + 1 : bin;
+		return age_tick >= hazard_edge_tick[HAZARD_BINS] || bin > HAZARD_BINS ?
+			       HAZARD_BINS :
+			       HAZARD_BINS - 1;
+	return age_tick >= hazard_edge_tick[bin + 1] ? bin + 1 : bin;
 }
 
 struct hazard_contexts hazard_contexts(const struct region *region);
 
-/* Something in the VM was converted at @tick, which was seen @lag ticks later. */
-void hazard_busy(struct hazards *hazards, uint64_t tick, uint64_t lag);
+/* Something in the VM was converted at @busy_tick and seen @lag_tick later. */
+void hazard_busy(struct hazards *hazards, uint64_t busy_tick, uint64_t lag_tick);
 
 /* Has nothing in the VM been converted for the later half of the time that @region has been noted? */
 bool hazard_is_quiet(const struct hazards *hazards, const struct region *region);

@@ -94,7 +94,7 @@ static inline enum lpage_reason region_reason(const struct region *region)
 
 static inline void region_set_reason(struct region *region, enum lpage_reason reason)
 {
-	region->reason = (reason < LPAGE_REASON_KERNEL_END ? reason : REASON_OTHER) & REASON_DRY;
+	region->reason = reason < LPAGE_REASON_KERNEL_END ? (uint8_t)reason : REASON_OTHER;
 }
 
 /* Dry-run may be over: the region is decided anew. */

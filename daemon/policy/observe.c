@@ -12,16 +12,17 @@
 #define FETCH_AHEAD 4
 
 /* A merged region is split again: was it for nothing? */
-static void count_split(struct policy_vm *vm, uint64_t age)
+static void count_split(struct policy_vm *vm, uint64_t age_tick)
 {
-	double walk = (double)(age << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s / NS_PER_S;
-	double cost = (double)(vm->cost.merge_ns + vm->cost.split_ns);
+	double walk_ns =
+		(double)(age_tick << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s / NS_PER_S;
+	double cost_ns = (double)(vm->cost.merge_ns + vm->cost.split_ns);
 
 	vm->ledger.splits++;
-	if (walk >= cost)
+	if (walk_ns >= cost_ns)
 		return;
 	vm->ledger.regrets++;
-	vm->ledger.regret_ns += (uint64_t)(cost - walk);
+	vm->ledger.regret_ns += (uint64_t)(cost_ns - walk_ns);
 }
 
 /* The conversion that ended a region's interval came at @end_tick. */
@@ -29,15 +30,15 @@ static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t 
 			 uint64_t now_ns)
 {
 	struct region *region = ref->region;
-	uint64_t start = stamp_tick(region->stamp, tick_of(now_ns));
-	uint64_t age = end_tick > start ? end_tick - start : 0;
+	uint64_t start_tick = stamp_tick(region->stamp, tick_of(now_ns));
+	uint64_t age_tick = end_tick > start_tick ? end_tick - start_tick : 0;
 
 	region_disarm(ref);
 	if (region->phase == PHASE_LARGE && region->whole)
 		return;
-	adaptive_note_end(vm->adaptive, region, age, region_is_merged(region), &vm->cost);
+	adaptive_note_end(vm->adaptive, region, age_tick, region_is_merged(region), &vm->cost);
 	if (region_is_merged(region))
-		count_split(vm, age);
+		count_split(vm, age_tick);
 }
 
 static void interval_start(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns,
@@ -67,11 +68,12 @@ static bool is_large(const struct region *region, const struct policy_observatio
 
 static void count_conversion(struct policy_vm *vm, const struct policy_observation *obs)
 {
-	uint64_t now = tick_of(vm->policy->now_ns);
-	uint64_t tick = tick_of(obs->last_to_shared_ns);
+	uint64_t now_tick = tick_of(vm->policy->now_ns);
+	uint64_t busy_tick = tick_of(obs->last_to_shared_ns);
 
 	vm->ledger.conversions++;
-	adaptive_note_busy(vm->adaptive, tick, tick < now ? now - tick : 0);
+	adaptive_note_busy(vm->adaptive, busy_tick,
+			   busy_tick < now_tick ? now_tick - busy_tick : 0);
 }
 
 static void found_shared(struct policy_vm *vm, struct region_ref *ref,

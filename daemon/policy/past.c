@@ -16,16 +16,17 @@
 #define LINEAR_MAX  511
 
 /* 32 * log2(ticks), to a sixteenth of an octave. */
-static unsigned int log_of(uint64_t ticks)
+static unsigned int log_of(uint64_t age_tick)
 {
 	unsigned int octave;
 	unsigned int part;
 	unsigned int value;
 
-	if (ticks < 1)
+	if (age_tick < 1)
 		return 0;
-	octave = 63u - (unsigned int)__builtin_clzll(ticks);
-	part = (unsigned int)((octave >= 4 ? ticks >> (octave - 4) : ticks << (4 - octave)) & 15);
+	octave = 63u - (unsigned int)__builtin_clzll(age_tick);
+	part = (unsigned int)((octave >= 4 ? age_tick >> (octave - 4) : age_tick << (4 - octave)) &
+			      15);
 	value = octave * MEAN_OCTAVE + part * (MEAN_OCTAVE / 16);
 	return value < MEAN_MAX ? value : MEAN_MAX;
 }
@@ -39,33 +40,32 @@ static unsigned int moved(unsigned int from, unsigned int to, double gain, uint3
 }
 
 /* Half octaves from 8 ticks on. */
-static unsigned int last_bin(uint64_t ticks)
+static unsigned int last_bin(uint64_t age_tick)
 {
-	unsigned int value = log_of(ticks) / (MEAN_OCTAVE / 2);
+	unsigned int value = log_of(age_tick) / (MEAN_OCTAVE / 2);
 
 	return value < 6 ? 0 : value - 6 < PAST_LASTS ? value - 6 : PAST_LASTS - 1;
 }
 
-void past_add(struct region *region, uint64_t age, const struct policy_costs *costs)
+void past_add(struct region *region, uint64_t age_tick, const struct policy_costs *costs)
 {
-	double in_break_evens = (double)age / rental_break_even(costs) * LINEAR_ONE;
-	unsigned int linear = in_break_evens < LINEAR_MAX ? (unsigned int)in_break_evens :
-							    LINEAR_MAX;
+	double break_evens = (double)age_tick / rental_break_even_tick(costs) * LINEAR_ONE;
+	unsigned int linear = break_evens < LINEAR_MAX ? (unsigned int)break_evens : LINEAR_MAX;
 	bool settled = region->past == PAST_MAX;
 	double share = 1.0 / (region->past + 1);
 
 	region->mean =
-		moved(region->mean, log_of(age), settled ? MEAN_GAIN : share, region->stamp) &
+		moved(region->mean, log_of(age_tick), settled ? MEAN_GAIN : share, region->stamp) &
 		MEAN_MAX;
 	region->linear =
 		moved(region->linear, linear, settled ? LINEAR_GAIN : share, region->stamp >> 3) &
 		LINEAR_MAX;
-	region->last = last_bin(age) & 31;
+	region->last = last_bin(age_tick) & 31;
 	if (!settled)
 		region->past++;
 }
 
-uint64_t past_typical(const struct region *region)
+uint64_t past_typical_tick(const struct region *region)
 {
 	return region->past ? (uint64_t)exp2((double)region->mean / MEAN_OCTAVE) : 0;
 }

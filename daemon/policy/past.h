@@ -20,11 +20,11 @@
 /* Of region.past. */
 #define PAST_MAX 15
 
-/* An interval has ended after @age ticks. */
-void past_add(struct region *region, uint64_t age, const struct policy_costs *costs);
+/* An interval has ended after @age_tick. */
+void past_add(struct region *region, uint64_t age_tick, const struct policy_costs *costs);
 
 /* The typical length of the intervals in ticks; 0: there was none. */
-uint64_t past_typical(const struct region *region);
+uint64_t past_typical_tick(const struct region *region);
 
 /* The same in bins. What a region has had too few intervals for is 0. */
 struct past_bins {

@@ -174,9 +174,9 @@ void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns)
 static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 {
 	struct region *region = ref->region;
-	uint64_t now = tick_of(now_ns);
+	uint64_t now_tick = tick_of(now_ns);
 
-	adaptive_note_merge(region, now - stamp_tick(region->stamp, now), &vm->cost);
+	adaptive_note_merge(region, now_tick - stamp_tick(region->stamp, now_tick), &vm->cost);
 	accept_note_merge(vm);
 	region->retries = 0;
 	vm_set_phase(vm, region, PHASE_LARGE);

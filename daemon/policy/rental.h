@@ -20,10 +20,10 @@
 /* K of the bound, in units of merge + split + refusal cost. */
 #define RENTAL_DEBT_MAX 3
 
-/* Page walks of a region at 4 KiB over @age. */
-static inline double rental_walk_ns(uint64_t age, const struct policy_costs *costs)
+/* Page walks of a region at 4 KiB over @age_tick. */
+static inline double rental_walk_ns(uint64_t age_tick, const struct policy_costs *costs)
 {
-	return (double)age * TICK_NS * (double)costs->walk_ns_per_s / 1e9;
+	return (double)age_tick * TICK_NS * (double)costs->walk_ns_per_s / 1e9;
 }
 
 /* A merge that is split again. */
@@ -33,21 +33,21 @@ static inline double rental_merge_split_ns(const struct policy_costs *costs)
 }
 
 /* The age at which walking has cost as much; HUGE_VAL when walks cost nothing. */
-static inline double rental_break_even(const struct policy_costs *costs)
+static inline double rental_break_even_tick(const struct policy_costs *costs)
 {
 	if (!costs->walk_ns_per_s)
 		return HUGE_VAL;
 	return rental_merge_split_ns(costs) * 1e9 / (double)costs->walk_ns_per_s / TICK_NS;
 }
 
-/* The region was merged at @age, a try was refused, its interval ended at @age. */
-void rental_add_merge(struct region *region, uint64_t age, const struct policy_costs *costs);
+/* The region was merged at @age_tick, a try was refused, its interval ended at @age_tick. */
+void rental_add_merge(struct region *region, uint64_t age_tick, const struct policy_costs *costs);
 void rental_add_refusal(struct region *region, const struct policy_costs *costs);
-void rental_settle(struct region *region, uint64_t age, bool merged,
+void rental_settle(struct region *region, uint64_t age_tick, bool merged,
 		   const struct policy_costs *costs);
 
-/* Moves a merge at @age to where the bound holds whatever comes next; NO_TICK: never merge. */
-uint64_t rental_within_bound(const struct region *region, uint64_t age,
+/* Moves a merge at @age_tick to where the bound holds whatever comes next; NO_TICK: never merge. */
+uint64_t rental_within_bound(const struct region *region, uint64_t age_tick,
 			     const struct policy_costs *costs);
 
 #endif

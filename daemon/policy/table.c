@@ -8,7 +8,7 @@
 #define DIR_CHUNKS  512
 #define DENSE_AFTER 128
 #define NEVER	    UINT32_MAX
-#define RENEW_EVERY (STAMP_MAX_AGE / 2)
+#define RENEW_TICK  (STAMP_MAX_AGE_TICK / 2)
 
 /* Deadlines are looked at so many at once: the compiler makes vectors of it. */
 #define BLOCK 8
@@ -31,7 +31,7 @@ static void heap_up(struct heap *heap, struct chunk *chunk)
 	while (i > 0) {
 		size_t parent = (i - 1) / 2;
 
-		if (heap->chunks[parent]->due <= chunk->due)
+		if (heap->chunks[parent]->due_tick <= chunk->due_tick)
 			break;
 		heap_put(heap, i, heap->chunks[parent]);
 		i = parent;
@@ -48,9 +48,10 @@ static void heap_down(struct heap *heap, struct chunk *chunk)
 
 		if (child >= heap->nr)
 			break;
-		if (child + 1 < heap->nr && heap->chunks[child + 1]->due < heap->chunks[child]->due)
+		if (child + 1 < heap->nr &&
+		    heap->chunks[child + 1]->due_tick < heap->chunks[child]->due_tick)
 			child++;
-		if (chunk->due <= heap->chunks[child]->due)
+		if (chunk->due_tick <= heap->chunks[child]->due_tick)
 			break;
 		heap_put(heap, i, heap->chunks[child]);
 		i = child;
@@ -156,7 +157,7 @@ static void chunk_mark(struct chunk *chunk, uint32_t index, bool present)
 /* Moves the slots to a larger block; to one slot per region when it is the largest. */
 static int chunk_grow(struct table *table, struct chunk *chunk)
 {
-	uint32_t *due;
+	uint32_t *due_tick;
 	struct region *regions;
 	size_t step = 0;
 	size_t room;
@@ -164,21 +165,21 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	while (rooms[step] <= chunk->room)
 		step++;
 	room = rooms[step];
-	due = malloc(slots_bytes(room));
-	if (!due)
+	due_tick = malloc(slots_bytes(room));
+	if (!due_tick)
 		return -ENOMEM;
-	regions = (struct region *)(due + room);
+	regions = (struct region *)(due_tick + room);
 	/* A slot without a region never looks due. */
-	memset(due, 0xff, room * sizeof(*due));
+	memset(due_tick, 0xff, room * sizeof(*due_tick));
 	for (uint32_t slot = 0; slot < chunk->nr; slot++) {
 		uint32_t to = room == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
 
-		due[to] = chunk->due_ticks[slot];
+		due_tick[to] = chunk->due_ticks[slot];
 		regions[to] = chunk->regions[slot];
 	}
 	table->bytes += slots_bytes(room) - slots_bytes(chunk->room);
 	free(chunk->due_ticks);
-	chunk->due_ticks = due;
+	chunk->due_ticks = due_tick;
 	chunk->regions = regions;
 	chunk->room = (uint16_t)room;
 	return 0;
@@ -220,7 +221,7 @@ static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
 	return 0;
 }
 
-static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t now)
+static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t now_tick)
 {
 	struct chunk *chunk = calloc(1, sizeof(*chunk));
 
@@ -228,8 +229,8 @@ static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t n
 		return NULL;
 	chunk->vm = vm;
 	chunk->number = number;
-	chunk->renew = now + RENEW_EVERY;
-	chunk->due = chunk->renew;
+	chunk->renew_tick = now_tick + RENEW_TICK;
+	chunk->due_tick = chunk->renew_tick;
 	return chunk;
 }
 
@@ -266,7 +267,7 @@ static int table_reserve_dir(struct table *table, size_t dir)
 }
 
 static int table_add_chunk(struct policy_vm *vm, struct table *table, struct heap *heap,
-			   uint32_t number, uint64_t now, struct chunk **ret)
+			   uint32_t number, uint64_t now_tick, struct chunk **ret)
 {
 	struct chunk *chunk;
 	int err = table_reserve_dir(table, number / DIR_CHUNKS);
@@ -275,7 +276,7 @@ static int table_add_chunk(struct policy_vm *vm, struct table *table, struct hea
 		err = heap_reserve(heap);
 	if (err)
 		return err;
-	chunk = chunk_new(vm, number, now);
+	chunk = chunk_new(vm, number, now_tick);
 	if (!chunk)
 		return -ENOMEM;
 	heap_insert(heap, chunk);
@@ -331,13 +332,13 @@ void table_prefetch(const struct table *table, uint32_t rfn)
 }
 
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
-	      uint64_t now, struct region_ref *ret)
+	      uint64_t now_tick, struct region_ref *ret)
 {
 	struct chunk *chunk = table_chunk(table, rfn / CHUNK_REGIONS);
 	int err = 0;
 
 	if (!chunk)
-		err = table_add_chunk(vm, table, heap, rfn / CHUNK_REGIONS, now, &chunk);
+		err = table_add_chunk(vm, table, heap, rfn / CHUNK_REGIONS, now_tick, &chunk);
 	if (!err && !chunk_has(chunk, rfn % CHUNK_REGIONS))
 		err = chunk_add(table, chunk, rfn % CHUNK_REGIONS);
 	if (err)
@@ -425,20 +426,20 @@ uint32_t region_rfn(const struct region_ref *ref)
 	return ref->chunk->number * CHUNK_REGIONS + chunk_index(ref->chunk, ref->slot);
 }
 
-void region_arm(struct heap *heap, struct region_ref *ref, uint64_t tick, uint64_t now)
+void region_arm(struct heap *heap, struct region_ref *ref, uint64_t due_tick, uint64_t now_tick)
 {
 	struct chunk *chunk = ref->chunk;
 
-	if (tick < now)
-		tick = now;
-	if (tick - now > STAMP_MAX_AGE)
-		tick = now + STAMP_MAX_AGE;
-	if ((uint32_t)tick == NEVER)
-		tick++;
-	chunk->due_ticks[ref->slot] = (uint32_t)tick;
-	if (tick >= chunk->due)
+	if (due_tick < now_tick)
+		due_tick = now_tick;
+	if (due_tick - now_tick > STAMP_MAX_AGE_TICK)
+		due_tick = now_tick + STAMP_MAX_AGE_TICK;
+	if ((uint32_t)due_tick == NEVER)
+		due_tick++;
+	chunk->due_ticks[ref->slot] = (uint32_t)due_tick;
+	if (due_tick >= chunk->due_tick)
 		return;
-	chunk->due = tick;
+	chunk->due_tick = due_tick;
 	heap_up(heap, chunk);
 }
 
@@ -447,90 +448,92 @@ void region_disarm(struct region_ref *ref)
 	ref->chunk->due_ticks[ref->slot] = NEVER;
 }
 
-uint64_t region_due(const struct region_ref *ref, uint64_t now)
+uint64_t region_due_tick(const struct region_ref *ref, uint64_t now_tick)
 {
-	uint32_t due = ref->chunk->due_ticks[ref->slot];
+	uint32_t due_tick = ref->chunk->due_ticks[ref->slot];
 
-	return due == NEVER ? NO_TICK : stamp_tick(due, now);
+	return due_tick == NEVER ? NO_TICK : stamp_tick(due_tick, now_tick);
 }
 
-/* Earliest deadline, none of which has passed @now. */
-static uint64_t chunk_next_due(const struct chunk *chunk, uint64_t now)
+/* Earliest deadline, none of which has passed @now_tick. */
+static uint64_t chunk_next_due(const struct chunk *chunk, uint64_t now_tick)
 {
-	int32_t best[BLOCK];
-	int32_t wait = INT32_MAX;
+	int32_t best_tick[BLOCK];
+	int32_t wait_tick = INT32_MAX;
 
 	for (unsigned int i = 0; i < BLOCK; i++)
-		best[i] = INT32_MAX;
+		best_tick[i] = INT32_MAX;
 	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK) {
-		const uint32_t *due = chunk->due_ticks + slot;
+		const uint32_t *due_tick = chunk->due_ticks + slot;
 
 		for (unsigned int i = 0; i < BLOCK; i++) {
-			int32_t left = due[i] == NEVER ? INT32_MAX :
-							 (int32_t)(due[i] - (uint32_t)now);
+			int32_t left_tick = due_tick[i] == NEVER ?
+						    INT32_MAX :
+						    (int32_t)(due_tick[i] - (uint32_t)now_tick);
 
-			best[i] = left < best[i] ? left : best[i];
+			best_tick[i] = left_tick < best_tick[i] ? left_tick : best_tick[i];
 		}
 	}
 	for (unsigned int i = 0; i < BLOCK; i++)
-		wait = best[i] < wait ? best[i] : wait;
-	return wait == INT32_MAX || now + (uint64_t)wait > chunk->renew ? chunk->renew :
-									  now + (uint64_t)wait;
+		wait_tick = best_tick[i] < wait_tick ? best_tick[i] : wait_tick;
+	return wait_tick == INT32_MAX || now_tick + (uint64_t)wait_tick > chunk->renew_tick ?
+		       chunk->renew_tick :
+		       now_tick + (uint64_t)wait_tick;
 }
 
 /* Stamps must not fall out of the reach of 32 bits. */
-static void chunk_renew_stamps(struct chunk *chunk, uint64_t now)
+static void chunk_renew_stamps(struct chunk *chunk, uint64_t now_tick)
 {
-	uint32_t oldest = (uint32_t)(now - STAMP_MAX_AGE);
+	uint32_t oldest_tick = (uint32_t)(now_tick - STAMP_MAX_AGE_TICK);
 	uint32_t nr = chunk_dense(chunk) ? CHUNK_REGIONS : chunk->nr;
 
 	for (uint32_t slot = 0; slot < nr; slot++) {
 		struct region *region = &chunk->regions[slot];
 
 		/* The gaps of a dense chunk come along. */
-		if ((int32_t)(region->stamp - oldest) < 0)
-			region->stamp = oldest;
+		if ((int32_t)(region->stamp - oldest_tick) < 0)
+			region->stamp = oldest_tick;
 	}
-	chunk->renew = now + RENEW_EVERY;
+	chunk->renew_tick = now_tick + RENEW_TICK;
 }
 
-static bool is_due(uint32_t due, uint32_t now)
+static bool is_due(uint32_t due_tick, uint32_t now_tick)
 {
-	return due != NEVER && (int32_t)(due - now) <= 0;
+	return due_tick != NEVER && (int32_t)(due_tick - now_tick) <= 0;
 }
 
-static bool block_is_due(const uint32_t due[static BLOCK], uint32_t now)
+static bool block_is_due(const uint32_t due_tick[static BLOCK], uint32_t now_tick)
 {
 	uint32_t any = 0;
 
 	for (unsigned int i = 0; i < BLOCK; i++)
-		any |= is_due(due[i], now);
+		any |= is_due(due_tick[i], now_tick);
 	return any;
 }
 
-static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now, expire_cb cb)
+static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now_tick, expire_cb cb)
 {
 	for (uint32_t slot = first; slot < first + BLOCK; slot++) {
 		struct region_ref ref = {chunk, slot, &chunk->regions[slot]};
 
-		if (!is_due(chunk->due_ticks[slot], (uint32_t)now))
+		if (!is_due(chunk->due_ticks[slot], (uint32_t)now_tick))
 			continue;
 		chunk->due_ticks[slot] = NEVER;
-		cb(chunk->vm, &ref, now);
+		cb(chunk->vm, &ref, now_tick);
 	}
 }
 
-void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb)
+void heap_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb)
 {
 	struct chunk *chunk = heap->chunks[0];
 
-	if (now >= chunk->renew)
-		chunk_renew_stamps(chunk, now);
+	if (now_tick >= chunk->renew_tick)
+		chunk_renew_stamps(chunk, now_tick);
 	/* Arming from the callback must not touch the heap once per region. */
-	chunk->due = 0;
+	chunk->due_tick = 0;
 	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK)
-		if (block_is_due(chunk->due_ticks + slot, (uint32_t)now))
-			block_expire(chunk, slot, now, cb);
-	chunk->due = chunk_next_due(chunk, now);
+		if (block_is_due(chunk->due_ticks + slot, (uint32_t)now_tick))
+			block_expire(chunk, slot, now_tick, cb);
+	chunk->due_tick = chunk_next_due(chunk, now_tick);
 	heap_down(heap, chunk);
 }

@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TICK_SHIFT    20
-#define CHUNK_REGIONS 512
-#define NO_TICK	      UINT64_MAX
-#define STAMP_MAX_AGE (UINT64_C(1) << 30)
+#define TICK_SHIFT	   20
+#define CHUNK_REGIONS	   512
+#define NO_TICK		   UINT64_MAX
+#define STAMP_MAX_AGE_TICK (UINT64_C(1) << 30)
 
 struct policy_vm;
 
@@ -58,8 +58,8 @@ _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 b
 
 struct chunk {
 	struct policy_vm *vm;
-	uint64_t due;	/* earliest deadline in ticks, or earlier; at most `renew` */
-	uint64_t renew; /* when old stamps have to be moved up */
+	uint64_t due_tick;   /* earliest deadline in ticks, or earlier; at most `renew` */
+	uint64_t renew_tick; /* when old stamps have to be moved up */
 	uint32_t number;
 	uint32_t heap_index;
 	uint16_t nr;
@@ -103,7 +103,7 @@ void table_prefetch(const struct table *table, uint32_t rfn);
 
 /* Finds or makes it. -ENOMEM. */
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
-	      uint64_t now, struct region_ref *ret);
+	      uint64_t now_tick, struct region_ref *ret);
 
 /* Removes a region that table_find() found. */
 void table_drop(struct table *table, struct region_ref *ref);
@@ -116,29 +116,29 @@ void table_done(struct table *table, struct heap *heap);
 uint32_t region_rfn(const struct region_ref *ref);
 
 /* Sets, or takes back, when a region is to be looked at. */
-void region_arm(struct heap *heap, struct region_ref *ref, uint64_t tick, uint64_t now);
+void region_arm(struct heap *heap, struct region_ref *ref, uint64_t due_tick, uint64_t now_tick);
 void region_disarm(struct region_ref *ref);
 
 /* The deadline of a region, NO_TICK when it has none. */
-uint64_t region_due(const struct region_ref *ref, uint64_t now);
+uint64_t region_due_tick(const struct region_ref *ref, uint64_t now_tick);
 
 /* Full tick of a stamp. */
-static inline uint64_t stamp_tick(uint32_t stamp, uint64_t now)
+static inline uint64_t stamp_tick(uint32_t stamp, uint64_t now_tick)
 {
-	return now + (uint64_t)(int64_t)(int32_t)(stamp - (uint32_t)now);
+	return now_tick + (uint64_t)(int64_t)(int32_t)(stamp - (uint32_t)now_tick);
 }
 
 /* Earliest deadline of all, or earlier; NO_TICK: there is no region. */
-static inline uint64_t heap_due(const struct heap *heap)
+static inline uint64_t heap_due_tick(const struct heap *heap)
 {
-	return heap->nr ? heap->chunks[0]->due : NO_TICK;
+	return heap->nr ? heap->chunks[0]->due_tick : NO_TICK;
 }
 
 /* Called for each region whose deadline has passed, disarmed; may arm it again. */
-typedef void (*expire_cb)(struct policy_vm *vm, struct region_ref *ref, uint64_t now);
+typedef void (*expire_cb)(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
 
 /* Visits the first chunk of the heap, whose deadline has passed. */
-void heap_expire_first(struct heap *heap, uint64_t now, expire_cb cb);
+void heap_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb);
 
 void heap_done(struct heap *heap);
 

@@ -69,7 +69,8 @@ static void pass(struct guest *guest, uint64_t ticks, bool busy)
 
 			if (busy && guest->now >= guest->next[i])
 				convert(guest, i);
-			else if (region->stamp && age_of(guest, i) >= adaptive_next_note(region))
+			else if (region->stamp &&
+				 age_of(guest, i) >= adaptive_next_look_tick(region))
 				adaptive_note_age(guest->adaptive, region, age_of(guest, i));
 		}
 	}
@@ -93,10 +94,10 @@ static void test_quiet_guest_merges_sooner(void **state)
 		if (guest.regions[i].stamp > region->stamp)
 			region = &guest.regions[i];
 	pass(&guest, TICKS_PER_S, false);
-	quiet = adaptive_merge_age(guest.adaptive, region, &costs);
+	quiet = adaptive_merge_age_tick(guest.adaptive, region, &costs);
 	/* The same moment, had another region just been converted. */
 	adaptive_note_busy(guest.adaptive, guest.now, 0);
-	busy = adaptive_merge_age(guest.adaptive, region, &costs);
+	busy = adaptive_merge_age_tick(guest.adaptive, region, &costs);
 	print_message("merged at %.2f s, among busy ones at %.2f s\n", (double)quiet / TICKS_PER_S,
 		      (double)busy / TICKS_PER_S);
 	assert_true(quiet < busy);

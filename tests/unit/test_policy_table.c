@@ -18,7 +18,7 @@
 static struct {
 	bool there;
 	uint32_t mark;
-	uint64_t due;
+	uint64_t due_tick;
 } want[RFNS];
 
 static uint64_t expired;
@@ -29,19 +29,20 @@ static uint64_t random_of(uint64_t *state, uint64_t end)
 	return (*state >> 33) % end;
 }
 
-static void on_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now)
+static void on_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick)
 {
 	uint32_t rfn = region_rfn(ref);
 
 	assert_null(vm);
 	assert_true(want[rfn].there);
 	assert_int_equal(ref->region->stamp, want[rfn].mark);
-	assert_true(want[rfn].due <= now);
-	want[rfn].due = NO_TICK;
+	assert_true(want[rfn].due_tick <= now_tick);
+	want[rfn].due_tick = NO_TICK;
 	expired++;
 }
 
-static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_t now, uint64_t rng)
+static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_t now_tick,
+		   uint64_t rng)
 {
 	struct region_ref ref;
 
@@ -49,29 +50,29 @@ static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_
 	table_find(table, rfn, &ref);
 	assert_int_equal(ref.region != NULL, want[rfn].there);
 	if (!ref.region) {
-		assert_int_equal(table_get(NULL, table, heap, rfn, now, &ref), 0);
+		assert_int_equal(table_get(NULL, table, heap, rfn, now_tick, &ref), 0);
 		want[rfn].there = true;
-		want[rfn].due = NO_TICK;
-		want[rfn].mark = ref.region->stamp = (uint32_t)now;
+		want[rfn].due_tick = NO_TICK;
+		want[rfn].mark = ref.region->stamp = (uint32_t)now_tick;
 	}
 	assert_int_equal(ref.region->stamp, want[rfn].mark);
 	assert_int_equal(region_rfn(&ref), rfn);
-	assert_int_equal(region_due(&ref, now), want[rfn].due);
+	assert_int_equal(region_due_tick(&ref, now_tick), want[rfn].due_tick);
 	switch (rng % 8) {
 	case 0:
 		table_drop(table, &ref);
 		want[rfn].there = false;
-		want[rfn].due = NO_TICK;
+		want[rfn].due_tick = NO_TICK;
 		break;
 	case 1:
 		region_disarm(&ref);
-		want[rfn].due = NO_TICK;
+		want[rfn].due_tick = NO_TICK;
 		break;
 	default:
-		want[rfn].due = now + (rng >> 8) % 100;
+		want[rfn].due_tick = now_tick + (rng >> 8) % 100;
 		/* One value of 32 bits stands for none. */
-		want[rfn].due += (uint32_t)want[rfn].due == UINT32_MAX;
-		region_arm(heap, &ref, want[rfn].due, now);
+		want[rfn].due_tick += (uint32_t)want[rfn].due_tick == UINT32_MAX;
+		region_arm(heap, &ref, want[rfn].due_tick, now_tick);
 	}
 }
 
@@ -92,16 +93,16 @@ static void check_all(const struct table *table)
 
 static uint64_t earliest_of_all(void)
 {
-	uint64_t earliest = NO_TICK;
+	uint64_t earliest_tick = NO_TICK;
 
 	for (uint32_t rfn = 0; rfn < RFNS; rfn++)
-		if (want[rfn].there && want[rfn].due < earliest)
-			earliest = want[rfn].due;
-	return earliest;
+		if (want[rfn].there && want[rfn].due_tick < earliest_tick)
+			earliest_tick = want[rfn].due_tick;
+	return earliest_tick;
 }
 
 /* @spread: how many regions of the table are in use. Stamps of 32 bits overflow on the way. */
-static void play(uint32_t spread, uint64_t now)
+static void play(uint32_t spread, uint64_t now_tick)
 {
 	struct table table = {0};
 	struct heap heap = {0};
@@ -112,17 +113,17 @@ static void play(uint32_t spread, uint64_t now)
 	for (int step = 0; step < STEPS; step++) {
 		uint32_t rfn = (uint32_t)(random_of(&rng, spread) * RFNS / spread);
 
-		change(&table, &heap, rfn, now, random_of(&rng, UINT32_MAX));
+		change(&table, &heap, rfn, now_tick, random_of(&rng, UINT32_MAX));
 		if (step % 16)
 			continue;
-		now++;
-		while (heap_due(&heap) <= now)
-			heap_expire_first(&heap, now, on_expired);
+		now_tick++;
+		while (heap_due_tick(&heap) <= now_tick)
+			heap_expire_first(&heap, now_tick, on_expired);
 		/* Nothing that is due was left out, and what comes next is not overslept. */
 		if (step % 1024)
 			continue;
-		assert_true(earliest_of_all() > now);
-		assert_true(heap_due(&heap) <= earliest_of_all());
+		assert_true(earliest_of_all() > now_tick);
+		assert_true(heap_due_tick(&heap) <= earliest_of_all());
 		check_all(&table);
 	}
 	assert_true(expired > STEPS / 100);
