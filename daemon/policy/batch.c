@@ -94,6 +94,7 @@ static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns
 		return 1;
 	if (!vm->active)
 		return 0;
+	budget_fill(vm, now_ns);
 	allowed = budget_allow(vm, vm->settings.batch, now_ns, &reason, &until_ns);
 	if (!allowed) {
 		if (until_ns < policy->retry_ns)

@@ -82,8 +82,9 @@ static bool above_fair_share(const struct policy_vm *vm, uint64_t now_ns)
 	return policy->nr_vms > 1 && own * (double)policy->nr_vms > FAIR_FACTOR * all;
 }
 
+/* What stands against a try. */
 struct limit {
-	struct bucket *bucket;
+	const struct bucket *bucket;
 	uint64_t tokens; /* per region */
 	int64_t reserve; /* that has to stay */
 	enum lpage_reason reason;
@@ -92,13 +93,14 @@ struct limit {
 /* How many regions a bucket lets pass. */
 static unsigned int limit_allow(const struct limit *limit, unsigned int want)
 {
-	int64_t spare = limit->bucket->level - limit->reserve;
+	const struct bucket *bucket = limit->bucket;
+	int64_t spare = bucket->level - limit->reserve;
 
-	if (!limit->bucket->rate_per_s)
+	if (!bucket->rate_per_s)
 		return want;
 	if (spare < (int64_t)limit->tokens) {
 		/* What costs more than a full bucket is let through by a full bucket. */
-		bool full = limit->bucket->level >= limit->bucket->depth;
+		bool full = bucket->level >= bucket->depth;
 
 		return full && limit->reserve == 0 ? 1 : 0;
 	}
@@ -106,16 +108,32 @@ static unsigned int limit_allow(const struct limit *limit, unsigned int want)
 	return spare < want ? (unsigned int)spare : want;
 }
 
-unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_ns,
+/* When a bucket that lets nothing pass will let a region pass. */
+static uint64_t limit_until_ns(const struct limit *limit, uint64_t now_ns)
+{
+	int64_t level = limit->reserve + (int64_t)limit->tokens;
+
+	if (level > limit->bucket->depth)
+		level = limit->bucket->depth;
+	return bucket_when_ns(limit->bucket, level, now_ns);
+}
+
+void budget_fill(struct policy_vm *vm, uint64_t now_ns)
+{
+	bucket_fill(&vm->rate, now_ns);
+	bucket_fill(&vm->policy->rate, now_ns);
+	bucket_fill(&vm->policy->cpu, now_ns);
+}
+
+unsigned int budget_allow(const struct policy_vm *vm, unsigned int want, uint64_t now_ns,
 			  enum lpage_reason *ret_reason, uint64_t *ret_until_ns)
 {
-	struct policy *policy = vm->policy;
+	const struct policy *policy = vm->policy;
 	bool greedy = above_fair_share(vm, now_ns);
-	uint64_t merge_ns = vm->cost.merge_ns;
 	struct limit limits[] = {
 		{&vm->rate, 1, 0, LPAGE_REASON_VM_RATE},
 		{&policy->rate, 1, greedy ? policy->rate.depth / 2 : 0, LPAGE_REASON_GLOBAL_RATE},
-		{&policy->cpu, merge_ns, greedy ? policy->cpu.depth / 2 : 0,
+		{&policy->cpu, vm->cost.merge_ns, greedy ? policy->cpu.depth / 2 : 0,
 		 LPAGE_REASON_CPU_BUDGET},
 	};
 
@@ -128,24 +146,19 @@ unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_
 		want = vm->guard_batch;
 	*ret_until_ns = now_ns;
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct limit *limit = &limits[i];
-		int64_t level = limit->reserve + (int64_t)limit->tokens;
 		unsigned int allowed;
-		uint64_t when_ns;
+		uint64_t until_ns;
 
-		bucket_fill(limit->bucket, now_ns);
-		allowed = limit_allow(limit, want);
+		allowed = limit_allow(&limits[i], want);
 		if (allowed) {
 			want = allowed < want ? allowed : want;
 			continue;
 		}
-		if (level > limit->bucket->depth)
-			level = limit->bucket->depth;
-		when_ns = bucket_when_ns(limit->bucket, level, now_ns);
+		until_ns = limit_until_ns(&limits[i], now_ns);
 		/* The one that opens last is the one to name. */
-		if (when_ns > *ret_until_ns) {
-			*ret_until_ns = when_ns;
-			*ret_reason = limit->reason;
+		if (until_ns > *ret_until_ns) {
+			*ret_until_ns = until_ns;
+			*ret_reason = limits[i].reason;
 		}
 	}
 	return *ret_until_ns > now_ns ? 0 : want;

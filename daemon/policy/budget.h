@@ -40,11 +40,14 @@ static inline void bucket_take(struct bucket *bucket, uint64_t tokens)
 		bucket->level -= (int64_t)tokens;
 }
 
+/* Brings the buckets that a try of @vm draws from up to date. */
+void budget_fill(struct policy_vm *vm, uint64_t now_ns);
+
 /*
- * How many regions of @vm may be tried now, at most @want. When 0, @ret_reason says which limit
- * stands against it and *ret_until_ns when it will not any more.
+ * How many regions of @vm may be tried now, at most @want; after budget_fill(). When 0, @ret_reason
+ * says which limit is in the way, and *ret_until_ns until when.
  */
-unsigned int budget_allow(struct policy_vm *vm, unsigned int want, uint64_t now_ns,
+unsigned int budget_allow(const struct policy_vm *vm, unsigned int want, uint64_t now_ns,
 			  enum lpage_reason *ret_reason, uint64_t *ret_until_ns);
 
 /* Charges @nr tries at the expected cost. */

@@ -27,13 +27,18 @@ static void explain_waiting(const struct policy_vm *vm, const struct region *reg
 		ret->need = ret->have + ret->due_ns - vm->policy->now_ns;
 }
 
-/* A region that is due: which limit stands against it? */
-static void explain_queued(struct policy_vm *vm, uint64_t now_ns, struct policy_explanation *ret)
+/* A region that is due: which limit stands against it? Buckets are filled in copies, so that asking changes nothing. */
+static void explain_queued(const struct policy_vm *vm, uint64_t now_ns,
+			   struct policy_explanation *ret)
 {
 	enum lpage_reason reason = LPAGE_REASON_QUEUED;
 	uint64_t until_ns = now_ns;
+	struct policy policy = *vm->policy;
+	struct policy_vm copy = *vm;
 
-	if (budget_allow(vm, 1, now_ns, &reason, &until_ns))
+	copy.policy = &policy;
+	budget_fill(&copy, now_ns);
+	if (budget_allow(&copy, 1, now_ns, &reason, &until_ns))
 		reason = LPAGE_REASON_QUEUED;
 	ret->reason = reason;
 	ret->due_ns = until_ns;
@@ -51,7 +56,7 @@ static void explain_settled(const struct region *region, struct policy_explanati
 	ret->need = ret->numbers.cost_ns;
 }
 
-static void explain_phase(struct policy_vm *vm, const struct region *region, uint64_t now_ns,
+static void explain_phase(const struct policy_vm *vm, const struct region *region, uint64_t now_ns,
 			  struct policy_explanation *ret)
 {
 	switch (region->phase) {
@@ -80,7 +85,7 @@ static void explain_phase(struct policy_vm *vm, const struct region *region, uin
 int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,
 		   struct policy_explanation *ret)
 {
-	struct policy_vm *vm = policy_vm_find(policy, vm_id);
+	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
 	struct region_ref ref = {0};
 	enum lpage_reason gate;
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/policy/internal.h"
 #include "daemon/policy/policy.h"
 
 #define MS UINT64_C(1000000)
@@ -298,6 +299,33 @@ static void test_rate_limits_and_order(void **state)
 	policy_free(policy);
 }
 
+/* A client that asks often must not shift what is handed out, and when. */
+static void explaining_a_region_changes_nothing(void **state)
+{
+	struct config_settings settings = base;
+	struct policy_explanation why;
+	struct policy_batch batch;
+	struct policy *policy;
+	struct policy_vm *vm, vm_before;
+	struct policy before;
+
+	(void)state;
+	settings.merge_rate_per_s = 1;
+	policy = engine(&settings);
+	for (uint64_t rfn = 0; rfn < 20; rfn++)
+		convert(policy, rfn, 10 * S);
+	while (policy_next_batch(policy, 16 * S, &batch))
+		continue;
+	vm = policy_vm_find(policy, VM);
+	before = *policy;
+	vm_before = *vm;
+	assert_int_equal(policy_explain(policy, VM, 19, 21 * S, &why), 0);
+	assert_int_equal(why.reason, LPAGE_REASON_QUEUED);
+	assert_memory_equal(policy, &before, sizeof(before));
+	assert_memory_equal(vm, &vm_before, sizeof(vm_before));
+	policy_free(policy);
+}
+
 static void test_pause_and_dry_run(void **state)
 {
 	struct config_settings settings = base;
@@ -550,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_inhibited_region_is_tried_again),
 		cmocka_unit_test(test_lost_answer_is_asked_again),
 		cmocka_unit_test(test_rate_limits_and_order),
+		cmocka_unit_test(explaining_a_region_changes_nothing),
 		cmocka_unit_test(test_pause_and_dry_run),
 		cmocka_unit_test(test_greedy_vm_costs_others_nothing),
 		cmocka_unit_test(test_best_first),
