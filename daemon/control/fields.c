@@ -10,7 +10,8 @@
 #include "daemon/core/snapshot.h"
 #include <tdx-lpage/base.h>
 
-#define US(ns) ((json_int_t)((ns) / 1000))
+#define US(ns)	    ((json_int_t)((ns) / NS_PER_US))
+#define DOC_COLUMNS 100
 
 static const char *const name_sources[] = {
 	[LP_NAME_NONE] = "none",
@@ -60,30 +61,6 @@ static json_t *reasons_json(const uint64_t *counts)
 					    json_integer((json_int_t)counts[i]));
 	}
 	return object;
-}
-
-static json_t *limit(const struct lp_limits *limits, unsigned int attr, json_t *value)
-{
-	if (limits->set & LP_LIMIT(attr))
-		return value;
-	json_decref(value);
-	return json_null();
-}
-
-static json_t *limits_json(const struct lp_limits *l)
-{
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "mode",
-		limit(l, KVM_LPAGE_A_POLICY_MODE, snake(config_mode_name(l->mode))), "min_quiet_us",
-		limit(l, KVM_LPAGE_A_POLICY_MIN_QUIET_NS, json_integer(US(l->min_quiet_ns))),
-		"merge_rate", limit(l, KVM_LPAGE_A_POLICY_RATE, json_integer(l->rate_per_s)),
-		"burst", limit(l, KVM_LPAGE_A_POLICY_BURST, json_integer(l->burst_regions)),
-		"batch", limit(l, KVM_LPAGE_A_POLICY_BATCH, json_integer(l->batch_regions)),
-		"max_stall_us",
-		limit(l, KVM_LPAGE_A_POLICY_MAX_STALL_NS, json_integer(US(l->max_stall_ns))),
-		"notify_interval_us",
-		limit(l, KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS,
-		      json_integer(US(l->notify_interval_ns))));
 }
 
 /* 1234567 is 123.4567 percent; four digits are all there is. */
@@ -138,6 +115,16 @@ static json_t *opt_ns_json(int64_t ns)
 	return ns == INT64_MIN ? json_null() : json_integer(ns);
 }
 
+static json_t *object_or_null(const struct fields *fields, const void *base)
+{
+	return base ? fields_json(fields, base) : json_null();
+}
+
+static json_t *list_or_null(json_t *list)
+{
+	return list ? json_incref(list) : json_null();
+}
+
 static json_t *field_json(const struct field *field, const void *p)
 {
 	switch (field->kind) {
@@ -146,6 +133,8 @@ static json_t *field_json(const struct field *field, const void *p)
 	case FIELD_US:
 	case FIELD_OPT_US:
 		return u64_json(field->kind, *(const uint64_t *)p);
+	case FIELD_I64:
+		return json_integer(*(const int64_t *)p);
 	case FIELD_OPT_NS:
 		return opt_ns_json(*(const int64_t *)p);
 	case FIELD_PERCENT:
@@ -158,17 +147,27 @@ static json_t *field_json(const struct field *field, const void *p)
 		return text_or_null(p);
 	case FIELD_STRING:
 		return text_or_null(*(const char *const *)p);
+	case FIELD_NAME:
+		return json_string(*(const char *const *)p);
 	case FIELD_ERRNO:
 		return errno_json(*(const int *)p);
 	case FIELD_REASONS:
 		return reasons_json(p);
-	case FIELD_LIMITS:
-		return limits_json(p);
 	case FIELD_OBJECT:
 		return fields_json(field->object, p);
+	case FIELD_OPT_OBJECT:
+		return object_or_null(field->object, *(const void *const *)p);
+	case FIELD_LIST:
+	case FIELD_OPT_LIST:
+		return list_or_null(*(json_t *const *)p);
 	default:
 		return u32_json(field->kind, *(const uint32_t *)p);
 	}
+}
+
+static bool is_set(const struct field *field, const void *base)
+{
+	return !field->set_bit || (*(const uint32_t *)base & field->set_bit);
 }
 
 json_t *fields_json(const struct fields *fields, const void *base)
@@ -177,7 +176,12 @@ json_t *fields_json(const struct fields *fields, const void *base)
 
 	for (size_t i = 0; i < fields->nr; i++) {
 		const struct field *field = &fields->rows[i];
-		json_t *value = field_json(field, (const char *)base + field->offset);
+		json_t *value = is_set(field, base) ?
+					field_json(field, (const char *)base + field->offset) :
+					json_null();
+
+		if (fields->sparse && json_is_null(value))
+			continue;
 
 		/* A name that is not UTF-8 must not hide the rest. */
 		if (!value)
@@ -196,6 +200,7 @@ static const char *field_type(const struct field *field)
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_US:
+	case FIELD_I64:
 		return "int";
 	case FIELD_OPT_U64:
 	case FIELD_OPT_US:
@@ -214,20 +219,47 @@ static const char *field_type(const struct field *field)
 		return "[]string";
 	case FIELD_REASONS:
 		return "[string]int";
-	case FIELD_LIMITS:
-		return "Limits";
+	case FIELD_OPT_OBJECT:
+		return "?";
+	case FIELD_OPT_LIST:
+		return "?[]";
+	case FIELD_LIST:
+		return "[]";
 	case FIELD_OBJECT:
-		return field->object->type;
+		return "";
 	default:
 		return "string";
 	}
 }
 
+void fields_print_doc(FILE *f, const char *text)
+{
+	size_t column = 0;
+
+	for (const char *word = text; *word;) {
+		size_t len = strcspn(word, " ");
+
+		if (column + 1 + len > DOC_COLUMNS) {
+			fputc('\n', f);
+			column = 0;
+		}
+		fprintf(f, "%s%.*s", column ? " " : "# ", (int)len, word);
+		column += len + (column ? 1 : 2);
+		word += len + strspn(word + len, " ");
+	}
+	fputc('\n', f);
+}
+
 void fields_print_type(FILE *f, const struct fields *fields)
 {
+	fields_print_doc(f, fields->doc);
 	fprintf(f, "type %s (\n", fields->type);
-	for (size_t i = 0; i < fields->nr; i++)
-		fprintf(f, "  %s: %s%s\n", fields->rows[i].name, field_type(&fields->rows[i]),
+	for (size_t i = 0; i < fields->nr; i++) {
+		const struct field *field = &fields->rows[i];
+
+		fprintf(f, "  %s: %s%s%s%s\n", field->name, field->set_bit ? "?" : "",
+			field_type(field), field->object ? field->object->type : "",
 			i + 1 < fields->nr ? "," : "");
+	}
 	fputs(")\n", f);
 }

@@ -180,16 +180,16 @@ static uint32_t parse_id(const char *text)
 /* Collects the ids of the VMs with that name; NULL without memory. */
 static json_t *ids_by_name(struct lp_core *core, const char *name)
 {
-	size_t room = core->ops->vm_ids(core, NULL, 0), nr;
-	uint32_t *ids = calloc(room ? room : 1, sizeof(*ids));
+	size_t capacity = core->ops->vm_ids(core, NULL, 0), nr;
+	uint32_t *ids = calloc(capacity + 1, sizeof(*ids));
 	struct lp_vm_snapshot vm;
 	json_t *found;
 
 	if (!ids)
 		return NULL;
 	found = json_array();
-	nr = core->ops->vm_ids(core, ids, room);
-	for (size_t i = 0; i < nr && i < room; i++) {
+	nr = core->ops->vm_ids(core, ids, capacity);
+	for (size_t i = 0; i < nr && i < capacity; i++) {
 		if (core->ops->vm(core, ids[i], &vm) == 0 && strcmp(vm.identity.name, name) == 0)
 			json_array_append_new(found, json_integer(ids[i]));
 	}

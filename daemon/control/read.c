@@ -85,20 +85,20 @@ void method_list_vms(struct control_call *call)
 	struct lp_core *core = call->core;
 	uint32_t start = (uint32_t)control_param_int(call, "start", 0);
 	size_t limit = (size_t)control_param_int(call, "limit", CONTROL_REGIONS_LIMIT);
-	size_t room, nr;
+	size_t capacity, nr;
 	uint32_t *ids;
 	json_t *vms, *next;
 
 	if (method_wait_fresh(call, 0))
 		return;
-	room = core->ops->vm_ids(core, NULL, 0);
-	ids = calloc(room ? room : 1, sizeof(*ids));
+	capacity = core->ops->vm_ids(core, NULL, 0);
+	ids = calloc(capacity + 1, sizeof(*ids));
 	if (!ids) {
 		control_failed(call, -ENOMEM, NULL);
 		return;
 	}
-	nr = core->ops->vm_ids(core, ids, room);
-	vms = vms_json(core, ids, nr < room ? nr : room, start, limit, &next);
+	nr = core->ops->vm_ids(core, ids, capacity);
+	vms = vms_json(core, ids, nr < capacity ? nr : capacity, start, limit, &next);
 	free(ids);
 	control_reply(call, json_pack("{s:o, s:o?}", "vms", vms, "next", next));
 }

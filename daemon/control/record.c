@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Record: what the link tells, as a stream. What a client has not read yet is bounded: beyond it
- * observations are counted and left out, and once the client has caught up, it is told how many, and
- * everything that is known is sent again. The core is never held up.
+ * Record: the link's events as a stream. Output that a client has not read is bounded: above the limit
+ * observations are counted and dropped. Once the client has caught up, it gets their number, and
+ * everything known is sent again. The core never waits.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/views.h"
 
-/* Waiting output above which live observations are left out, and above which the walk pauses. */
+/* Unread output above which live observations are dropped, and above which the walk pauses. */
 #define LIVE_MAX_BYTES (1u << 20)
 #define WALK_MAX_BYTES (256u << 10)
 #define WALK_REGIONS   512 /* in one frame */
@@ -20,13 +22,13 @@
 /* One client's recording: call->state. */
 struct recording {
 	struct control_call *call;
-	uint64_t begin_ns; /* link's clock; times are told from here */
+	uint64_t begin_ns; /* link's clock; times in records count from here */
 	bool raw;
 	const json_t *names; /* of the VMs that are wanted; NULL: all */
-	uint32_t *vms;	     /* those that the client was told of */
+	uint32_t *vms;	     /* those that the client knows */
 	size_t nr_vms;
-	size_t room_vms;
-	/* Telling all that is known: every VM in turn, region by region. */
+	size_t capacity_vms;
+	/* The walk that sends everything known: VM by VM, region by region. */
 	bool walking;
 	bool walk_again;
 	uint32_t walk_vm;
@@ -52,15 +54,34 @@ static uint64_t now(const struct recording *rec)
 	return status.now_ns;
 }
 
-/* Sends a record of @kind; takes the reference to @members. */
-static void send(struct recording *rec, const char *kind, uint64_t now_ns, json_t *members)
+/* A record of @kind and a time, nothing else. */
+static struct record_view new_record(const struct recording *rec, const char *kind, uint64_t now_ns)
 {
-	json_t *record = members ? members : json_object();
+	return (struct record_view){
+		.kind = kind,
+		.time_ns = since_begin(rec, now_ns),
+		.speed = UINT64_MAX,
+		.vm_id = UINT64_MAX,
+		.memory_bytes = UINT64_MAX,
+		.walk_ns_per_s = UINT64_MAX,
+		.notify_interval_ns = UINT64_MAX,
+		.known_regions = UINT64_MAX,
+		.lost_regions = UINT64_MAX,
+	};
+}
 
-	json_object_set_new(record, "kind", json_string(kind));
-	json_object_set_new(record, "time_ns", json_integer(since_begin(rec, now_ns)));
-	/* A client that is dropped all the same is the server's to end. */
-	(void)control_reply_more(rec->call, json_pack("{s:o}", "record", record));
+/* A client that is too slow is dropped by the server: there is nothing to do here. */
+static void send(struct recording *rec, const struct record_view *record)
+{
+	(void)control_reply_more(rec->call, json_pack("{s:o}", "record",
+						      fields_json(&control_record_fields, record)));
+}
+
+static void send_kind(struct recording *rec, const char *kind, uint64_t now_ns)
+{
+	const struct record_view record = new_record(rec, kind, now_ns);
+
+	send(rec, &record);
 }
 
 /* ---- VMs ---- */
@@ -83,7 +104,7 @@ static bool named(const struct recording *rec, const struct lp_vm_snapshot *vm)
 	return false;
 }
 
-static size_t told_index(const struct recording *rec, uint32_t vm_id)
+static size_t vm_index(const struct recording *rec, uint32_t vm_id)
 {
 	size_t i = 0;
 
@@ -92,56 +113,55 @@ static size_t told_index(const struct recording *rec, uint32_t vm_id)
 	return i;
 }
 
-static bool is_told(const struct recording *rec, uint32_t vm_id)
+static bool is_notified(const struct recording *rec, uint32_t vm_id)
 {
-	return told_index(rec, vm_id) < rec->nr_vms;
+	return vm_index(rec, vm_id) < rec->nr_vms;
 }
 
-static int note_told(struct recording *rec, uint32_t vm_id)
+static int add_vm(struct recording *rec, uint32_t vm_id)
 {
-	if (rec->nr_vms == rec->room_vms) {
-		size_t room = rec->room_vms ? 2 * rec->room_vms : 16;
-		uint32_t *vms = reallocarray(rec->vms, room, sizeof(*vms));
+	int r = array_reserve(&rec->vms, &rec->capacity_vms, rec->nr_vms + 1, sizeof(*rec->vms));
 
-		if (!vms)
-			return -ENOMEM;
-		rec->vms = vms;
-		rec->room_vms = room;
-	}
+	if (r < 0)
+		return r;
 	rec->vms[rec->nr_vms++] = vm_id;
 	return 0;
 }
 
-/* Tells of a VM if it is wanted. Returns whether it is. */
-static bool tell_vm(struct recording *rec, uint32_t vm_id, uint64_t now_ns)
+/* Sends a VM if it is wanted. Returns whether it is. */
+static bool notify_vm(struct recording *rec, uint32_t vm_id, uint64_t now_ns)
 {
 	struct lp_vm_snapshot vm;
-	bool is_new = !is_told(rec, vm_id);
+	bool is_new = !is_notified(rec, vm_id);
+	struct record_view record;
 
 	if (rec->call->core->ops->vm(rec->call->core, vm_id, &vm) < 0 || !named(rec, &vm))
 		return false;
-	if (is_new && note_told(rec, vm_id) < 0)
+	if (is_new && add_vm(rec, vm_id) < 0)
 		return false;
-	send(rec, "vm", now_ns,
-	     json_pack("{s:I, s:s?, s:I, s:I, s:I, s:I}", "vm", (json_int_t)vm_id, "name",
-		       rec->raw && vm.identity.name[0] ? vm.identity.name : NULL, "memory_bytes",
-		       (json_int_t)vm.identity.memory_bytes, "walk_ns_per_s",
-		       (json_int_t)vm.walk_cost_ns_per_s, "notify_interval_us",
-		       (json_int_t)(vm.notify_interval_ns / 1000), "known_regions",
-		       (json_int_t)vm.tracked_regions));
+	record = new_record(rec, "vm", now_ns);
+	record.vm_id = vm_id;
+	record.name = rec->raw ? vm.identity.name : NULL;
+	record.memory_bytes = vm.identity.memory_bytes;
+	record.walk_ns_per_s = vm.walk_cost_ns_per_s;
+	record.notify_interval_ns = vm.notify_interval_ns;
+	record.known_regions = vm.tracked_regions;
+	send(rec, &record);
 	/* Its name may have come after its first conversions. */
 	rec->walk_again |= is_new && vm.tracked_regions;
 	return true;
 }
 
-static void tell_gone(struct recording *rec, uint32_t vm_id, uint64_t now_ns)
+static void notify_gone(struct recording *rec, uint32_t vm_id, uint64_t now_ns)
 {
-	size_t i = told_index(rec, vm_id);
+	struct record_view record = new_record(rec, "gone", now_ns);
+	size_t i = vm_index(rec, vm_id);
 
 	if (i == rec->nr_vms)
 		return;
 	rec->vms[i] = rec->vms[--rec->nr_vms];
-	send(rec, "gone", now_ns, json_pack("{s:I}", "vm", (json_int_t)vm_id));
+	record.vm_id = vm_id;
+	send(rec, &record);
 }
 
 /* ---- regions ---- */
@@ -163,17 +183,22 @@ static json_t *observation_json(const struct recording *rec, const struct lp_reg
 	return fields_json(&control_observation_fields, &view);
 }
 
+/* Takes the reference to @regions. */
 static void send_regions(struct recording *rec, uint32_t vm_id, uint64_t now_ns, json_t *regions)
 {
-	send(rec, "regions", now_ns,
-	     json_pack("{s:I, s:o}", "vm", (json_int_t)vm_id, "regions", regions));
+	struct record_view record = new_record(rec, "regions", now_ns);
+
+	record.vm_id = vm_id;
+	record.regions = regions;
+	send(rec, &record);
+	json_decref(regions);
 }
 
-static void tell_regions(struct recording *rec, const struct lp_record_event *event)
+static void notify_regions(struct recording *rec, const struct lp_record_event *event)
 {
 	json_t *regions;
 
-	if (!is_told(rec, event->vm_id))
+	if (!is_notified(rec, event->vm_id))
 		return;
 	regions = json_array();
 	for (size_t i = 0; i < event->nr_regions; i++)
@@ -186,13 +211,13 @@ static void tell_regions(struct recording *rec, const struct lp_record_event *ev
 /* The VM after @vm_id in ascending order, 0 at the end. */
 static uint32_t next_vm(struct lp_core *core, uint32_t vm_id)
 {
-	size_t room = core->ops->vm_ids(core, NULL, 0), nr;
-	uint32_t *ids = calloc(room ? room : 1, sizeof(*ids)), next = 0;
+	size_t capacity = core->ops->vm_ids(core, NULL, 0), nr;
+	uint32_t *ids = calloc(capacity + 1, sizeof(*ids)), next = 0;
 
 	if (!ids)
 		return 0;
-	nr = core->ops->vm_ids(core, ids, room);
-	for (size_t i = 0; i < nr && i < room && !next; i++)
+	nr = core->ops->vm_ids(core, ids, capacity);
+	for (size_t i = 0; i < nr && i < capacity && !next; i++)
 		next = ids[i] > vm_id ? ids[i] : 0;
 	free(ids);
 	return next;
@@ -215,7 +240,7 @@ static void walk_step(struct recording *rec)
 	bool again = rec->walk_again;
 	size_t nr = 0;
 
-	if (rec->walk_vm && is_told(rec, rec->walk_vm)) {
+	if (rec->walk_vm && is_notified(rec, rec->walk_vm)) {
 		rec->regions = json_array();
 		(void)core->ops->regions(core, rec->walk_vm, &filter, add_region, rec);
 		nr = json_array_size(rec->regions);
@@ -230,22 +255,22 @@ static void walk_step(struct recording *rec)
 	rec->walk_rfn = 0;
 	rec->walk_vm = next_vm(core, rec->walk_vm);
 	if (rec->walk_vm)
-		(void)tell_vm(rec, rec->walk_vm, now(rec));
+		(void)notify_vm(rec, rec->walk_vm, now(rec));
 	/* A VM that this very walk has found is not new to it. */
 	rec->walk_again = again;
 	rec->walking = rec->walk_vm != 0;
 	if (!rec->walking)
-		send(rec, "synced", now(rec), NULL);
+		send_kind(rec, "synced", now(rec));
 }
 
-/* Those that went while the client could not be told. */
+/* VMs that went while nothing could be sent. */
 static void drop_gone(struct recording *rec)
 {
 	struct lp_vm_snapshot vm;
 
 	for (size_t i = rec->nr_vms; i-- > 0;) {
 		if (rec->call->core->ops->vm(rec->call->core, rec->vms[i], &vm) < 0)
-			tell_gone(rec, rec->vms[i], now(rec));
+			notify_gone(rec, rec->vms[i], now(rec));
 	}
 }
 
@@ -273,22 +298,22 @@ static void on_event(void *ctx, const struct lp_record_event *event)
 
 	rec->behind = rec->behind || control_pending(rec->call) >= LIVE_MAX_BYTES;
 	if (rec->behind) {
-		if (event->kind == LP_RECORD_REGIONS && is_told(rec, event->vm_id))
+		if (event->kind == LP_RECORD_REGIONS && is_notified(rec, event->vm_id))
 			rec->lost_regions += event->nr_regions;
 		return;
 	}
 	switch (event->kind) {
 	case LP_RECORD_VM:
-		(void)tell_vm(rec, event->vm_id, event->now_ns);
+		(void)notify_vm(rec, event->vm_id, event->now_ns);
 		break;
 	case LP_RECORD_VM_GONE:
-		tell_gone(rec, event->vm_id, event->now_ns);
+		notify_gone(rec, event->vm_id, event->now_ns);
 		break;
 	case LP_RECORD_REGIONS:
-		tell_regions(rec, event);
+		notify_regions(rec, event);
 		break;
 	case LP_RECORD_LOSS:
-		send(rec, "loss", event->now_ns, NULL);
+		send_kind(rec, "loss", event->now_ns);
 		break;
 	}
 	walk(rec);
@@ -297,10 +322,12 @@ static void on_event(void *ctx, const struct lp_record_event *event)
 void method_record_drained(struct control_call *call)
 {
 	struct recording *rec = call->state;
+	struct record_view record;
 
 	if (rec->behind) {
-		send(rec, "lost", now(rec),
-		     json_pack("{s:I}", "lost", (json_int_t)rec->lost_regions));
+		record = new_record(rec, "lost", now(rec));
+		record.lost_regions = rec->lost_regions;
+		send(rec, &record);
 		rec->behind = false;
 		rec->lost_regions = 0;
 		rec->walk_again = true;
@@ -314,7 +341,7 @@ static void free_recording(struct recording *rec)
 	free(rec);
 }
 
-/* An id that is not there never comes: ids are not reused. A name may yet come. */
+/* Ids are not reused, so an unknown one stays unknown. A VM with the name may still start. */
 static bool ids_exist(struct control_call *call, const json_t *names)
 {
 	struct lp_vm_snapshot vm;
@@ -336,17 +363,16 @@ static bool ids_exist(struct control_call *call, const json_t *names)
 
 static void send_begin(struct recording *rec)
 {
-	const struct config *config = rec->call->core->ops->config(rec->call->core);
-	const struct config_settings *costs = &config->defaults;
+	struct lp_core *core = rec->call->core;
+	struct record_view record;
 	struct lp_status status;
 
-	rec->call->core->ops->status(rec->call->core, &status);
+	core->ops->status(core, &status);
 	rec->begin_ns = status.now_ns;
-	send(rec, "begin", status.now_ns,
-	     json_pack("{s:I, s:{s:I, s:I, s:I}}", "speed", (json_int_t)status.speed, "costs",
-		       "merge_ns", (json_int_t)costs->merge_cost_ns, "split_ns",
-		       (json_int_t)costs->split_cost_ns, "fail_ns",
-		       (json_int_t)costs->fail_cost_ns));
+	record = new_record(rec, "begin", status.now_ns);
+	record.speed = status.speed;
+	record.costs = &core->ops->config(core)->defaults;
+	send(rec, &record);
 }
 
 void method_record(struct control_call *call)

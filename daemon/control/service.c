@@ -22,6 +22,10 @@ static const char varlink_text[] =
 	"error PermissionDenied ()\n"
 	"error ExpectedMore ()\n";
 
+static const char interface_doc[] =
+	"The state of tdx-lpaged, and what it can be asked to do. Names ending in _us are microseconds. An age is "
+	"that of the values beside it, null for never. A VM is named by its id or its name.";
+
 static const char errors_text[] =
 	"# No VM has this id or name.\n"
 	"error NoSuchVm (vm: string)\n"
@@ -56,8 +60,11 @@ static void print_method(FILE *f, const struct method *m)
 {
 	const char *sep = "";
 
-	fprintf(f, "\n# %s%s\nmethod %s(", m->doc, m->write ? " Control socket only." : "",
-		m->name);
+	fputc('\n', f);
+	fields_print_doc(f, m->doc);
+	if (m->write)
+		fputs("# Control socket only.\n", f);
+	fprintf(f, "method %s(", m->name);
 	for (const struct param *p = m->params; p->name; p++, sep = ", ")
 		fprintf(f, "%s%s: %s%s", sep, p->name, p->required ? "" : "?",
 			param_type_text(p->type));
@@ -66,26 +73,8 @@ static void print_method(FILE *f, const struct method *m)
 
 void control_print_interface(FILE *f)
 {
-	fputs("# What tdx-lpaged knows and does. Names ending in _us are microseconds; an age is "
-	      "that of the\n# statistics beside it, null for never. VMs are named by id or "
-	      "name.\n"
-	      "interface " CONTROL_INTERFACE "\n\n"
-	      "type Range (start_rfn: int, nr_regions: int)\n\n"
-	      "type Limits (mode: ?string, min_quiet_us: ?int, merge_rate: ?int, burst: ?int, "
-	      "batch: ?int, max_stall_us: ?int, notify_interval_us: ?int)\n\n"
-	      "# kind: family, vm, vm_gone, op_done, op_failed, dry_run, policy, pause, loss, reload.\n"
-	      "type Event (kind: string, time_us: int, vm: ?int, text: string, op: ?string, "
-	      "error: ?string, ranges: []Range, results: []Result, batches: ?Batches)\n",
-	      f);
-	fputs("\n# kind: begin (speed: ns of these times per ns of the client's; costs), vm (new, or "
-	      "anew), gone,\n# regions (as they are now), synced (all that was known has been told), "
-	      "lost (so many were not\n# sent, all is told again), loss (the kernel's own events were "
-	      "lost). Times are ns from begin on,\n# negative before it.\n"
-	      "type Record (kind: string, time_ns: int, speed: ?int, costs: ?Costs, vm: ?int, name: "
-	      "?string, memory_bytes: ?int, walk_ns_per_s: ?int, notify_interval_us: ?int, known_regions: ?int, regions: "
-	      "?[]Observation, lost: ?int)\n\n"
-	      "type Costs (merge_ns: int, split_ns: int, fail_ns: int)\n",
-	      f);
+	fields_print_doc(f, interface_doc);
+	fputs("interface " CONTROL_INTERFACE "\n", f);
 	for (const struct fields *const *fields = control_all_fields; *fields; fields++) {
 		fputc('\n', f);
 		fields_print_type(f, *fields);

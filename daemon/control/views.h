@@ -86,6 +86,38 @@ struct probed_view {
 	uint64_t first_touch_age_ns; /* LP_AGE_NEVER: not known, or none */
 };
 
+/* What `watch` shows of an event. */
+struct event_view {
+	const char *kind;
+	uint64_t now_ns;
+	uint64_t vm_id; /* UINT64_MAX: not about one VM */
+	const char *text;
+	const char *op; /* NULL: none */
+	int error;
+	json_t *ranges;
+	json_t *results;
+	const struct batches_view *batches; /* NULL: none */
+};
+
+/* A part of a recording. UINT64_MAX and NULL: not in it. Times are from the begin of the recording. */
+struct record_view {
+	const char *kind;
+	int64_t time_ns;
+	uint64_t speed;
+	const struct config_settings *costs;
+	uint64_t vm_id;
+	const char *name;
+	uint64_t memory_bytes;
+	uint64_t walk_ns_per_s;
+	uint64_t notify_interval_ns;
+	uint64_t known_regions;
+	json_t *regions;
+	uint64_t lost_regions;
+};
+
+extern const struct fields control_range_fields;       /* struct lp_range */
+extern const struct fields control_event_fields;       /* struct event_view */
+extern const struct fields control_record_fields;      /* struct record_view */
 extern const struct fields control_host_fields;	       /* struct host_view */
 extern const struct fields control_vm_fields;	       /* struct vm_view */
 extern const struct fields control_vm_detail_fields;   /* the same, and more of it */
@@ -93,11 +125,11 @@ extern const struct fields control_region_fields;      /* struct region_view */
 extern const struct fields control_observation_fields; /* struct observation_view */
 extern const struct fields control_explain_fields;     /* struct explain_view */
 extern const struct fields control_gate_fields;	       /* struct gate_view */
-extern const struct fields control_result_fields;      /* struct lp_result */
+extern const struct fields control_result_fields;      /* struct result_view */
 extern const struct fields control_batches_fields;     /* struct batches_view */
 extern const struct fields control_probed_fields;      /* struct probed_view */
 
-/* Every table, those that others need first; ends with NULL. */
+/* Every table, in the order of the interface description; ends with NULL. */
 extern const struct fields *const control_all_fields[];
 
 /* Asks the core for a VM. Returns 0 or -ESRCH. Strings in @ret last until the next reload. */

@@ -26,48 +26,38 @@ static json_t *results_json(const struct lp_done *done)
 	return list;
 }
 
-static json_t *batches_json(const struct lp_done *done)
-{
-	struct batches_view sum = {0};
-
-	if (!done)
-		return NULL;
-	control_add_batches(&sum, done);
-	return fields_json(&control_batches_fields, &sum);
-}
-
 static json_t *ranges_json(const struct lp_watch_event *event)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < event->nr_ranges; i++)
-		json_array_append_new(list, json_pack("{s:I, s:i}", "start_rfn",
-						      (json_int_t)event->ranges[i].start_rfn,
-						      "nr_regions", event->ranges[i].nr_regions));
+		json_array_append_new(list, fields_json(&control_range_fields, &event->ranges[i]));
 	return list;
 }
 
-static json_t *op_json(const struct lp_watch_event *event)
+static json_t *event_json(const struct lp_watch_event *event)
 {
 	uint32_t op = event->done ? event->done->op : event->op;
+	struct batches_view batches = {0};
+	const struct event_view view = {
+		.kind = kinds[event->kind],
+		.now_ns = event->now_ns,
+		.vm_id = event->vm_id ? event->vm_id : UINT64_MAX,
+		.text = event->text ? event->text : "",
+		.op = op == KVM_LPAGE_OP_NONE ? NULL : lpage_op_name(op),
+		.error = event->error,
+		.ranges = ranges_json(event),
+		.results = results_json(event->done),
+		.batches = event->done ? &batches : NULL,
+	};
+	json_t *object;
 
-	return op == KVM_LPAGE_OP_NONE ? NULL : json_string(lpage_op_name(op));
-}
-
-static json_t *error_json(const struct lp_watch_event *event)
-{
-	const char *name = event->error ? strerrorname_np(abs(event->error)) : NULL;
-
-	return event->error ? json_string(name ? name : "unknown") : NULL;
-}
-
-static json_t *event_json(const struct lp_watch_event *e)
-{
-	return json_pack("{s:s, s:I, s:o?, s:s, s:o?, s:o?, s:o, s:o, s:o?}", "kind",
-			 kinds[e->kind], "time_us", (json_int_t)(e->now_ns / 1000), "vm",
-			 e->vm_id ? json_integer(e->vm_id) : NULL, "text", e->text ? e->text : "",
-			 "op", op_json(e), "error", error_json(e), "ranges", ranges_json(e),
-			 "results", results_json(e->done), "batches", batches_json(e->done));
+	if (event->done)
+		control_add_batches(&batches, event->done);
+	object = fields_json(&control_event_fields, &view);
+	json_decref(view.ranges);
+	json_decref(view.results);
+	return object;
 }
 
 /* call->state: the only VM that is wanted, NULL for all. */

@@ -151,7 +151,7 @@ static void names_are_for_the_control_socket(void **state)
 	record(&p, "{}");
 	drop(&p, "begin");
 	record_ = next(&p, "vm");
-	assert_true(json_is_null(json_object_get(record_, "name")));
+	assert_null(json_object_get(record_, "name"));
 	json_decref(record_);
 	peer_close(&p);
 
