@@ -78,12 +78,12 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 	return r;
 }
 
-static int read_all(int fd, char *text, size_t room, size_t *ret_len)
+static int read_all(int fd, char *text, size_t capacity, size_t *ret_len)
 {
 	size_t len = 0;
 
-	while (len < room) {
-		ssize_t n = read(fd, text + len, room - len);
+	while (len < capacity) {
+		ssize_t n = read(fd, text + len, capacity - len);
 
 		if (n < 0 && errno == EINTR)
 			continue;

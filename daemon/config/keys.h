@@ -15,61 +15,60 @@
 
 #define CONFIG_GLOBAL_KEYS(X)                                                                      \
 	X(dry_run, "dry-run", BOOL, NULL, NULL, "false",                                           \
-	  "Decide and log, but ask the kernel for nothing, whatever the rules say.")               \
+	  "Decide and log, but send no requests to the kernel, regardless of the rules.")          \
 	X(cpu_budget_ppm, "cpu-budget", PERCENT, "0.1%", "1000%", "5%",                            \
-	  "Most time that the kernel's workers may spend on merges, in percent of one CPU over "   \
-	  "10 seconds; refused tries count too.")                                                  \
+	  "Maximum time that the kernel's workers spend on merges, in percent of one CPU over "    \
+	  "10 seconds, refused attempts included.")                                                \
 	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "2000/s",                      \
-	  "Most merges tried per second, all VMs together.")                                       \
+	  "Maximum merge attempts per second, all VMs.")                                           \
 	X(metrics, "metrics", LISTEN, NULL, NULL, "false",                                         \
 	  "Where to serve OpenMetrics over HTTP: false, or ADDRESS:PORT such as 127.0.0.1:9477.")  \
 	X(metrics_names, "metrics-names", BOOL, NULL, NULL, "false",                               \
-	  "Put VM names into the metrics beside the ids. Whoever reads the metrics then learns "   \
-	  "them.")                                                                                 \
+	  "Add VM names to the metrics, beside the ids. This exposes them to everyone who can "    \
+	  "read the metrics.")                                                                     \
 	X(log_level, "log-level", LOG_LEVEL, NULL, NULL, "info",                                   \
-	  "Least important message that is logged. Single batches are logged at debug.")           \
+	  "Lowest priority of messages that are logged. Batches are logged at debug.")             \
 	X(log_interval_ns, "log-interval", OPT_DURATION, "1s", "24h", "60s",                       \
-	  "How often one line per VM sums up what was done.")
+	  "Interval of the summary lines, one per VM.")
 
 #define CONFIG_SETTING_KEYS(X)                                                                     \
 	X(mode, "mode", MODE, NULL, NULL, "managed", NULL,                                         \
-	  "Who may merge: off, nobody; managed, this daemon and the VMM; fault, also the kernel "  \
-	  "by itself after page faults. The VMM can only make it stricter.")                       \
+	  "Who may merge: nobody (off), this daemon and the VMM (managed), or also the kernel by " \
+	  "itself after page faults (fault). The VMM can only restrict it further.")               \
 	X(policy, "policy", POLICY, NULL, NULL, "adaptive", "adaptive threshold eager",            \
-	  "When to merge: adaptive learns from the past conversions of each region; threshold "    \
-	  "waits for quiet-time; eager merges at once; never merges nothing.")                     \
+	  "When to merge: adaptive learns from each region's past conversions; threshold waits "   \
+	  "for quiet-time; eager merges immediately; never does not merge.")                       \
 	X(dry_run, "dry-run", BOOL, NULL, NULL, "false", NULL,                                     \
-	  "Decide and log, but ask the kernel for nothing.")                                       \
+	  "Decide and log, but send no requests to the kernel.")                                   \
 	X(min_quiet_ns, "min-quiet", DURATION, "0s", "1h", "0s", "0s 20ms 100ms 500ms 2s 10s",     \
-	  "Never merge a region sooner than this after its last conversion; the kernel enforces "  \
-	  "it.")                                                                                   \
+	  "Minimum time between a region's last conversion and a merge; enforced by the kernel.")  \
 	X(quiet_time_ns, "quiet-time", DURATION, "0s", "24h", "5s",                                \
 	  "10ms 100ms 500ms 1s 2s 5s 10s 20s 60s",                                                 \
 	  "Policy threshold merges a region this long after its last conversion.")                 \
 	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "1000/s", NULL,                \
-	  "Most merges tried per second and VM.")                                                  \
+	  "Maximum merge attempts per second, per VM.")                                            \
 	X(batch, "batch", COUNT, "1", "64", "32", NULL,                                            \
-	  "Most regions merged under one TLB tracking cycle. Nothing waits to fill a batch.")      \
+	  "Maximum regions merged under one TLB tracking cycle. No merge waits to fill a batch.")  \
 	X(max_stall_ns, "max-stall", DURATION, "50us", "1s", "2ms", NULL,                          \
-	  "Longest time that a vCPU may wait for a batch. Bounds the batch, and stops a VM's "     \
-	  "merges for a while when it is exceeded.")                                               \
+	  "Maximum time that a vCPU may be stalled by a batch. Limits the batch size; if it is "   \
+	  "exceeded, the VM's merges are suspended for a while.")                                  \
 	X(notify_interval_ns, "notify-interval", DURATION, "10ms", "60s", "100ms", NULL,           \
-	  "Least time between two notices from the kernel that a VM's regions changed.")           \
+	  "Minimum time between two notifications that a VM's regions changed.")                   \
 	X(walk_cost_ns_per_s, "walk-cost", COST, "0us/s", "100ms/s", "12us/s", NULL,               \
-	  "What a region costs its guest per second while it is mapped at 4 KiB, in time lost "    \
-	  "to page walks. An estimate: it cannot be measured on TDX.")                             \
+	  "Cost of a region mapped at 4 KiB: guest time lost to page walks per second. An "        \
+	  "estimate; it cannot be measured on TDX.")                                               \
 	X(merge_cost_ns, "merge-cost", DURATION, "100ns", "100ms", "30us", NULL,                   \
-	  "What one merge costs.")                                                                 \
+	  "Cost of a merge.")                                                                      \
 	X(split_cost_ns, "split-cost", DURATION, "100ns", "100ms", "45us", NULL,                   \
-	  "What one split costs when a conversion hits a region that was merged.")                 \
+	  "Cost of a split when a merged region is converted.")                                    \
 	X(fail_cost_ns, "fail-cost", DURATION, "100ns", "100ms", "12us", NULL,                     \
-	  "What one refused try costs.")                                                           \
+	  "Cost of a refused merge attempt.")                                                      \
 	X(learn_costs, "learn-costs", BOOL, NULL, NULL, "true", NULL,                              \
-	  "Replace the costs by what the kernel measures, within a quarter to four times the "     \
-	  "values given here.")                                                                    \
+	  "Replace the configured costs by measured ones, limited to between a quarter and four "  \
+	  "times the configured values.")                                                          \
 	X(hold_after, "hold-after", COUNT_PER, "1/1s", "1000/1h", "false",                         \
 	  "false 3/2s 3/10s 5/30s",                                                                \
-	  "Hold a region at 4 KiB after this many conversions within this time, such as 3/60s.")   \
+	  "Hold a region at 4 KiB after this many conversions in this time, such as 3/60s.")       \
 	X(hold_for_ns, "hold-for", DURATION, "1s", "1h", "60s", "10s 60s 300s",                    \
 	  "A hold ends after this time without a conversion.")
 
@@ -80,7 +79,7 @@
 #define CONFIG_MATCH_KEYS(X)                                                                       \
 	X(vm_name, "vm-name", GLOB,                                                                \
 	  "Glob of the VM's name: as set by the VMM through its ioctl, else the libvirt scope, "   \
-	  "else QEMU's -name. The VM's owner chooses it: a convenience, not a boundary.")          \
+	  "else QEMU's -name. Chosen by the VM's owner: a convenience, not a security boundary.")  \
 	X(uid, "uid", UID, "Real user id of the process that created the VM.")                     \
 	X(slice, "slice", GLOB, "Glob of any systemd slice that the VMM runs in.")                 \
 	X(cgroup, "cgroup", GLOB, "Glob of the VMM's cgroup path; * matches / too.")               \

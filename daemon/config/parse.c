@@ -22,7 +22,7 @@ static bool read_value(struct reader *r, const struct config_key *key, void *bas
 	if (err == 0)
 		return true;
 	config_key_allowed(key, allowed);
-	snprintf(text, sizeof(text), "wants %s", wants);
+	snprintf(text, sizeof(text), "must be %s", wants);
 	reader_complain_at(r, r->event.start_mark, reader_scalar(r), allowed,
 			   err == -ERANGE && *allowed ? "out of range" : text);
 	return false;
@@ -121,7 +121,7 @@ static void read_term(struct reader *r, const struct config_match_key *key,
 	} else if (err == -ENOMEM) {
 		r->error = -ENOMEM;
 	} else {
-		snprintf(text, sizeof(text), "wants %s", wants);
+		snprintf(text, sizeof(text), "must be %s", wants);
 		reader_complain_at(r, r->event.start_mark, reader_scalar(r), NULL, text);
 	}
 }
@@ -231,7 +231,7 @@ static struct config_rule *new_rule(struct reader *r)
 static void read_rules(struct reader *r)
 {
 	if (!reader_want_start(r, YAML_SEQUENCE_START_EVENT,
-			       "wants a list of rules, each after a \"- \""))
+			       "must be a list of rules, each after a \"- \""))
 		return;
 	while (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT) {
 		unsigned int lines[KEYS_MAX] = {0};
@@ -271,7 +271,7 @@ static void read_version(struct reader *r)
 	if (!reader_scalar_is_plain(r) || strcmp(reader_scalar(r), "1") != 0)
 		reader_complain_at(r, r->event.start_mark, reader_scalar(r), "1",
 				   reader_scalar_is_plain(r) ? "unknown version of the format" :
-							       "wants it without quotes");
+							       "must not be quoted");
 }
 
 static void read_top(struct reader *r, int key, void *ctx)
@@ -309,8 +309,7 @@ static void read_stream(struct reader *r)
 		reader_mapping(r, &top_mapping, lines, NULL);
 		if (!r->error && reader_next(r) && reader_next(r) &&
 		    r->event.type != YAML_STREAM_END_EVENT)
-			reader_complain(r,
-					"a second document begins here; one is all that is read");
+			reader_complain(r, "a second document starts here; only one is supported");
 	}
 	if (!r->error && !lines[TOP_VERSION]) {
 		r->path[0] = '\0';
@@ -376,7 +375,7 @@ static void check_config(struct reader *r)
 			mark.line = config->rules[i].line - 1;
 			reader_complain_at(
 				r, mark, NULL, NULL,
-				"matches every VM, so no later rule is ever reached; give it "
+				"matches every VM, so later rules are never reached; give it "
 				"a match, or put it last");
 		}
 		reader_pop(r, len);

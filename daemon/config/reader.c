@@ -141,15 +141,15 @@ static void check_event(struct reader *r)
 		r->depth--;
 		break;
 	case YAML_ALIAS_EVENT:
-		reader_complain(r, "aliases (*name) are not accepted");
+		reader_complain(r, "aliases (*name) are not supported");
 		break;
 	default:
 		break;
 	}
 	if (event_anchor(&r->event))
-		reader_complain(r, "anchors (&name) are not accepted");
+		reader_complain(r, "anchors (&name) are not supported");
 	if (event_tag(&r->event))
-		reader_complain(r, "tags (!name) are not accepted");
+		reader_complain(r, "tags (!name) are not supported");
 }
 
 bool reader_next(struct reader *r)
@@ -211,7 +211,7 @@ bool reader_want_scalar(struct reader *r, const char *wants)
 {
 	char text[160];
 
-	snprintf(text, sizeof(text), "wants %s", wants);
+	snprintf(text, sizeof(text), "must be %s", wants);
 	if (r->event.type == YAML_ALIAS_EVENT)
 		return false;
 	if (r->event.type != YAML_SCALAR_EVENT) {
@@ -230,7 +230,7 @@ bool reader_want_scalar(struct reader *r, const char *wants)
 	if (r->event.data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
 	    r->event.data.scalar.style == YAML_FOLDED_SCALAR_STYLE) {
 		reader_complain(
-			r, "block scalars (| and >) are not accepted; quote a value that begins "
+			r, "block scalars (| and >) are not supported; quote a value that starts "
 			   "with one of them");
 		return false;
 	}
@@ -281,7 +281,7 @@ static void read_pair(struct reader *r, const struct mapping *m, unsigned int *l
 
 	if (r->event.type != YAML_SCALAR_EVENT) {
 		if (r->event.type != YAML_ALIAS_EVENT)
-			reader_complain(r, "a key has to be a word");
+			reader_complain(r, "a key must be a word");
 		skip(r);
 		if (reader_next(r))
 			skip(r);
@@ -302,7 +302,7 @@ static void read_pair(struct reader *r, const struct mapping *m, unsigned int *l
 
 void reader_mapping(struct reader *r, const struct mapping *m, unsigned int *lines, void *ctx)
 {
-	if (!reader_want_start(r, YAML_MAPPING_START_EVENT, "wants a mapping, KEY: VALUE"))
+	if (!reader_want_start(r, YAML_MAPPING_START_EVENT, "must be a mapping, KEY: VALUE"))
 		return;
 	while (reader_next(r) && r->event.type != YAML_MAPPING_END_EVENT)
 		read_pair(r, m, lines, ctx);

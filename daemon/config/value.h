@@ -8,7 +8,7 @@
 
 #include "daemon/config/config.h"
 
-#define CONFIG_TEXT_MAX 128 /* room that any formatted value fits in */
+#define CONFIG_TEXT_MAX 128 /* holds any formatted value */
 #define CONFIG_GLOB_MAX 255
 
 /* A row of CONFIG_GLOBAL_KEYS or CONFIG_SETTING_KEYS. */

@@ -98,7 +98,7 @@ static void drop(struct client *client, const char *why)
 	if (client->dropped)
 		return;
 	client->dropped = true;
-	say(client->door->control, LOG_DEBUG, "dropped a client of the %s socket: %s",
+	say(client->door->control, LOG_DEBUG, "disconnected a client of the %s socket: %s",
 	    client->door->name, why);
 	soon(client);
 }
@@ -156,7 +156,7 @@ static void client_input(struct client *client)
 	if (r == -EMSGSIZE)
 		drop(client, "a frame is longer than 1 MiB");
 	else if (r < 0)
-		drop(client, "a frame is no Varlink call");
+		drop(client, "a frame is not a Varlink call");
 	else if (client->more)
 		soon(client);
 	if (client_finished(client))
@@ -254,8 +254,9 @@ static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
 	(void)address;
 	(void)len;
 	if (door->nr_clients == CONTROL_CLIENTS_MAX) {
-		say(door->control, LOG_DEBUG, "refused a client of the %s socket: %d are connected",
-		    door->name, CONTROL_CLIENTS_MAX);
+		say(door->control, LOG_DEBUG,
+		    "refused a client of the %s socket: limit of %d reached", door->name,
+		    CONTROL_CLIENTS_MAX);
 		close(fd);
 		return;
 	}
@@ -376,7 +377,8 @@ static int door_open(struct door *door)
 		fd = make_socket(door);
 	if (fd == -ENOTSOCK) {
 		say(door->control, LOG_ERR,
-		    "what systemd passes as \"%s\" is no listening Unix stream socket", door->name);
+		    "what systemd passes as \"%s\" is not a listening Unix stream socket",
+		    door->name);
 		return fd;
 	}
 	if (fd < 0) {

@@ -22,7 +22,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Status",
-		.doc = "The host. With fresh, the kernel is asked first.",
+		.doc = "Returns the state of the host. With fresh, queries the kernel first.",
 		.returns = "host: Host",
 		.call = method_status,
 		.cancel = method_unfresh,
@@ -30,7 +30,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ListVms",
-		.doc = "VMs in ascending order of id; next is where to go on, null at the end.",
+		.doc = "Lists VMs in ascending order of id; next is where to continue, null at the end.",
 		.returns = "vms: []Vm, next: ?int",
 		.call = method_list_vms,
 		.cancel = method_unfresh,
@@ -40,7 +40,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ShowVm",
-		.doc = "All about one VM.",
+		.doc = "Returns the details of one VM.",
 		.returns = "vm: VmDetail",
 		.call = method_show_vm,
 		.cancel = method_unfresh,
@@ -48,8 +48,8 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ListRegions",
-		.doc = "Regions of a VM in ascending order, as learnt last; those that were large from "
-		       "the start and never touched are left out. next_rfn is where to go on.",
+		.doc = "Lists the regions of a VM in ascending order, as last known; regions that have "
+		       "always been large are left out. next_rfn is where to continue.",
 		.returns = "vm: int, regions: []Region, next_rfn: ?int",
 		.call = method_list_regions,
 		.cancel = method_unfresh,
@@ -62,7 +62,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Explain",
-		.doc = "What stands between the region at a guest-physical address and its merge.",
+		.doc = "Explains why the region at a guest-physical address is not merged.",
 		.returns = "explanation: Explanation, region: ?Region",
 		.call = method_explain,
 		.cancel = method_unfresh,
@@ -72,9 +72,9 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ExplainVm",
-		.doc = "Which gates keep how many regions of a VM at 4 KiB, with the first region of "
-		       "each and the shortest wait. cut says that there are more regions than one "
-		       "call looks at.",
+		.doc = "Counts the regions of a VM that are mapped at 4 KiB by gate, with the first region "
+		       "and the shortest wait of each. cut: there are more regions than one call "
+		       "examines.",
 		.returns = "vm: int, cut: bool, gates: []Gate",
 		.call = method_explain_vm,
 		.cancel = method_unfresh,
@@ -82,13 +82,13 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "GetConfig",
-		.doc = "The configuration in force, as YAML and as an object.",
+		.doc = "Returns the configuration in force, as YAML and as an object.",
 		.returns = "path: string, missing: bool, text: string, config: object",
 		.call = method_get_config,
 	},
 	{
 		.name = "Watch",
-		.doc = "Sends what happens, until the client goes away or reads too slowly.",
+		.doc = "Streams events until the client disconnects or reads too slowly.",
 		.returns = "event: Event",
 		.streams = true,
 		.call = method_watch,
@@ -97,10 +97,10 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Record",
-		.doc = "Sends what the kernel tells of VMs and their regions, for a recording. Observations "
-		       "that a client does not take in time are left out and counted. Without vms, all "
-		       "VMs; a name may be that of a VM yet to come. raw, only on the control socket, "
-		       "adds names.",
+		.doc = "Streams what the kernel reports of VMs and their regions, for a recording. "
+		       "Observations that a client does not read in time are dropped and counted. "
+		       "Without vms, all VMs; a name may be that of a VM yet to start. raw, on the "
+		       "control socket only, adds names.",
 		.returns = "record: Record",
 		.streams = true,
 		.call = method_record,
@@ -110,14 +110,14 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Reload",
-		.doc = "Reads the configuration again, all or nothing, and answers when it is in force.",
+		.doc = "Reloads the configuration, all or nothing, and replies once it is in force.",
 		.returns = "path: string, missing: bool, rules: int",
 		.write = true,
 		.call = method_reload,
 	},
 	{
 		.name = "Pause",
-		.doc = "Stops decisions from being carried out, for one VM or all; kept over restarts.",
+		.doc = "Stops carrying out decisions, for one VM or all; persists across restarts.",
 		.returns = "",
 		.write = true,
 		.call = method_pause,
@@ -125,7 +125,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Resume",
-		.doc = "Ends Pause; of all, it leaves the pause of a single VM alone.",
+		.doc = "Ends a pause. Without vm, VMs that were paused individually stay paused.",
 		.returns = "",
 		.write = true,
 		.call = method_resume,
@@ -133,7 +133,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "SetDryRun",
-		.doc = "Decide, but ask the kernel for nothing; kept over restarts.",
+		.doc = "Decides, but sends no requests to the kernel; persists across restarts.",
 		.returns = "",
 		.write = true,
 		.call = method_set_dry_run,
@@ -141,7 +141,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Merge",
-		.doc = "Merges regions, whatever policy and pause say.",
+		.doc = "Merges regions, regardless of policy and pause.",
 		.returns = RANGES_REPLY,
 		.write = true,
 		.call = method_merge,
@@ -159,7 +159,7 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Hold",
-		.doc = "Keeps regions from being merged for ttl_us.",
+		.doc = "Prevents regions from being merged for ttl_us.",
 		.returns = RANGES_REPLY,
 		.write = true,
 		.call = method_hold,

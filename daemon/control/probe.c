@@ -42,9 +42,9 @@ static void give_up(struct control_call *call, int error, const char *text)
 {
 	free(call->state);
 	if (error == -EOPNOTSUPP)
-		text = "the kernel's kvm-lpage has no probes";
+		text = "the kernel's kvm-lpage does not support probes";
 	else if (error == -EPERM && !text)
-		text = "dry-run is on: nothing is asked of the kernel";
+		text = "dry-run is on: no requests are sent to the kernel";
 	else if (error == -ENOTCONN && !text)
 		text = "the kernel cannot be reached; see `tdx-lpctl doctor`";
 	control_failed(call, error, text);

@@ -152,7 +152,7 @@ static void next_request(struct control_call *call)
 	r = call->core->ops->range_op(call->core, job->vm_id, job->op, ranges, nr, job->ttl_ns,
 				      on_done, call);
 	if (r == -EPERM)
-		give_up(call, r, "dry-run is on: nothing is asked of the kernel");
+		give_up(call, r, "dry-run is on: no requests are sent to the kernel");
 	else if (r == -ENOTCONN)
 		give_up(call, r, "the kernel cannot be reached; see `tdx-lpctl doctor`");
 	else if (r < 0)

@@ -22,7 +22,7 @@ static void on_refreshed(void *ctx, int error)
 	struct control_call *call = ctx;
 
 	if (error)
-		control_failed(call, error, "the kernel could not be asked");
+		control_failed(call, error, "the kernel could not be queried");
 	else
 		call->method->call(call);
 }
@@ -36,7 +36,7 @@ bool method_wait_fresh(struct control_call *call, uint32_t vm_id)
 	call->state = (void *)(uintptr_t)asked;
 	r = call->core->ops->refresh(call->core, vm_id, on_refreshed, call);
 	if (r < 0)
-		control_failed(call, r, "the kernel could not be asked");
+		control_failed(call, r, "the kernel could not be queried");
 	return true;
 }
 

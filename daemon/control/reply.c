@@ -24,7 +24,7 @@ void control_reply(struct control_call *call, json_t *params)
 {
 	/* Nobody waits for an answer that cannot be made, such as of a path that is not UTF-8. */
 	if (!params) {
-		control_failed(call, -EILSEQ, "the answer cannot be written as JSON");
+		control_failed(call, -EILSEQ, "the reply cannot be encoded as JSON");
 		return;
 	}
 	if (call->oneway)

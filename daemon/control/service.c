@@ -31,11 +31,11 @@ static const char errors_text[] =
 	"error NoSuchVm (vm: string)\n"
 	"# Several VMs have this name; their ids.\n"
 	"error AmbiguousName (vm: string, candidates: []int)\n"
-	"# A parameter is missing or outside of what is allowed.\n"
+	"# A parameter is missing or out of range.\n"
 	"error BadValue (parameter: string, value: ?object, allowed: string)\n"
-	"# The configuration was not taken; each line begins with FILE:LINE:COLUMN.\n"
+	"# The configuration was rejected; each line begins with FILE:LINE:COLUMN.\n"
 	"error BadConfig (errors: []string)\n"
-	"# It could not be done; errno is a name such as EPERM.\n"
+	"# The operation failed; errno is a name such as EPERM.\n"
 	"error Failed (errno: string, text: string)\n";
 
 static const char *param_type_text(enum param_type type)

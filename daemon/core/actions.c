@@ -60,7 +60,7 @@ static void send_batch(struct lp_manager *m, struct vm_entry *vm, const struct p
 	if (r == 0)
 		return;
 	vm_failed(m, vm, doing(flight->op), r, NULL);
-	outcome_failed(m, flight, r, "cannot be asked of the kernel");
+	outcome_failed(m, flight, r, "the request could not be sent to the kernel");
 }
 
 static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
@@ -84,7 +84,7 @@ static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
 		send_batch(m, vm, batch, ranges, (size_t)nr);
 }
 
-static bool room(const struct lp_manager *m)
+static bool has_capacity(const struct lp_manager *m)
 {
 	return m->family && m->nr_own_flights < FLIGHTS_MAX;
 }
@@ -112,7 +112,7 @@ void actions_run(struct lp_manager *m)
 	struct policy_batch batch;
 
 	expire(m);
-	while (room(m) && policy_next_batch(m->policy, manager_now(m), &batch) > 0)
+	while (has_capacity(m) && policy_next_batch(m->policy, manager_now(m), &batch) > 0)
 		take_batch(m, &batch);
 }
 
@@ -123,7 +123,7 @@ uint64_t actions_deadline_ns(const struct lp_manager *m)
 
 	TAILQ_FOREACH(flight, &m->flights, entry)
 		due_ns = earliest(due_ns, flight->deadline_ns);
-	if (room(m))
+	if (has_capacity(m))
 		due_ns = earliest(due_ns, policy_next_deadline(m->policy));
 	return due_ns;
 }

@@ -37,7 +37,7 @@ struct listing {
 	unsigned int failures; /* in a row */
 };
 
-/* Events were lost: everything is read again. */
+/* Events were lost: resynchronizing. */
 struct resync {
 	uint64_t due_ns;  /* 0: none is due */
 	uint64_t last_ns; /* 0: never */

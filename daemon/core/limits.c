@@ -87,7 +87,7 @@ void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 	/* It stays: somebody with the right to do so did it. The next reload puts it back. */
 	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours) {
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
-		       "its limits were changed by pid %u, uid %u, not by this daemon", change->pid,
+		       "limits were changed by pid %u, uid %u, not by this daemon", change->pid,
 		       change->uid);
 		vm->limits.pushed = (struct lp_limits){0};
 		vm->limits.foreign = true;

@@ -15,15 +15,16 @@
 #define LP_MESSAGES(X)                                                                             \
 	X(NONE, "", "")                                                                            \
 	X(STARTED, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b01", "the daemon is up")                         \
-	X(STOPPED, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b02", "the daemon ends")                          \
-	X(FAMILY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b03", "the kernel's family came or went")          \
-	X(VM, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b04", "a VM came, went or changed its rule")           \
-	X(SUMMARY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b05", "what was done for a VM")                   \
+	X(STOPPED, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b02", "the daemon is stopping")                   \
+	X(FAMILY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b03",                                              \
+	  "the kernel's family appeared or disappeared")                                           \
+	X(VM, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b04", "a VM appeared, went away or changed its rule")  \
+	X(SUMMARY, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b05", "summary of operations on a VM")            \
 	X(PAUSE, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b06", "pause or dry-run was switched")              \
 	X(LOSS, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b07", "events were lost")                            \
-	X(RELOAD, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b08", "the configuration was read again")          \
+	X(RELOAD, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b08", "the configuration was reloaded")            \
 	X(FAILURE, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b09", "a request failed")                         \
-	X(BATCH, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0a", "a batch has ended")
+	X(BATCH, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0a", "a batch completed")
 
 enum lp_message {
 #define X(name, id, what) LP_MESSAGE_##name,

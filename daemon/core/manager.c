@@ -88,15 +88,16 @@ static void on_family(void *ctx, bool present, const char *why)
 	m->listing.need = present;
 	snprintf(m->why, sizeof(m->why), "%s", why);
 	if (present) {
-		lp_log(m->log, LOG_NOTICE, &about, "reaching the kernel through %s",
+		lp_log(m->log, LOG_NOTICE, &about, "connected to the kernel through %s",
 		       m->link->ops->name);
 	} else {
 		vms_remove_all(m, why);
 		flights_cancel(m, 0, -ENOTCONN, why);
 		refresh_check(m, -ENOTCONN);
-		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to come", why);
+		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to appear", why);
 	}
-	watchers_notify_text(m, LP_WATCH_FAMILY, 0, "%s", present ? "the kernel is reached" : why);
+	watchers_notify_text(m, LP_WATCH_FAMILY, 0, "%s",
+			     present ? "connected to the kernel" : why);
 	manager_status_soon(m);
 	manager_wake(m);
 }
@@ -280,7 +281,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 		return NULL;
 	m->link->ops->stop(m->link);
 	m->family = false;
-	flights_cancel(m, 0, -ECANCELED, "the daemon ends");
+	flights_cancel(m, 0, -ECANCELED, "the daemon is stopping");
 	refresh_check(m, -ECANCELED);
 	watchers_drop_all(m);
 	recorders_drop_all(m);

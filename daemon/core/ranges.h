@@ -6,7 +6,7 @@
 #include "daemon/link/link.h"
 
 /*
- * Sorts @rfns and joins neighbours to ranges, of which there is room for KVM_LPAGE_RANGES_MAX.
+ * Sorts @rfns and joins neighbours to at most KVM_LPAGE_RANGES_MAX ranges.
  * A region that is there twice counts once. Returns the number of ranges, or -E2BIG.
  */
 int lp_ranges_build(uint64_t *rfns, size_t nr, struct lp_range *ret);

@@ -33,7 +33,7 @@ void resolve_timed_out(struct lp_manager *m, struct flight *flight)
 
 	if (flight->manual || !vm) {
 		outcome_failed(m, flight, -ETIMEDOUT,
-			       "no outcome was heard of, it may have happened all the same");
+			       "no outcome was reported; the operation may have been carried out");
 		return;
 	}
 	leave_to_records(m, flight);

@@ -134,7 +134,8 @@ static void notify_done(struct lp_manager *m, const struct vm_entry *vm, const s
 	snprintf(text, sizeof(text), "%s: %llu done, %llu refused%s%s%s, stall %llu us%s", name,
 		 (unsigned long long)did, (unsigned long long)refused, refused ? " (" : "",
 		 refused ? lpage_reason_name(reason) : "", refused ? ")" : "",
-		 (unsigned long long)(stall_ns / NS_PER_US), done->tag ? "" : ", asked by another");
+		 (unsigned long long)(stall_ns / NS_PER_US),
+		 done->tag ? "" : ", requested by another process");
 	vm_log(m, LOG_DEBUG, LP_MESSAGE_BATCH, vm, "%s", text);
 	watchers_notify(m, &event);
 }

@@ -3,7 +3,7 @@
  * What the daemon knows and what it can be told to do, for those that show it to people (control
  * sockets, metrics, status text). A vtable, so that they can be tested with a core of their own.
  *
- * Nothing here blocks. Statistics are copies of what was learnt last; each group says how old it is
+ * Nothing here blocks. Statistics are copies of the last known state; each group says how old it is
  * (ages in ns, LP_AGE_NEVER when it was never learnt). Those that must be fresh are asked for
  * with refresh().
  */
@@ -195,8 +195,8 @@ struct lp_core;
 
 struct lp_core_ops {
 	void (*status)(const struct lp_core *core, struct lp_status *ret);
-	/* Writes up to @room ids in ascending order; returns how many VMs there are. */
-	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t room);
+	/* Writes up to @capacity ids in ascending order; returns how many VMs there are. */
+	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t capacity);
 	/* -ESRCH: no such VM. */
 	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
 	/* In ascending order of rfn, out of what the kernel told last. -ESRCH: no such VM. */

@@ -63,8 +63,8 @@ static void put_tally(struct line *line, const struct lp_tally *now, const struc
 	put_count(line, "held", now->holds, before->holds);
 	put_count(line, "released", now->releases, before->releases);
 	put_count(line, "split by request", now->split_regions, before->split_regions);
-	put_count(line, "left alone by dry-run", now->dry_regions, before->dry_regions);
-	put_count(line, "without known outcome", now->lost_regions, before->lost_regions);
+	put_count(line, "skipped by dry-run", now->dry_regions, before->dry_regions);
+	put_count(line, "with unknown outcome", now->lost_regions, before->lost_regions);
 	put_count(line, "failed requests", now->failed_requests, before->failed_requests);
 }
 
@@ -117,7 +117,7 @@ void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
 	struct line line = {.len = 0};
 
 	if (!m->answered)
-		put(&line, "starting: asking the kernel");
+		put(&line, "starting: querying the kernel");
 	else if (!m->family)
 		put(&line, "degraded: %s", m->why);
 	else if (m->host_error[0])
@@ -134,9 +134,9 @@ void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
 	if (manager_dry_run(m))
 		put(&line, ", dry-run");
 	if (m->resync.due_ns)
-		put(&line, ", events lost, resync is due");
+		put(&line, ", events lost, resync pending");
 	if (m->config_error[0])
-		put(&line, ", last reload failed, the old configuration is in force");
+		put(&line, ", last reload failed, the old configuration remains in force");
 	snprintf(ret, size, "%s", line.text);
 }
 

@@ -17,7 +17,7 @@ static int save(struct lp_manager *m)
 
 	if (r < 0)
 		lp_log(m->log, LOG_ERR, &about_pause,
-		       "cannot write the state file, nothing is switched: %s", strerror(-r));
+		       "cannot write the state file, nothing changed: %s", strerror(-r));
 	return r;
 }
 
@@ -110,10 +110,11 @@ int switches_set_dry_run(struct lp_core *core, bool dry_run)
 		m->state.dry_run = before;
 		return r;
 	}
-	lp_log(m->log, LOG_NOTICE, &about_pause, "dry-run switched %s%s", dry_run ? "on" : "off",
-	       manager_dry_run(m) && !dry_run ? ", it stays on by command line or configuration" :
-						"");
-	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "dry-run switched %s", dry_run ? "on" : "off");
+	lp_log(m->log, LOG_NOTICE, &about_pause, "dry-run turned %s%s", dry_run ? "on" : "off",
+	       manager_dry_run(m) && !dry_run ?
+		       ", but remains on by command line or configuration" :
+		       "");
+	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "dry-run turned %s", dry_run ? "on" : "off");
 	apply_to_all(m);
 	return 0;
 }
@@ -128,7 +129,8 @@ static void log_errors(struct lp_manager *m, const char *text)
 		len = strcspn(text, "\n");
 		lp_log(m->log, LOG_ERR, &about_reload, "%.*s", (int)len, text);
 	}
-	lp_log(m->log, LOG_ERR, &about_reload, "reload failed, the old configuration stays");
+	lp_log(m->log, LOG_ERR, &about_reload,
+	       "reload failed, the old configuration remains in force");
 	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
 }
 
@@ -165,10 +167,10 @@ static void take_config(struct lp_manager *m, struct config *config)
 	/* The VMs' settings point into the old one until then. */
 	apply_to_all(m);
 	config_free(old);
-	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration read again: %zu rule%s, %zu VM%s",
+	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
 	       m->nr_vms == 1 ? "" : "s");
-	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "configuration read again");
+	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "configuration reloaded");
 }
 
 static int reload(struct lp_manager *m, char **ret_text)

@@ -31,7 +31,7 @@
 static const char *const loss_texts[LP_LOSS_MAX] = {
 	[LP_LOSS_OVERRUN] = "the event buffer overflowed",
 	[LP_LOSS_TRUNCATED] = "a message was too long",
-	[LP_LOSS_MALFORMED] = "a message made no sense",
+	[LP_LOSS_MALFORMED] = "a message was malformed",
 };
 
 static struct policy_observation observation(const struct lp_region *region, uint64_t now_ns)
@@ -130,7 +130,7 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 	/* With holes: what was read counts, but only a full dump gives certainty. */
 	if (end->interrupted) {
 		vm_want_dump(vm, DUMP_FULL);
-		vm_failed(m, vm, READING_REGIONS, -EINTR, "they keep changing underneath");
+		vm_failed(m, vm, READING_REGIONS, -EINTR, "they keep changing during the dump");
 		resolve_vm(m, vm, vm->sync.dump_began_ns);
 		return;
 	}
@@ -226,7 +226,7 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 		if (m->resync.last_ns && m->resync.due_ns < m->resync.last_ns + RESYNC_INTERVAL_NS)
 			m->resync.due_ns = m->resync.last_ns + RESYNC_INTERVAL_NS;
 		lp_log(m->log, LOG_WARNING, &(struct lp_log_about){.message = LP_MESSAGE_LOSS},
-		       "events may be lost (%s), everything is read again", loss_texts[kind]);
+		       "events may be lost (%s), resynchronizing", loss_texts[kind]);
 		watchers_notify_text(m, LP_WATCH_LOSS, 0, "events may be lost: %s",
 				     loss_texts[kind]);
 	}
@@ -296,17 +296,17 @@ static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 
 static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 {
-	bool alone = vm->trouble.backoff_ns > now_ns;
+	bool backing_off = vm->trouble.backoff_ns > now_ns;
 
 	settle(m, vm, now_ns);
-	if (!alone && vm->gate == LPAGE_REASON_BACKOFF)
+	if (!backing_off && vm->gate == LPAGE_REASON_BACKOFF)
 		vm_set_gate(m, vm);
-	if (!alone && vm->limits.need_push && !vm->limits.push_tag)
+	if (!backing_off && vm->limits.need_push && !vm->limits.push_tag)
 		limits_push(m, vm);
-	/* Left alone after a failure or not: whoever waits is to hear how things are now. */
-	if ((!alone || vm->sync.hurry_dump) && vm->sync.need_dump && !vm->sync.dump_tag)
+	/* Backing off or not: whoever waits is to hear how things are now. */
+	if ((!backing_off || vm->sync.hurry_dump) && vm->sync.need_dump && !vm->sync.dump_tag)
 		ask_regions(m, vm);
-	if ((!alone || vm->sync.hurry_stats) && stats_due_ns(vm) <= now_ns)
+	if ((!backing_off || vm->sync.hurry_stats) && stats_due_ns(vm) <= now_ns)
 		ask_stats(m, vm);
 }
 
@@ -351,7 +351,7 @@ static uint64_t vm_deadline_ns(const struct vm_entry *vm)
 {
 	uint64_t due_ns = stats_due_ns(vm);
 
-	/* Whatever is wanted comes at once, unless the VM is left alone for a while. */
+	/* Whatever is wanted comes at once, unless requests for the VM back off. */
 	if ((vm->limits.need_push && !vm->limits.push_tag) ||
 	    (vm->sync.need_dump && !vm->sync.dump_tag))
 		due_ns = 0;

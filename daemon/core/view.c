@@ -68,11 +68,11 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 	ret->coverage_ppm = lp_coverage_ppm(ret->large, ret->table);
 }
 
-size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)
+size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t capacity)
 {
 	const struct lp_manager *m = manager_of_const(core);
 
-	for (size_t i = 0; i < m->nr_vms && i < room; i++)
+	for (size_t i = 0; i < m->nr_vms && i < capacity; i++)
 		ids[i] = m->vms[i]->vm.id;
 	return m->nr_vms;
 }

@@ -30,7 +30,7 @@ static void log_rule(const struct lp_manager *m, const struct vm_entry *vm,
 {
 	if (selected->unknown_rule >= 0)
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
-		       "rule \"%s\" asks for what could not be read of the VMM, passed over",
+		       "rule \"%s\" skipped: what it matches on could not be read",
 		       m->config->rules[selected->unknown_rule].name);
 	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s%s%s, mode %s, policy %s%s",
 	       vm->rule[0] ? "rule \"" : "no rule, defaults", vm->rule, vm->rule[0] ? "\"" : "",

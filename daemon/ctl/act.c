@@ -122,7 +122,7 @@ int verb_dry_run(struct ctl *ctl)
 	bool on = strcmp(ctl->args[0], "on") == 0;
 
 	if (!on && strcmp(ctl->args[0], "off") != 0)
-		return ctl_usage_error(ctl, "\"%s\": wants on or off", ctl->args[0]);
+		return ctl_usage_error(ctl, "\"%s\": must be on or off", ctl->args[0]);
 	return run_plain(ctl, "SetDryRun", json_pack("{s:b}", "on", on));
 }
 

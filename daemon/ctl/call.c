@@ -93,7 +93,8 @@ static int complain_ambiguous(struct ctl *ctl, const json_t *params)
 	size_t i;
 	json_t *id;
 
-	fprintf(ctl->err, "tdx-lpctl: several VMs are named %s; use an id:", text_of(params, "vm"));
+	fprintf(ctl->err,
+		"tdx-lpctl: several VMs are named %s; use one of the ids:", text_of(params, "vm"));
 	json_array_foreach(json_object_get(params, "candidates"), i, id)
 		fprintf(ctl->err, " %" JSON_INTEGER_FORMAT, json_integer_value(id));
 	fputc('\n', ctl->err);
@@ -108,17 +109,18 @@ static int complain_config(struct ctl *ctl, const json_t *params)
 	json_array_foreach(json_object_get(params, "errors"), i, line)
 		fprintf(ctl->err, "%s\n", json_string_value(line));
 	fprintf(ctl->err,
-		"tdx-lpctl: the configuration was not taken; the old one stays in force\n");
+		"tdx-lpctl: the new configuration was rejected; the old one remains in force\n");
 	return CTL_FAILED;
 }
 
 static int complain_varlink(struct ctl *ctl, const char *name, const json_t *params)
 {
 	if (strcmp(name, "PermissionDenied") == 0)
-		fprintf(ctl->err, "tdx-lpctl: that socket is for reading only\n");
+		fprintf(ctl->err, "tdx-lpctl: this socket is read-only\n");
 	else if (strcmp(name, "MethodNotFound") == 0 || strcmp(name, "InterfaceNotFound") == 0)
-		fprintf(ctl->err, "tdx-lpctl: the daemon is of another version: it does not know "
-				  "this call\n");
+		fprintf(ctl->err,
+			"tdx-lpctl: the daemon is a different version and does not support "
+			"this call\n");
 	else
 		fprintf(ctl->err, "tdx-lpctl: %s (%s)\n", name, text_of(params, "parameter"));
 	return CTL_FAILED;

@@ -18,7 +18,7 @@ struct ctl_client {
 	int fd;
 	char *buf; /* received, not yet taken */
 	size_t len;
-	size_t room;
+	size_t capacity;
 };
 
 struct ctl_client *ctl_client_close(struct ctl_client *client)
@@ -120,31 +120,31 @@ static int wait_readable(int fd, int timeout_ms, int64_t deadline_ms)
 	}
 }
 
-static int make_room(struct ctl_client *client)
+static int reserve(struct ctl_client *client)
 {
 	char *buf;
 
-	if (client->room - client->len >= 65536)
+	if (client->capacity - client->len >= 65536)
 		return 0;
-	if (client->room >= FRAME_MAX_BYTES)
+	if (client->capacity >= FRAME_MAX_BYTES)
 		return -EMSGSIZE;
-	buf = realloc(client->buf, client->room * 2 + 131072);
+	buf = realloc(client->buf, client->capacity * 2 + 131072);
 	if (!buf)
 		return -ENOMEM;
 	client->buf = buf;
-	client->room = client->room * 2 + 131072;
+	client->capacity = client->capacity * 2 + 131072;
 	return 0;
 }
 
 static int read_some(struct ctl_client *client)
 {
 	ssize_t n;
-	int r = make_room(client);
+	int r = reserve(client);
 
 	if (r < 0)
 		return r;
 	do
-		n = recv(client->fd, client->buf + client->len, client->room - client->len, 0);
+		n = recv(client->fd, client->buf + client->len, client->capacity - client->len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

@@ -63,7 +63,7 @@ int verb_config_check(struct ctl *ctl)
 	else if (r < 0)
 		config_errors_print(ctl->err, &errors);
 	else
-		fprintf(ctl->out, "%s is good, %zu rules\n", path, config->nr_rules);
+		fprintf(ctl->out, "%s is valid, %zu rules\n", path, config->nr_rules);
 	config_free(config);
 	config_errors_done(&errors);
 	return code;

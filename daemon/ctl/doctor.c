@@ -39,7 +39,7 @@ static const struct {
 	 "let the VMM use offsets that are aligned like the guest-physical address"},
 	{"align_hva", "a slot's base_gfn and userspace_addr differ modulo 2 MiB",
 	 "let the VMM align its mapping of guest memory to 2 MiB"},
-	{"vendor", "this type of VM has only 4 KiB private mappings", ""},
+	{"vendor", "this VM type supports 4 KiB private mappings only", ""},
 	{"host", "two-dimensional paging or large pages are turned off on this host",
 	 "load kvm_intel with ept=1, or kvm_amd with npt=1"},
 };
@@ -109,7 +109,7 @@ static void check_kernel(const struct ctl *ctl, json_t *checks)
 	if (strcmp(text, "Y") != 0)
 		add(checks, BAD, "kvm.tdp_mmu", "load kvm with tdp_mmu=1", "the TDP MMU is off");
 	if (kvm_param(ctl, "kvm", "lpage_mode", text, sizeof(text)))
-		add(checks, GOOD, "kvm.lpage_mode", NULL, "new VMs begin in mode %s", text);
+		add(checks, GOOD, "kvm.lpage_mode", NULL, "new VMs start in mode %s", text);
 	else
 		add(checks, BAD, "kvm.lpage_mode",
 		    "boot a kernel with the kvm-lpage patches (make -C kernel deb)",
@@ -126,10 +126,10 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 
 		add(checks, on ? GOOD : NOTE, "kvm.gmem_2m",
 		    on ? NULL :
-			 "options kvm gmem_2m=1 in /etc/modprobe.d/tdx-lpage.conf; at once, for "
-			 "VMs to come: echo Y >/sys/module/kvm/parameters/gmem_2m",
+			 "options kvm gmem_2m=1 in /etc/modprobe.d/tdx-lpage.conf; immediately, for "
+			 "new VMs: echo Y >/sys/module/kvm/parameters/gmem_2m",
 		    on ? "guest_memfd uses 2 MiB pages" :
-			 "off: private memory stays at 4 KiB unless the VMM asks for 2 MiB");
+			 "off: private memory is mapped at 4 KiB unless the VMM asks for 2 MiB");
 	}
 	if (kvm_param(ctl, "kvm_intel", "tdx_huge_pages", text, sizeof(text)) && *text != 'Y')
 		add(checks, NOTE, "kvm_intel.tdx_huge_pages",
@@ -228,18 +228,19 @@ static void check_daemon(json_t *checks, const json_t *host)
 		    get_text(host, "link"));
 	if (strcmp(get_text(host, "version"), TDX_LPAGE_VERSION) != 0)
 		add(checks, NOTE, "daemon", "systemctl restart tdx-lpaged",
-		    "it is version %s, this is %s", get_text(host, "version"), TDX_LPAGE_VERSION);
+		    "it is version %s, tdx-lpctl is %s", get_text(host, "version"),
+		    TDX_LPAGE_VERSION);
 	if (*get_text(host, "config_error"))
-		add(checks, BAD, "configuration", "correct it, then tdx-lpctl reload", "%s",
+		add(checks, BAD, "configuration", "fix it, then run tdx-lpctl reload", "%s",
 		    get_text(host, "config_error"));
 	if (get_bool(host, "paused"))
 		add(checks, NOTE, "daemon", "tdx-lpctl resume", "paused");
 	if (get_bool(host, "dry_run"))
 		add(checks, NOTE, "daemon", "tdx-lpctl dry-run off, and dry-run: false",
-		    "dry-run: the kernel is asked for nothing");
+		    "dry-run: no requests are sent to the kernel");
 	if (get_int(link, "lost_malformed"))
 		add(checks, BAD, "daemon", "use a daemon and a kernel of the same release",
-		    "%" JSON_INTEGER_FORMAT " messages of the kernel made no sense",
+		    "%" JSON_INTEGER_FORMAT " messages from the kernel were malformed",
 		    get_int(link, "lost_malformed"));
 }
 
@@ -269,8 +270,8 @@ static void check_vm(json_t *checks, const json_t *vm)
 		    "the mode in force is off");
 	if (*get_text(vm, "rule_passed_over"))
 		add(checks, NOTE, name,
-		    "let the daemon read /proc of the VMM (ProtectProc=default)",
-		    "rule %s asks for what could not be read, so it was passed over",
+		    "allow the daemon to read the VMM's /proc (ProtectProc=default)",
+		    "rule %s was skipped: what it matches on could not be read",
 		    get_text(vm, "rule_passed_over"));
 }
 

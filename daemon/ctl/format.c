@@ -101,7 +101,7 @@ struct table {
 	size_t nr_columns;
 	char **cells;
 	size_t nr_cells;
-	size_t room;
+	size_t capacity;
 };
 
 struct table *table_new(const char *const *heads)
@@ -121,9 +121,9 @@ void table_add(struct table *table, const char *format, ...)
 	char *cell;
 	va_list ap;
 
-	if (table->nr_cells == table->room) {
-		table->room = table->room * 2 + 64;
-		table->cells = reallocarray(table->cells, table->room, sizeof(char *));
+	if (table->nr_cells == table->capacity) {
+		table->capacity = table->capacity * 2 + 64;
+		table->cells = reallocarray(table->cells, table->capacity, sizeof(char *));
 		if (!table->cells)
 			abort();
 	}
@@ -134,7 +134,7 @@ void table_add(struct table *table, const char *format, ...)
 	table->cells[table->nr_cells++] = cell;
 }
 
-/* Less than this is no room for a text of several words. */
+/* A narrower column cannot hold a text of several words. */
 #define WRAP_MIN 20
 
 /* 0: the column stays. */
@@ -221,9 +221,9 @@ void print_wrapped(FILE *f, const char *text, int indent, int width)
 	}
 }
 
-/* No blanks at the end of a line. @room: for the last column, 0: no limit. */
+/* No blanks at the end of a line. @space: of the last column, 0: no limit. */
 static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
-		       const int *widths, int room)
+		       const int *widths, int space)
 {
 	int blanks = widths[column] - width_of(text);
 
@@ -235,8 +235,8 @@ static void print_cell(const struct table *table, FILE *f, size_t column, const 
 		fprintf(f, "%*s%s", blanks, "", text);
 	else if (column + 1 < table->nr_columns)
 		fprintf(f, "%s%*s", text, blanks, "");
-	else if (room && width_of(text) > room)
-		print_wrapped(f, text, line_width(table, widths) - widths[column], room);
+	else if (space && width_of(text) > space)
+		print_wrapped(f, text, line_width(table, widths) - widths[column], space);
 	else
 		fputs(text, f);
 }
@@ -248,7 +248,7 @@ static void say_left_out(const struct table *table, FILE *f, const int *widths)
 	for (size_t c = 0; c < table->nr_columns; c++) {
 		if (widths[c])
 			continue;
-		fprintf(f, any ? ", %s" : "no room for: %s", head_text(table, c));
+		fprintf(f, any ? ", %s" : "omitted: %s", head_text(table, c));
 		any = true;
 	}
 	fputs(any ? "\n" : "", f);
@@ -256,15 +256,15 @@ static void say_left_out(const struct table *table, FILE *f, const int *widths)
 
 void table_print(struct table *table, FILE *f, bool bold_heads, int width)
 {
-	int widths[TABLE_COLUMNS_MAX], room = 0;
+	int widths[TABLE_COLUMNS_MAX], space = 0;
 	size_t last = table->nr_columns - 1;
 
 	measure(table, widths);
 	if (width > 0) {
 		fit(table, widths, width);
-		room = width - (line_width(table, widths) - widths[last]);
-		if (room < WRAP_MIN)
-			room = 0;
+		space = width - (line_width(table, widths) - widths[last]);
+		if (space < WRAP_MIN)
+			space = 0;
 	}
 	fputs(bold_heads ? "\033[1m" : "", f);
 	for (size_t c = 0; c < table->nr_columns; c++)
@@ -273,7 +273,7 @@ void table_print(struct table *table, FILE *f, bool bold_heads, int width)
 	for (size_t i = 0; i < table->nr_cells; i++) {
 		size_t c = i % table->nr_columns;
 
-		print_cell(table, f, c, table->cells[i], widths, room);
+		print_cell(table, f, c, table->cells[i], widths, space);
 		if (c == last)
 			fputc('\n', f);
 		free(table->cells[i]);

@@ -49,12 +49,12 @@ void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
 		fprintf(f, "  %-20s  %s\n", left, verb->help);
 	}
 	fputs("\n"
-	      "  -o, --output FORMAT   table (for people) or json (stable, times in us)\n"
+	      "  -o, --output FORMAT   table (default) or json (stable schema, times in us)\n"
 	      "  --socket PATH         the daemon's socket; /run/tdx-lpage/control or read\n"
 	      "  --version             print the version\n"
-	      "  -h, --help            print this; after a verb, more about it\n"
+	      "  -h, --help            show this help, or the help of the verb\n"
 	      "\n"
-	      "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon answers.\n",
+	      "Exit status: 0 success, 1 refused or failed, 2 usage error, 3 daemon not reachable.\n",
 	      f);
 }
 
@@ -71,7 +71,7 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 		fputc('\n', f);
 	}
 	if (verb->write)
-		fputs("Needs the control socket.\n", f);
+		fputs("Requires the control socket.\n", f);
 	for (int i = 0; i < CTL_OPTIONS_MAX && verb->options[i].name; i++) {
 		const struct ctl_option *option = &verb->options[i];
 
@@ -107,7 +107,7 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 	if (second)
 		return ctl_usage_error(ctl, "unknown verb \"%s %s\"; there is: %s", first, second,
 				       words);
-	return ctl_usage_error(ctl, "%s wants one of: %s", first, words);
+	return ctl_usage_error(ctl, "%s must be followed by one of: %s", first, words);
 }
 
 int verb_help(struct ctl *ctl)

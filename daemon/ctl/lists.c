@@ -44,11 +44,11 @@ static int collect(struct ctl *ctl, const struct parts *parts, json_t *params, s
 	int r = CTL_OK;
 
 	do {
-		size_t room = limit - json_array_size(all);
+		size_t left = limit - json_array_size(all);
 
 		json_object_set_new(params, "limit",
-				    json_integer(room < CONTROL_REGIONS_LIMIT ?
-							 (json_int_t)room :
+				    json_integer(left < CONTROL_REGIONS_LIMIT ?
+							 (json_int_t)left :
 							 CONTROL_REGIONS_LIMIT));
 		r = ctl_call(ctl, parts->method, json_incref(params), &reply);
 		if (r != CTL_OK)
@@ -97,7 +97,7 @@ int ctl_range_param(struct ctl *ctl, json_t *params)
 	r = range_parse(text, &range);
 	if (r < 0 && r != -EDOM)
 		return ctl_usage_error(ctl,
-				       "--range %s: wants START-END with END above START, "
+				       "--range %s: must be START-END with END above START, "
 				       "START+SIZE or START, below 2^52, such as 2G-3G",
 				       text);
 	json_object_set_new(params, "start_rfn", json_integer((json_int_t)range.start_rfn));
@@ -123,7 +123,7 @@ static int bad_range(struct ctl *ctl, const char *text, int error, const struct 
 				       text, range->start_rfn * REGION_BYTES,
 				       (range->start_rfn + range->nr_regions) * REGION_BYTES);
 	return ctl_usage_error(ctl,
-			       "\"%s\": wants START-END with END above START, START+SIZE or "
+			       "\"%s\": must be START-END with END above START, START+SIZE or "
 			       "START, below 2^52, such as 2G-3G",
 			       text);
 }

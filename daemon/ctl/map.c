@@ -147,7 +147,8 @@ int verb_region_map(struct ctl *ctl)
 	json_object_set_new(params, "vm", json_string(ctl->args[0]));
 	r = ctl_list_regions(ctl, params, ULONG_MAX, &vm, &regions);
 	if (r == CTL_OK && !ctl->json && json_array_size(regions) == 0) {
-		fputs("no such region; what was always large is not listed\n", ctl->out);
+		fputs("no matching region; regions that have always been large are not listed\n",
+		      ctl->out);
 		json_decref(regions);
 	} else if (r == CTL_OK) {
 		r = show(ctl, &map, vm, extent, regions);

@@ -19,7 +19,7 @@ int ctl_duration(struct ctl *ctl, const char *option, const char *min, const cha
 	if (r < 0)
 		return ctl_usage_error(ctl, "%s %s: %s (allowed: %s to %s)", option, text,
 				       r == -ERANGE ? "out of range" :
-						      "wants a duration such as 5s or 2m",
+						      "must be a duration such as 5s or 2m",
 				       min, max);
 	*ret_us = ns / 1000;
 	return CTL_OK;
@@ -37,7 +37,7 @@ int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned 
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (errno || *end || text[0] < '0' || text[0] > '9' || n < min || n > max)
-		return ctl_usage_error(ctl, "%s %s: wants %lu to %lu", option, text, min, max);
+		return ctl_usage_error(ctl, "%s %s: must be %lu to %lu", option, text, min, max);
 	*ret = n;
 	return CTL_OK;
 }

@@ -62,12 +62,12 @@ static json_int_t count_regions(const json_t *ranges)
 /* Cuts the next window's regions off the list, neighbours joined. */
 static json_t *cut(json_t *ranges)
 {
-	uint64_t room = PROBE_REGIONS, start, end = UINT64_MAX;
+	uint64_t left = PROBE_REGIONS, start, end = UINT64_MAX;
 	json_t *part = json_array(), *first, *last = NULL;
 
-	while (room && (first = json_array_get(ranges, 0))) {
+	while (left && (first = json_array_get(ranges, 0))) {
 		uint64_t nr = (uint64_t)get_int(first, "nr_regions");
-		uint64_t take = nr < room ? nr : room;
+		uint64_t take = nr < left ? nr : left;
 
 		start = (uint64_t)get_int(first, "start_rfn");
 		if (start == end)
@@ -77,7 +77,7 @@ static json_t *cut(json_t *ranges)
 		else
 			last = ctl_add_range(part, start, take);
 		end = start + take;
-		room -= take;
+		left -= take;
 		json_object_set_new(first, "start_rfn", json_integer((json_int_t)end));
 		json_object_set_new(first, "nr_regions", json_integer((json_int_t)(nr - take)));
 		if (take == nr)
@@ -234,7 +234,7 @@ int verb_probe(struct ctl *ctl)
 	int r;
 
 	if (ctl_option(ctl, "--hot") && ctl_option(ctl, "--cold"))
-		return ctl_usage_error(ctl, "--hot and --cold exclude each other");
+		return ctl_usage_error(ctl, "--hot and --cold are mutually exclusive");
 	r = ctl_duration(ctl, "--window", "10us", "10s", &probe.window_us);
 	if (r != CTL_OK)
 		return r;

@@ -27,10 +27,10 @@
 #define PASS_MS	  1000 /* without news, what waits is written this often */
 #define LOOKS_MAX 4096
 
-enum end { GOES_ON, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
+enum end { END_NONE, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
 
 static const char *const end_names[] = {
-	[GOES_ON] = "",	    [BY_SIGNAL] = "signal", [BY_TIME] = "duration",
+	[END_NONE] = "",    [BY_SIGNAL] = "signal", [BY_TIME] = "duration",
 	[BY_SIZE] = "size", [BY_DAEMON] = "daemon", [BY_ERROR] = "error",
 };
 
@@ -115,11 +115,11 @@ static uint32_t get_reason(const json_t *object)
 	return KVM_LPAGE_REASON_NONE;
 }
 
-static void read_look(const json_t *object, struct rebuild_look *ret)
+static void read_look(const json_t *object, struct rebuild_observation *ret)
 {
 	int state = lpage_state_from_name(get_text(object, "state"));
 
-	*ret = (struct rebuild_look){
+	*ret = (struct rebuild_observation){
 		.rfn = get_count(object, "rfn"),
 		.state = state < 0 ? KVM_LPAGE_STATE_UNMAPPED : (uint32_t)state,
 		.shared = get_bool(object, "shared"),
@@ -179,13 +179,13 @@ static void on_gone(struct record *rec, const json_t *record)
 static void on_regions(struct record *rec, const json_t *record)
 {
 	uint32_t vm = (uint32_t)get_count(record, "vm");
-	struct rebuild_look look;
+	struct rebuild_observation look;
 	const json_t *region;
 	size_t i;
 
 	json_array_foreach(json_object_get(record, "regions"), i, region) {
 		read_look(region, &look);
-		took(rec, rebuild_look(rec->rebuild, rec->told_ns, vm, &look, 1));
+		took(rec, rebuild_observation(rec->rebuild, rec->told_ns, vm, &look, 1));
 	}
 }
 
@@ -196,7 +196,7 @@ static void on_synced(struct record *rec, const json_t *record)
 	if (!ctl_option(rec->ctl, "--vm") || rebuild_stats(rec->rebuild)->vms || rec->waits)
 		return;
 	rec->waits = true;
-	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for one to come\n");
+	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for it to start\n");
 }
 
 static void on_lost(struct record *rec, const json_t *record)
@@ -372,10 +372,10 @@ static void print_summary(const struct record *rec)
 	fprintf(out, "%s: %s of %" PRIu64 " VM%s, %" PRIu64 " records, %s%s\n", rec->path,
 		format_us(us, duration), stats->vms, stats->vms == 1 ? "" : "s", stats->records,
 		format_bytes(rec->file.bytes, bytes),
-		rec->end == BY_SIZE ? "; cut, that is as long as it may be" : "");
+		rec->end == BY_SIZE ? "; truncated at --max-size" : "");
 	fprintf(out,
 		"%" PRIu64 " regions were at 4 KiB or shared before; %" PRIu64
-		" conversions were hidden between two looks\n",
+		" conversions happened between two samples\n",
 		stats->initial, stats->hidden + stats->left_out);
 	fprintf(out,
 		"accepted by the guest: %" PRIu64 " assumed, %" PRIu64 " known from tries, %" PRIu64
@@ -392,8 +392,9 @@ static int report(struct record *rec)
 	int r = CTL_OK;
 
 	if (rec->end == BY_ERROR && rec->error)
-		return ctl_failure(rec->ctl, "%s: %s; it has no end and cannot be read", rec->path,
-				   strerror(-rec->error));
+		return ctl_failure(rec->ctl,
+				   "%s: %s; the recording has no end record and cannot be read",
+				   rec->path, strerror(-rec->error));
 	if (rec->end == BY_ERROR)
 		return rec->exit;
 	if (rec->rebuild && rec->ctl->json)
@@ -401,8 +402,8 @@ static int report(struct record *rec)
 	else if (rec->rebuild)
 		print_summary(rec);
 	if (rec->end == BY_DAEMON && rec->rebuild)
-		fprintf(rec->ctl->err, "tdx-lpctl: tdx-lpaged went away; the recording is whole up "
-				       "to then\n");
+		fprintf(rec->ctl->err, "tdx-lpctl: tdx-lpaged exited; the recording is complete up "
+				       "to that point\n");
 	return rec->end == BY_DAEMON ? ctl_lost(rec->ctl, rec->error) : r;
 }
 
@@ -420,7 +421,7 @@ static int parse_options(struct record *rec)
 	if (size &&
 	    (range_parse_gpa(size, &rec->max_bytes) < 0 || rec->max_bytes < RECORD_FILE_MIN_BYTES))
 		return ctl_usage_error(rec->ctl,
-				       "--max-size %s: wants a size such as 100M (allowed: 4K to "
+				       "--max-size %s: must be a size such as 100M (allowed: 4K to "
 				       "4095T)",
 				       size);
 	return ctl_duration(rec->ctl, "--duration", "1s", "168h", &rec->duration_us);
@@ -460,8 +461,7 @@ static int make_file(struct record *rec)
 				   rec->max_bytes);
 
 	if (err == -EEXIST)
-		return ctl_failure(rec->ctl, "%s is there already; --force writes over it",
-				   rec->path);
+		return ctl_failure(rec->ctl, "%s exists; use --force to overwrite it", rec->path);
 	if (err == -ENOTSUP)
 		return ctl_failure(rec->ctl, "%s is not a regular file", rec->path);
 	return err ? ctl_failure(rec->ctl, "%s: %s", rec->path, strerror(-err)) : CTL_OK;

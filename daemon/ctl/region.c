@@ -109,7 +109,8 @@ int verb_region_list(struct ctl *ctl)
 	if (json_array_size(regions))
 		print_regions(ctl, regions);
 	else
-		fputs("no such region; what was always large is not listed\n", ctl->out);
+		fputs("no matching region; regions that have always been large are not listed\n",
+		      ctl->out);
 	json_decref(regions);
 	return CTL_OK;
 }
@@ -131,10 +132,10 @@ static void print_explanation(struct ctl *ctl, const json_t *reply)
 		fprintf(ctl->out, "  %s%s\n", get_text(e, "text"),
 			get_bool(e, "estimated") ? " (estimated)" : "");
 	if (json_is_integer(json_object_get(e, "wait_us")))
-		fprintf(ctl->out, "  passes by itself in %s\n",
+		fprintf(ctl->out, "  clears by itself in %s\n",
 			format_us(json_object_get(e, "wait_us"), text));
 	if (*get_text(e, "remedy"))
-		fprintf(ctl->out, "  what helps: %s\n", get_text(e, "remedy"));
+		fprintf(ctl->out, "  fix: %s\n", get_text(e, "remedy"));
 }
 
 static void print_gates(struct ctl *ctl, const json_t *gates)
@@ -151,8 +152,7 @@ static void print_gates(struct ctl *ctl, const json_t *gates)
 		table_add(table, "%s", format_us(json_object_get(gate, "wait_us"), text));
 		table_add(table, "0x%" PRIx64, (uint64_t)get_int(gate, "first_gpa"));
 		table_add(table, "%s%s%s", get_text(gate, "why"),
-			  *get_text(gate, "remedy") ? "; what helps: " : "",
-			  get_text(gate, "remedy"));
+			  *get_text(gate, "remedy") ? "; fix: " : "", get_text(gate, "remedy"));
 	}
 	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
@@ -173,7 +173,7 @@ static int explain_vm(struct ctl *ctl)
 	else
 		fputs("no region of this VM is mapped at 4 KiB or mixed\n", ctl->out);
 	if (get_bool(reply, "cut"))
-		fputs("(only the first 512 GiB were looked at)\n", ctl->out);
+		fputs("(only the first 512 GiB were examined)\n", ctl->out);
 	json_decref(reply);
 	return CTL_OK;
 }
@@ -188,7 +188,7 @@ int verb_explain(struct ctl *ctl)
 		return explain_vm(ctl);
 	if (range_parse_gpa(ctl->args[1], &gpa) < 0)
 		return ctl_usage_error(ctl,
-				       "\"%s\": wants an address below 2^52, such as 0x80000000 "
+				       "\"%s\": must be an address below 2^52, such as 0x80000000 "
 				       "or 2G",
 				       ctl->args[1]);
 	params = ctl_fresh(ctl);

@@ -31,7 +31,7 @@ static const char *take_value(struct ctl *ctl, int argc, char **argv, int *i, co
 		return value;
 	if (*i + 1 < argc)
 		return argv[++*i];
-	ctl_usage_error(ctl, "%s wants a value", name);
+	ctl_usage_error(ctl, "%s requires a value", name);
 	return NULL;
 }
 
@@ -50,7 +50,7 @@ static int take_global(struct ctl *ctl, int argc, char **argv, int *i)
 	if (!value)
 		return CTL_USAGE;
 	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0)
-		return ctl_usage_error(ctl, "-o %s: wants json or table", value);
+		return ctl_usage_error(ctl, "-o %s: must be json or table", value);
 	ctl->json = strcmp(value, "json") == 0;
 	return CTL_OK;
 }
@@ -61,7 +61,7 @@ static const char *add_to_list(struct ctl *ctl, const char *name, const char *va
 	size_t len = strlen(ctl->list);
 
 	if (len + strlen(value) + 2 > sizeof(ctl->list)) {
-		ctl_usage_error(ctl, "%s: that is too much", name);
+		ctl_usage_error(ctl, "%s: too many values", name);
 		return NULL;
 	}
 	snprintf(ctl->list + len, sizeof(ctl->list) - len, "%s%s", len ? "," : "", value);
@@ -125,7 +125,7 @@ static int parse_rest(struct ctl *ctl, int argc, char **argv, int i)
 			return r;
 	}
 	if (ctl->nr_args < ctl->verb->min_args)
-		return ctl_usage_error(ctl, "%s wants %s", ctl->verb->name, ctl->verb->args);
+		return ctl_usage_error(ctl, "%s requires %s", ctl->verb->name, ctl->verb->args);
 	return CTL_OK;
 }
 

@@ -35,8 +35,8 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	say_if(ctl, get_bool(host, "degraded"), "DEGRADED", get_text(host, "degraded_why"));
 	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
 	       get_text(host, "config_error"));
-	say_if(ctl, get_bool(host, "paused"), "PAUSED", "no decision is carried out");
-	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "the kernel is asked for nothing");
+	say_if(ctl, get_bool(host, "paused"), "PAUSED", "decisions are not carried out");
+	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "no requests are sent to the kernel");
 	fprintf(ctl->out,
 		"coverage %s: %" INT " large, %" INT " table; %" INT " mixed, %" INT
 		" unmapped, %" INT " held; %" INT " merges/s\n",
@@ -55,9 +55,10 @@ static void print_losses(struct ctl *ctl, const json_t *host)
 
 	if (lost)
 		fprintf(ctl->out,
-			"kernel events were lost %" INT " times; everything was read anew %" INT
-			" times, last %s ago\n",
-			lost, get_int(host, "resyncs"),
+			"lost %" INT " kernel event%s; resynchronized %" INT
+			" time%s, last %s ago\n",
+			lost, lost == 1 ? "" : "s", get_int(host, "resyncs"),
+			get_int(host, "resyncs") == 1 ? "" : "s",
 			format_us(json_object_get(host, "resync_age_us"), age));
 }
 
@@ -141,8 +142,8 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 		print_vms(ctl, host, vms);
 	else
 		fputs(get_bool(host, "degraded") ?
-			      "which VMs there are is not known; see tdx-lpctl doctor\n" :
-			      "no VM with private memory runs\n",
+			      "the list of VMs is not known; see tdx-lpctl doctor\n" :
+			      "no VM with private memory is running\n",
 		      ctl->out);
 	print_passed_over(ctl, vms);
 }
@@ -203,7 +204,7 @@ int verb_vm_list(struct ctl *ctl)
 	if (json_array_size(vms))
 		print_vm_list(ctl, vms);
 	else
-		fputs("no VM with private memory runs\n", ctl->out);
+		fputs("no VM with private memory is running\n", ctl->out);
 	json_decref(vms);
 	return CTL_OK;
 }
@@ -279,11 +280,11 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 	line(ctl, "rule", "%s, policy %s",
 	     *get_text(vm, "rule") ? get_text(vm, "rule") : "(defaults)", get_text(vm, "policy"));
 	if (*get_text(vm, "rule_passed_over"))
-		line(ctl, "", "rule %s was passed over, it asks for what could not be read",
+		line(ctl, "", "rule %s was skipped: what it matches on could not be read",
 		     get_text(vm, "rule_passed_over"));
 	line(ctl, "state", "%s%s%s", vm_state(NULL, vm, word),
 	     get_bool(vm, "dry_run") ? "; dry-run" : "",
-	     get_bool(vm, "stale") ? "; events were lost, being read anew" : "");
+	     get_bool(vm, "stale") ? "; events were lost, resynchronizing" : "");
 	print_limits(ctl, "limits", json_object_get(vm, "limits"));
 	for (size_t i = 0; i < json_array_size(json_object_get(vm, "incapable")); i++)
 		line(ctl, i ? "" : "not capable", "%s (see tdx-lpctl doctor)",

@@ -55,19 +55,21 @@ static int parse_options(struct simulation *sim)
 
 	sim->trace = ctl_option(ctl, "--trace");
 	if (!sim->trace)
-		return ctl_usage_error(ctl, "simulate wants --trace FILE");
+		return ctl_usage_error(ctl, "simulate requires --trace FILE");
 	if (policy && config_policy_from_name(policy, &sim->policy))
 		return ctl_usage_error(
-			ctl, "--policy %s: wants adaptive, threshold, eager or never", policy);
+			ctl, "--policy %s: must be adaptive, threshold, eager or never", policy);
 	sim->override_policy = policy != NULL;
 	if (observe && strcmp(observe, "exact") != 0 && strcmp(observe, "100ms") != 0)
-		return ctl_usage_error(ctl, "--observe %s: wants exact or 100ms", observe);
+		return ctl_usage_error(ctl, "--observe %s: must be exact or 100ms", observe);
 	sim->observe_ns = observe && strcmp(observe, "100ms") == 0 ? TICKS_NS : 0;
 	if (ctl_option(ctl, "--compare") && strcmp(sim->trace, "-") == 0)
-		return ctl_usage_error(ctl, "--compare reads the trace several times; give a file");
+		return ctl_usage_error(ctl,
+				       "--compare reads the trace several times and needs a file");
 	sim->report = ctl_option(ctl, "--report");
 	if (sim->report && strcmp(sim->trace, "-") == 0)
-		return ctl_usage_error(ctl, "--report reads the trace several times; give a file");
+		return ctl_usage_error(ctl,
+				       "--report reads the trace several times and needs a file");
 	return CTL_OK;
 }
 

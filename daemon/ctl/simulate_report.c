@@ -13,7 +13,7 @@
 static int file_failure(const struct simulation *sim, int err)
 {
 	return ctl_failure(sim->ctl, "--report %s: %s", sim->report,
-			   err == -EEXIST ? "is no regular file" : strerror(-err));
+			   err == -EEXIST ? "is not a regular file" : strerror(-err));
 }
 
 int simulate_report_check(const struct simulation *sim)
@@ -28,7 +28,7 @@ int simulate_report_check(const struct simulation *sim)
 		return file_failure(sim, err);
 	if (stat(sim->trace, &trace) == 0 && stat(sim->report, &report) == 0 &&
 	    trace.st_dev == report.st_dev && trace.st_ino == report.st_ino)
-		return ctl_usage_error(sim->ctl, "--report %s: is the trace itself", sim->report);
+		return ctl_usage_error(sim->ctl, "--report %s: is the trace", sim->report);
 	return CTL_OK;
 }
 

@@ -138,15 +138,15 @@ int verb_top(struct ctl *ctl)
 	if (r != CTL_OK)
 		return r;
 	if (ctl->json)
-		return ctl_usage_error(ctl,
-				       "top is for people; for programs: status -o json, watch -o "
-				       "json");
+		return ctl_usage_error(
+			ctl, "top is interactive; programs should use status -o json or watch -o "
+			     "json");
 	if (!ctl->env.in || !isatty(fileno(ctl->env.in)) || !isatty(fileno(ctl->out)))
 		return ctl_usage_error(ctl, "top needs a terminal");
 	top.interval_ms = (int)(interval_us / 1000);
 	top.screen = newterm(NULL, ctl->out, ctl->env.in);
 	if (!top.screen)
-		return ctl_failure(ctl, "this terminal is not known; set TERM");
+		return ctl_failure(ctl, "unknown terminal type; set TERM");
 	cbreak();
 	noecho();
 	curs_set(0);

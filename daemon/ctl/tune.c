@@ -315,10 +315,11 @@ static int parse_budget(struct tune *tune)
 	if (!text || config_value_parse(&runs, text, true, &tune->max_runs) == 0)
 		return CTL_OK;
 	if (config_value_parse(&time, text, true, &ns) < 0)
-		return ctl_usage_error(tune->ctl,
-				       "--budget %s: wants a number of runs or a time (allowed: 1 "
-				       "to 100000, or 1s to 24h)",
-				       text);
+		return ctl_usage_error(
+			tune->ctl,
+			"--budget %s: must be a number of runs or a time (allowed: 1 "
+			"to 100000, or 1s to 24h)",
+			text);
 	tune->max_runs = RUNS_MAX;
 	tune->end_us = now_us() + ns / 1000;
 	return CTL_OK;
@@ -332,9 +333,9 @@ static int parse_options(struct tune *tune)
 	tune->path = ctl_option(ctl, "--trace");
 	tune->config_path = ctl_option(ctl, "--config");
 	if (!tune->path)
-		return ctl_usage_error(ctl, "tune wants --trace FILE");
+		return ctl_usage_error(ctl, "tune requires --trace FILE");
 	if (objective && strcmp(objective, "cost") != 0)
-		return ctl_usage_error(ctl, "--objective %s: wants cost", objective);
+		return ctl_usage_error(ctl, "--objective %s: must be cost", objective);
 	return parse_budget(tune);
 }
 

@@ -3,7 +3,7 @@
 
 #define FRESH                                                                                      \
 	{                                                                                          \
-		"--fresh", NULL, "ask the kernel first, instead of showing what was learnt last",  \
+		"--fresh", NULL, "query the kernel first instead of showing the last known state", \
 			0                                                                          \
 	}
 #define RANGE_HELP                                                                                 \
@@ -15,23 +15,23 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "status",
 		.args = "",
-		.help = "the daemon and every VM at a glance",
-		.about = "This is also what happens without a verb. COVERAGE is large / (large + "
-			 "table); AGE says how old a VM's statistics are.",
+		.help = "show the daemon and all VMs",
+		.about = "The default when no verb is given. COVERAGE is large / (large + "
+			 "table); AGE is the age of a VM's statistics.",
 		.run = verb_status,
 		.options = {FRESH},
 	},
 	{
 		.name = "vm list",
 		.args = "",
-		.help = "every VM, who runs it and which rule is in force",
+		.help = "list VMs, who runs them and which rules apply",
 		.run = verb_vm_list,
 		.options = {FRESH},
 	},
 	{
 		.name = "vm show",
 		.args = "VM",
-		.help = "all about one VM",
+		.help = "show details of one VM",
 		.about = "VM is an id or a name.",
 		.min_args = 1,
 		.max_args = 1,
@@ -42,25 +42,25 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "region list",
 		.args = "VM",
-		.help = "the regions of a VM that are not simply large",
-		.about = "Regions that were large from the start and never touched are left out. "
-			 "A range that is not in whole regions is rounded outwards.",
+		.help = "list the regions of a VM that have ever been split or shared",
+		.about = "Regions that have always been large are left out. "
+			 "A range is extended to whole regions.",
 		.min_args = 1,
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_region_list,
 		.options = {{"--state", "STATE",
-			     "only unmapped, large, table or mixed ones; a list "
-			     "with commas is good",
+			     "only regions in this state: unmapped, large, table or mixed; "
+			     "several are separated by commas",
 			     CTL_COMPLETE_STATE},
 			    {"--range", "RANGE", "only this range", 0},
-			    {"--limit", "N", "at most so many", 0},
+			    {"--limit", "N", "show at most N regions", 0},
 			    FRESH},
 	},
 	{
 		.name = "region map",
 		.args = "VM",
-		.help = "a picture of what is mapped at 4 KiB or shared",
+		.help = "draw a map of what is mapped at 4 KiB or shared",
 		.about = "Each character stands for some regions: the more of them are mapped at "
 			 "4 KiB, the darker (. : + #); s where some page is shared, h where some "
 			 "region is held; blank where all are large or unmapped.",
@@ -69,18 +69,17 @@ const struct ctl_verb ctl_verbs[] = {
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_region_map,
 		.options = {{"--range", "RANGE", "only this range", 0},
-			    {"--width", "N", "characters in a line, 8 to 512; 64 when left out", 0},
-			    {"--height", "N", "lines at most, 1 to 1024; 16 when left out", 0},
+			    {"--width", "N", "characters per line, 8 to 512 (default: 64)", 0},
+			    {"--height", "N", "maximum number of lines, 1 to 1024 (default: 16)", 0},
 			    FRESH},
 	},
 	{
 		.name = "explain",
 		.args = "VM [GPA]",
-		.help = "why regions are not merged, and what would help",
+		.help = "explain why regions are not merged, and how to change that",
 		.about =
-			"GPA is a guest-physical address such as 0x80000000 or 2G; without one, all "
-			"regions of the VM that are mapped at 4 KiB are counted by what keeps them "
-			"there.",
+			"GPA is a guest-physical address such as 0x80000000 or 2G. Without GPA, the "
+			"regions of the VM that are mapped at 4 KiB are counted by reason.",
 		.min_args = 1,
 		.max_args = 2,
 		.complete = {CTL_COMPLETE_VM},
@@ -90,7 +89,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "merge",
 		.args = "VM RANGE...",
-		.help = "merge regions now, whatever policy and pause say",
+		.help = "merge regions now, regardless of policy and pause",
 		.about = RANGE_HELP,
 		.min_args = 2,
 		.max_args = 65,
@@ -112,22 +111,21 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "hold",
 		.args = "VM RANGE...",
-		.help = "keep regions from being merged for a time",
-		.about =
-			"A hold does not split what is large. It ends by itself; hold again to make "
-			"it longer. " RANGE_HELP,
+		.help = "prevent regions from being merged for some time",
+		.about = "A hold does not split large regions. It expires by itself; hold again to "
+			 "extend it. " RANGE_HELP,
 		.min_args = 2,
 		.max_args = 65,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_hold,
-		.options = {{"--for", "TIME", "how long, at most 1h; 60s when left out", 0}},
+		.options = {{"--for", "TIME", "duration, at most 1h (default: 60s)", 0}},
 	},
 	{
 		.name = "release",
 		.args = "VM RANGE...",
 		.help = "end holds",
-		.about = "Holds of the VMM's own stay. " RANGE_HELP,
+		.about = "Holds set by the VMM remain. " RANGE_HELP,
 		.min_args = 2,
 		.max_args = 65,
 		.write = true,
@@ -138,27 +136,28 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "probe",
 		.args = "VM [RANGE...]",
 		.help = "find out which regions the guest uses",
-		.about = "Watches 64 regions at a time for one window; more of them take more "
-			 "windows. Without RANGE, the regions that region list shows as large or "
-			 "table are probed. It stalls the guest for a moment, once for each window "
-			 "and on TDX once for each region that is touched. A region that is "
-			 "converted, merged or split meanwhile is unknown. FIRST-TOUCH is known on "
-			 "TDX only. Exit status 1 says that all regions are unknown. " RANGE_HELP,
+		.about =
+			"Watches up to 64 regions for one window; more regions take several "
+			"windows. Without RANGE, probes the regions that region list shows as "
+			"large or table. The guest is stalled briefly, once per window, and on TDX "
+			"once for each region that it touches. The result of a region that is "
+			"converted, merged or split during the window is unknown. FIRST-TOUCH is "
+			"available on TDX only. The exit status is 1 if all results are unknown. " RANGE_HELP,
 		.min_args = 1,
 		.max_args = 65,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_probe,
-		.options = {{"--window", "TIME", "how long to watch, 10us to 10s; 1s when left out",
+		.options = {{"--window", "TIME", "length of the window, 10us to 10s (default: 1s)",
 			     0},
 			    {"--hot", NULL, "show only regions that were touched", 0},
-			    {"--cold", NULL, "show only regions that were not", 0}},
+			    {"--cold", NULL, "show only regions that were not touched", 0}},
 	},
 	{
 		.name = "pause",
 		.args = "[VM]",
-		.help = "carry out no decisions, for one VM or for all",
-		.about = "Kept over restarts of the daemon, until resume.",
+		.help = "stop carrying out decisions, for one VM or for all",
+		.about = "Persists across restarts of the daemon, until resume.",
 		.max_args = 1,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
@@ -168,7 +167,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "resume",
 		.args = "[VM]",
 		.help = "end a pause",
-		.about = "Without VM, a pause of a single VM stays.",
+		.about =
+			"Without VM, ends the pause of the host; VMs paused individually stay paused.",
 		.max_args = 1,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
@@ -177,8 +177,9 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "dry-run",
 		.args = "on|off",
-		.help = "decide and log, but ask the kernel for nothing",
-		.about = "Kept over restarts of the daemon. The configuration can ask for it too.",
+		.help = "decide and log, but send no requests to the kernel",
+		.about =
+			"Persists across restarts of the daemon. Can also be set in the configuration.",
 		.min_args = 1,
 		.max_args = 1,
 		.write = true,
@@ -187,23 +188,24 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "reload",
 		.args = "",
-		.help = "read the configuration again",
-		.about = "All or nothing: when something is wrong, everything wrong is listed with "
-			 "its place, and the old configuration stays in force.",
+		.help = "reload the configuration",
+		.about =
+			"All or nothing: if the file has errors, all of them are listed with their "
+			"positions, and the old configuration remains in force.",
 		.write = true,
 		.run = verb_reload,
 	},
 	{
 		.name = "config show",
 		.args = "",
-		.help = "the configuration in force",
+		.help = "show the configuration in force",
 		.run = verb_config_show,
 	},
 	{
 		.name = "config check",
 		.args = "[FILE]",
 		.help = "check a file without using it",
-		.about = "Needs no daemon. FILE is /etc/tdx-lpage.yaml when left out.",
+		.about = "Does not need the daemon. FILE defaults to /etc/tdx-lpage.yaml.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_FILE},
 		.run = verb_config_check,
@@ -211,130 +213,126 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "watch",
 		.args = "[VM]",
-		.help = "show what happens, as it happens",
+		.help = "show events as they happen",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_watch,
-		.options = {{"--limit", "N", "end after so many events", 0}},
+		.options = {{"--limit", "N", "exit after N events", 0}},
 	},
 	{
 		.name = "record",
 		.args = "FILE",
 		.help = "record conversions to a trace for simulate",
 		.about =
-			"Writes what the daemon learns from the kernel as a trace (lptrace 1), until "
-			"interrupted. FILE is made with mode 0600. VMs are called vm-1, vm-2 and so "
-			"on, and regions are numbered as they appear; numbers of VMs, their memory, "
-			"counts and times are as they were. What the kernel does not show is "
-			"reconstructed and marked with comments.",
+			"Writes what the kernel reports to the daemon as a trace (lptrace 1), until "
+			"interrupted. FILE is created with mode 0600. The trace is anonymous: VMs "
+			"are named vm-1, vm-2 and so on, and regions are numbered in the order in "
+			"which they appear. The number of VMs, their memory sizes, counts and times "
+			"are real. What the kernel does not report is reconstructed and marked with "
+			"comments.",
 		.min_args = 1,
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_FILE},
 		.run = verb_record,
 		.options = {{"--vm", "VM",
-			     "only this VM, by id or name, also one yet to come; a list with "
-			     "commas is good",
+			     "only this VM, by id or name, even if it is yet to start; several "
+			     "are separated by commas",
 			     CTL_COMPLETE_VM, true},
-			    {"--duration", "TIME", "end after this time, 1s to 168h", 0, false},
+			    {"--duration", "TIME", "stop after this time, 1s to 168h", 0, false},
 			    {"--max-size", "SIZE",
-			     "end when the file is this long, such as 10M; 100M when left out", 0,
-			     false},
+			     "stop at this file size, such as 10M (default: 100M)", 0, false},
 			    {"--raw", NULL,
 			     "keep names, ids and region numbers; needs the control socket", 0,
 			     false},
-			    {"--force", NULL, "write over a file that is there", 0, false}},
+			    {"--force", NULL, "overwrite an existing file", 0, false}},
 	},
 	{
 		.name = "top",
 		.args = "",
-		.help = "the status, kept up to date on the screen",
+		.help = "show the status, updated continuously",
 		.about =
-			"Keys: q ends, c sorts by coverage, m by merges, t by regions at 4 KiB, i by "
-			"id. Needs a terminal.",
+			"Keys: q quits; c, m, t and i sort by coverage, merges, regions at 4 KiB and "
+			"id. Requires a terminal.",
 		.run = verb_top,
-		.options = {{"--interval", "TIME", "how often, 100ms to 1h; 1s when left out", 0}},
+		.options = {{"--interval", "TIME", "refresh interval, 100ms to 1h (default: 1s)",
+			     0}},
 	},
 	{
 		.name = "wait",
 		.args = "[VM]",
-		.help = "wait until enough is mapped at 2 MiB",
-		.about = "Without VM, the coverage of all VMs together counts, and no VM at all is "
-			 "enough. Exit status 1 says that the time was up.",
+		.help = "wait until coverage reaches a threshold",
+		.about = "Without VM, waits for the coverage of all VMs together; having no VM at "
+			 "all counts as reached. The exit status is 1 on a timeout.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_wait,
-		.options = {{"--coverage", "PERCENT", "how much, such as 95%; 95% when left out", 0},
+		.options = {{"--coverage", "PERCENT", "the threshold (default: 95%)", 0},
 			    {"--timeout", "TIME",
-			     "how long at most, such as 5m; without limit when "
-			     "left out",
-			     0}},
+			     "give up after this time, such as 5m (default: never)", 0}},
 	},
 	{
 		.name = "doctor",
 		.args = "",
-		.help = "check kernel, module, sockets and VMs, and say what to set",
-		.about = "Works without a daemon too. Exit status 1 says that something is wrong.",
+		.help = "check kernel, modules, sockets and VMs, and suggest fixes",
+		.about = "Also works without the daemon. The exit status is 1 if a check fails.",
 		.run = verb_doctor,
 	},
 	{
 		.name = "simulate",
 		.args = "",
-		.help = "run the policy over a trace and score it",
+		.help = "run the policy on a trace and score it",
 		.about =
-			"Needs no daemon. Drives the daemon's own policy, budgets included, in "
-			"virtual time, and compares what it costs with the best possible. The costs "
-			"of merge, split, refusal and page walks come from the trace, all else from "
-			"the configuration. A malformed trace is one line FILE:LINE: on standard "
-			"error and exit status 2. --report runs every policy and writes one page of "
-			"HTML, without scripts and without anything from elsewhere: coverage over "
-			"time, cost by part, how long intervals last, and the regions that cost "
-			"most beyond their optimum. The file is replaced as a whole or not at all; "
-			"it names the VMs of the trace.",
+			"Does not need the daemon. Drives the daemon's own policy, budgets included, "
+			"in virtual time, and compares its cost with the offline optimum. The costs "
+			"of merges, splits, refusals and page walks come from the trace, everything "
+			"else from the configuration. A malformed trace is reported as FILE:LINE: "
+			"with exit status 2. --report runs every policy and writes one "
+			"self-contained HTML page without scripts: coverage over time, cost by "
+			"part, lengths of intervals, and the regions that cost most beyond their "
+			"optimum. The file is replaced atomically; it contains the names of the "
+			"trace's VMs.",
 		.run = verb_simulate,
 		.options = {{"--trace", "FILE", "the trace (lptrace 1); - for standard input",
 			     CTL_COMPLETE_FILE},
-			    {"--config", "FILE",
-			     "the configuration; the built-in defaults when left "
-			     "out",
+			    {"--config", "FILE", "the configuration (default: built-in defaults)",
 			     CTL_COMPLETE_FILE},
 			    {"--policy", "adaptive|threshold|eager|never",
-			     "this policy, whatever the configuration says", 0},
+			     "override the policy of the configuration", 0},
 			    {"--observe", "exact|100ms",
-			     "show each conversion at once, or at ticks as the kernel "
-			     "does; exact when left out",
+			     "report conversions immediately, or at 100 ms ticks as the "
+			     "kernel does (default: exact)",
 			     0},
-			    {"--decisions", "FILE", "write a log of the tries", CTL_COMPLETE_FILE},
-			    {"--compare", NULL, "run every policy, both ways of observing", 0},
-			    {"--report", "FILE",
-			     "write a page with charts of every policy, for a browser",
+			    {"--decisions", "FILE", "write a log of all merge attempts",
+			     CTL_COMPLETE_FILE},
+			    {"--compare", NULL, "run every policy with both ways of observing", 0},
+			    {"--report", "FILE", "write an HTML page with charts of every policy",
 			     CTL_COMPLETE_FILE}},
 	},
 	{
 		.name = "tune",
 		.args = "",
-		.help = "look for settings that would have cost less on a trace",
+		.help = "search for settings that cost less on a trace",
 		.about =
-			"Needs no daemon. Runs the policy over the trace again and again, with the "
-			"values that tdx-lpage.yaml(5) calls tunable, and writes the best as a "
+			"Does not need the daemon. Runs the policy on the trace repeatedly with the "
+			"values that tdx-lpage.yaml(5) lists as tunable, and writes the best "
 			"configuration with comments. It is fitted to every other VM, or to the "
-			"first part of the trace when there are less than four, and checked on the "
-			"rest; what gains nothing there is not proposed. Estimates: the costs of "
-			"merges, splits and page walks are those of the trace.",
+			"first part of the trace if there are fewer than four, and validated on "
+			"the rest; what does not help there is not proposed. Results are estimates: "
+			"the costs of merges, splits and page walks are those of the trace.",
 		.run = verb_tune,
 		.options = {{"--trace", "FILE", "the trace (lptrace 1)", CTL_COMPLETE_FILE, false},
-			    {"--config", "FILE",
-			     "what to begin from; the built-in defaults when left out",
+			    {"--config", "FILE", "starting point (default: built-in defaults)",
 			     CTL_COMPLETE_FILE, false},
 			    {"--objective", "cost",
-			     "what shall be small: the cost, as simulate has it", 0, false},
+			     "what to minimize: the cost as defined by simulate", 0, false},
 			    {"--budget", "N|TIME",
-			     "so many runs at most, or so long, such as 60s; 400 runs when left out",
+			     "maximum number of runs or maximum time, such as 60s (default: 400)",
 			     0, false}},
 	},
 	{
 		.name = "help",
 		.args = "[VERB]",
-		.help = "this, or more about a verb",
+		.help = "show this help, or the help of a verb",
 		.max_args = 2,
 		.complete = {CTL_COMPLETE_VERB, CTL_COMPLETE_VERB},
 		.run = verb_help,
@@ -342,7 +340,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "complete",
 		.args = "WORD...",
-		.help = "words that may stand last; for shells",
+		.help = "complete the last word; for shells",
 		.max_args = CTL_ARGS_MAX - 1,
 		.hidden = true,
 		.run = verb_complete,

@@ -81,7 +81,7 @@ static int parse_goal(struct ctl *ctl, struct goal *goal)
 
 	if (text && config_value_parse(&key, text, true, &ppm) < 0)
 		return ctl_usage_error(ctl,
-				       "--coverage %s: wants a percentage such as 95%% "
+				       "--coverage %s: must be a percentage such as 95%% "
 				       "(allowed: 0%% to 100%%)",
 				       text);
 	goal->percent = (double)ppm / 10000;
@@ -161,9 +161,9 @@ static int report_wait(struct ctl *ctl, bool reached, const struct progress *pro
 	if (reached)
 		fprintf(ctl->out, "coverage is %s\n", text);
 	else if (*progress->why)
-		return ctl_failure(ctl, "the time is up: %s", progress->why);
+		return ctl_failure(ctl, "timed out: %s", progress->why);
 	else
-		return ctl_failure(ctl, "the time is up: coverage is %s", text);
+		return ctl_failure(ctl, "timed out: coverage is %s", text);
 	return CTL_OK;
 }
 

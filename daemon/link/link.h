@@ -198,7 +198,7 @@ struct lp_policy_change {
 enum lp_loss {
 	LP_LOSS_OVERRUN,   /* the event socket's buffer overflowed */
 	LP_LOSS_TRUNCATED, /* a message was longer than the buffer */
-	LP_LOSS_MALFORMED, /* a message made no sense */
+	LP_LOSS_MALFORMED, /* a message was malformed */
 	LP_LOSS_MAX
 };
 

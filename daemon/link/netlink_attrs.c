@@ -163,23 +163,8 @@ static size_t count_attrs(struct lp_attr_span span, uint16_t type)
 	return count;
 }
 
-/* Makes *@array (elements of @size bytes) hold at least @wanted elements. */
-static int make_room(void **array, size_t *room, size_t wanted, size_t size)
-{
-	void *bigger;
-
-	if (wanted <= *room)
-		return 0;
-	bigger = realloc(*array, wanted * size);
-	if (!bigger)
-		return -ENOMEM;
-	*array = bigger;
-	*room = wanted;
-	return 0;
-}
-
 int lp_attrs_parse_many(struct lp_attr_span span, uint16_t type, const struct lp_attr_table *table,
-			const void *init, void **array, size_t *room, size_t size,
+			const void *init, void **array, size_t *capacity, size_t size,
 			size_t *ret_count)
 {
 	size_t count = count_attrs(span, type);
@@ -187,7 +172,7 @@ int lp_attrs_parse_many(struct lp_attr_span span, uint16_t type, const struct lp
 	char *to;
 	int r;
 
-	r = make_room(array, room, count, size);
+	r = array_reserve(array, capacity, count, size);
 	if (r < 0)
 		return r;
 	*ret_count = count;

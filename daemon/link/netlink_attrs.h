@@ -83,10 +83,10 @@ int lp_attrs_parse(struct lp_attr_span span, const struct lp_attr_table *table, 
 
 /*
  * Parses every attribute of @type in @span as a nest, into consecutive elements of *@array (@size
- * bytes each, room for *@room, grown if need be), each of which begins as @init. Also -ENOMEM.
+ * bytes each, capacity for *@capacity, grown if need be), each of which begins as @init. Also -ENOMEM.
  */
 int lp_attrs_parse_many(struct lp_attr_span span, uint16_t type, const struct lp_attr_table *table,
-			const void *init, void **array, size_t *room, size_t size,
+			const void *init, void **array, size_t *capacity, size_t size,
 			size_t *ret_count);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "daemon/link/netlink_internal.h"
 
-/* The oldest gives way when there is no room; a free slot's tag is 0. */
+/* The oldest is dropped when the table is full; a free slot's tag is 0. */
 static void await(struct lp_proto *proto, const struct lp_txn *txn)
 {
 	struct lp_waiting *slot = proto->waiting;
@@ -305,7 +305,7 @@ static int nlctrl_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	if (r < 0 || strcmp(family.name, KVM_LPAGE_FAMILY_NAME) != 0)
 		return r;
 	if (cmd == CTRL_CMD_DELFAMILY)
-		lp_proto_family_absent(proto, "kernel's kvm-lpage family went away");
+		lp_proto_family_absent(proto, "kernel's kvm-lpage family disappeared");
 	else
 		lp_proto_look_for_family(proto);
 	return 0;
@@ -342,7 +342,7 @@ void lp_proto_input_loss(struct lp_proto *proto, enum lp_loss kind)
 	struct lp_txn *txn, *next;
 
 	proto->stats.lost[kind]++;
-	/* Dumps are never lost, the kernel waits for room. */
+	/* Dumps are never lost, the kernel waits for buffer space. */
 	for (txn = TAILQ_FIRST(&proto->calls); txn; txn = next) {
 		next = TAILQ_NEXT(txn, entry);
 		if (txn->seq)

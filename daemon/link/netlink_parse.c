@@ -234,7 +234,7 @@ static int parse_of_vm(const struct nlmsghdr *hdr, const struct lp_attr_table *t
 
 /* All attributes of @type, each an item that begins as @init; *items grows as needed. */
 static int parse_list(const struct nlmsghdr *hdr, uint16_t type, const struct lp_attr_table *table,
-		      const void *init, void **items, size_t *room, size_t size, size_t *ret_nr)
+		      const void *init, void **items, size_t *capacity, size_t size, size_t *ret_nr)
 {
 	struct lp_attr_span span;
 	int r;
@@ -242,7 +242,7 @@ static int parse_list(const struct nlmsghdr *hdr, uint16_t type, const struct lp
 	r = message_span(hdr, &span);
 	if (r < 0)
 		return r;
-	return lp_attrs_parse_many(span, type, table, init, items, room, size, ret_nr);
+	return lp_attrs_parse_many(span, type, table, init, items, capacity, size, ret_nr);
 }
 
 int lp_nl_command(const struct nlmsghdr *hdr)

@@ -181,7 +181,7 @@ static void family_failed(struct lp_proto *proto, const struct lp_txn *txn,
 		snprintf(why, sizeof(why), "kernel has no kvm-lpage family");
 	else
 		snprintf(why, sizeof(why),
-			 "kernel does not say whether it has a kvm-lpage family: %s",
+			 "cannot find out whether the kernel has a kvm-lpage family: %s",
 			 strerror(-end->error));
 	lp_proto_family_absent(proto, why);
 }
@@ -211,7 +211,7 @@ static void op_answered(struct lp_proto *proto, const struct lp_txn *txn,
 
 	if (!error && !txn->answered) {
 		error = -EBADMSG;
-		text = "the kernel's answer has no cookie";
+		text = "the kernel's reply has no cookie";
 	}
 	TELL(proto, op_sent, txn->tag, txn->vm_id, error, text);
 }

@@ -80,7 +80,8 @@ static void set_family(struct sim *sim, bool present)
 	sim->present = present;
 	if (sim->link.events->family)
 		sim->link.events->family(sim->link.ctx, present,
-					 present ? "simulated host" : "the simulated host is away");
+					 present ? "simulated host" :
+						   "the simulated host is absent");
 }
 
 /* ---- time ---- */

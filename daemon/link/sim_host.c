@@ -42,19 +42,13 @@ struct sim_vm *sim_host_vm(const struct sim_host *host, uint32_t vm_id)
 static int vm_add(struct sim_host *host, uint32_t vm_id)
 {
 	size_t at = vm_index(host, vm_id);
+	struct sim_vm *vm;
 
-	if (host->nr_vms == host->room_vms) {
-		size_t room = host->room_vms ? 2 * host->room_vms : 16;
-		struct sim_vm *vms = reallocarray(host->vms, room, sizeof(*vms));
-
-		if (!vms)
-			return -ENOMEM;
-		host->vms = vms;
-		host->room_vms = room;
-	}
-	memmove(host->vms + at + 1, host->vms + at, (host->nr_vms - at) * sizeof(*host->vms));
-	host->vms[at] = (struct sim_vm){.id = vm_id, .generation = 1, .armed = true};
-	host->nr_vms++;
+	if (array_reserve(&host->vms, &host->vms_capacity, host->nr_vms + 1, sizeof(*host->vms)) <
+	    0)
+		return -ENOMEM;
+	vm = array_open(host->vms, host->nr_vms++, at, sizeof(*host->vms));
+	*vm = (struct sim_vm){.id = vm_id, .generation = 1, .armed = true};
 	if (vm_id > host->id_max)
 		host->id_max = vm_id;
 	if (host->vm_new)
@@ -311,7 +305,7 @@ static bool wanted(const struct lp_region_query *query, uint64_t rfn,
 }
 
 size_t sim_host_regions(const struct sim_host *host, const struct lp_region_query *query,
-			uint64_t *rfn, struct lp_region *ret, size_t room)
+			uint64_t *rfn, struct lp_region *ret, size_t capacity)
 {
 	const struct model_vm *vm = model_vm_find(&host->model, query->vm_id);
 	const struct model_region *region;
@@ -319,7 +313,7 @@ size_t sim_host_regions(const struct sim_host *host, const struct lp_region_quer
 
 	if (*rfn < query->start_rfn)
 		*rfn = query->start_rfn;
-	for (; nr < room && (region = model_region_next(vm, rfn)); ++*rfn) {
+	for (; nr < capacity && (region = model_region_next(vm, rfn)); ++*rfn) {
 		if (!wanted(query, *rfn, region))
 			continue;
 		ret[nr] = describe_region(*rfn, region);

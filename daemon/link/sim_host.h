@@ -39,7 +39,7 @@ struct sim_host {
 	struct model model;
 	struct sim_vm *vms; /* sorted by id */
 	size_t nr_vms;
-	size_t room_vms;
+	size_t vms_capacity;
 	FILE *decisions; /* a log of the tries; the caller's, or NULL */
 	/* The id of each VM that came or went, in trace order. */
 	void (*vm_new)(void *ctx, struct sim_vm *vm);
@@ -71,7 +71,7 @@ void sim_host_describe(const struct sim_host *host, const struct sim_vm *vm, str
 
 /* Fills @ret with the regions that @query asks for, from *rfn on. Returns how many; 0: the end. */
 size_t sim_host_regions(const struct sim_host *host, const struct lp_region_query *query,
-			uint64_t *rfn, struct lp_region *ret, size_t room);
+			uint64_t *rfn, struct lp_region *ret, size_t capacity);
 
 /* One region of an operation. Returns why it was refused, NONE: it was not. */
 uint32_t sim_host_operate(struct sim_host *host, struct sim_vm *vm, uint32_t op, uint64_t rfn,

@@ -84,10 +84,11 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 		if (strcmp(option, numerics[i].name) == 0)
 			return set_number(spec, &numerics[i], value, error, size);
 	}
-	return fail(error, size,
-		    "sim: \"%s\" is none of: speed=N virtual loop decisions=FILE score=FILE busy=P "
-		    "interrupt=P lose=P stall=US vanish=S seed=N",
-		    option);
+	return fail(
+		error, size,
+		"sim: \"%s\" must be one of: speed=N virtual loop decisions=FILE score=FILE busy=P "
+		"interrupt=P lose=P stall=US vanish=S seed=N",
+		option);
 }
 
 static int set_option(struct sim_spec *spec, char *option, char *error, size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * OpenMetrics over HTTP: GET /metrics. What is served are copies of what was learnt last, with the
+ * OpenMetrics over HTTP: GET /metrics. What is served are copies of the last known state, with the
  * age of it; a scrape asks the kernel for nothing.
  */
 #ifndef TDX_LPAGE_METRICS_METRICS_H

@@ -16,41 +16,45 @@
 #define METRICS_RATIO(ppm) ((ppm) == UINT64_MAX ? NAN : (double)(ppm) / 1e6)
 
 #define METRICS_HOST(X)                                                                            \
-	X(degraded, GAUGE, "", "1 when the kernel cannot be reached.", s->degraded)                \
-	X(paused, GAUGE, "", "1 when all VMs are paused.", s->paused)                              \
-	X(dry_run, GAUGE, "", "1 when nothing is asked of the kernel.", s->dry_run)                \
-	X(config_error, GAUGE, "", "1 when the last reload failed.", s->config_error[0] != 0)      \
+	X(degraded, GAUGE, "", "1 if the kernel cannot be reached.", s->degraded)                  \
+	X(paused, GAUGE, "", "1 if all VMs are paused.", s->paused)                                \
+	X(dry_run, GAUGE, "", "1 if no requests are sent to the kernel.", s->dry_run)              \
+	X(config_error, GAUGE, "", "1 if the last reload failed.", s->config_error[0] != 0)        \
 	X(vms, GAUGE, "", "VMs with private memory.", s->nr_vms)                                   \
-	X(uptime_seconds, GAUGE, "seconds", "Since the daemon started.",                           \
+	X(uptime_seconds, GAUGE, "seconds", "Time since the daemon started.",                      \
 	  METRICS_SECONDS(s->uptime_ns))                                                           \
 	X(batches, COUNTER, "", "TLB tracking cycles of merges.", s->tally.batches)                \
-	X(tried_regions, COUNTER, "", "Regions of which a merge was asked.",                       \
+	X(tried_regions, COUNTER, "", "Regions for which a merge was requested by this daemon.",   \
 	  s->tally.tried_regions)                                                                  \
 	X(merged_regions, COUNTER, "", "Regions merged by this daemon.", s->tally.merged_regions)  \
-	X(split_regions, COUNTER, "", "Regions split by request.", s->tally.split_regions)         \
-	X(dry_run_regions, COUNTER, "", "Merges left out by dry-run.", s->tally.dry_regions)       \
-	X(lost_regions, COUNTER, "", "Merges whose outcome was never heard of.",                   \
+	X(split_regions, COUNTER, "", "Regions split on request.", s->tally.split_regions)         \
+	X(dry_run_regions, COUNTER, "", "Merges skipped by dry-run.", s->tally.dry_regions)        \
+	X(lost_regions, COUNTER, "", "Merges whose outcome was never reported.",                   \
 	  s->tally.lost_regions)                                                                   \
 	X(holds, COUNTER, "", "Regions held at 4 KiB.", s->tally.holds)                            \
-	X(work_seconds, COUNTER, "seconds", "Time of the kernel's workers in our operations.",     \
+	X(work_seconds, COUNTER, "seconds",                                                        \
+	  "Kernel worker time spent on operations of this daemon.",                                \
 	  METRICS_SECONDS(s->tally.work_ns))                                                       \
-	X(stall_max_seconds, GAUGE, "seconds", "Longest time that a vCPU may have waited.",        \
+	X(stall_max_seconds, GAUGE, "seconds",                                                     \
+	  "Longest time that a batch may have stalled a vCPU.",                                    \
 	  METRICS_SECONDS(s->tally.stall_max_ns))                                                  \
-	X(failed_requests, COUNTER, "", "Requests that the kernel refused as a whole.",            \
+	X(failed_requests, COUNTER, "", "Requests that the kernel rejected.",                      \
 	  s->tally.failed_requests)                                                                \
-	X(resyncs, COUNTER, "", "Times that everything was read again.", s->resyncs)               \
+	X(resyncs, COUNTER, "", "Full resynchronizations with the kernel.", s->resyncs)            \
 	X(link_requests, COUNTER, "", "Requests sent to the kernel.", s->link_stats.requests)      \
-	X(link_timeouts, COUNTER, "", "Requests that were not answered.", s->link_stats.timeouts)  \
-	X(link_messages, COUNTER, "", "Messages from the kernel.", s->link_stats.messages)         \
-	X(wakeups, COUNTER, "", "Times that the daemon's work was done.", s->wakeups)
+	X(link_timeouts, COUNTER, "", "Requests that timed out.", s->link_stats.timeouts)          \
+	X(link_messages, COUNTER, "", "Messages received from the kernel.",                        \
+	  s->link_stats.messages)                                                                  \
+	X(wakeups, COUNTER, "", "Wake-ups of the daemon's main work function.", s->wakeups)
 
 #define METRICS_VM(X)                                                                              \
-	X(vm_running, GAUGE, "", "1 when a vCPU has run.", v->vm.running)                          \
-	X(vm_paused, GAUGE, "", "1 when this VM is paused.", v->paused)                            \
-	X(vm_stale, GAUGE, "", "1 while events are lost and the view is read again.", v->stale)    \
-	X(vm_coverage_ratio, GAUGE, "ratio", "Large regions of all that are mapped privately.",    \
+	X(vm_running, GAUGE, "", "1 if a vCPU has run.", v->vm.running)                            \
+	X(vm_paused, GAUGE, "", "1 if this VM is paused.", v->paused)                              \
+	X(vm_stale, GAUGE, "", "1 while the VM is resynchronized after lost events.", v->stale)    \
+	X(vm_coverage_ratio, GAUGE, "ratio",                                                       \
+	  "Share of private mapped regions that are mapped at 2 MiB.",                             \
 	  METRICS_RATIO(v->coverage_ppm))                                                          \
-	X(vm_capable_regions, GAUGE, "", "Regions that may be mapped at 2 MiB.", v->vm.capable)    \
+	X(vm_capable_regions, GAUGE, "", "Regions that can be mapped at 2 MiB.", v->vm.capable)    \
 	X(vm_held_regions, GAUGE, "", "Regions with a hold in force.", v->vm.held)                 \
 	X(vm_tracked_regions, GAUGE, "", "Regions that the daemon keeps a record of.",             \
 	  v->tracked_regions)                                                                      \
@@ -59,14 +63,14 @@
 	  METRICS_AGE(v->stats_age_ns))                                                            \
 	X(vm_private_bytes, GAUGE, "bytes", "Private guest memory.", v->vm.memory_pages * 4096.0)  \
 	X(vm_huge_bytes, GAUGE, "bytes", "Guest memory backed by 2 MiB folios.", v->vm.huge_bytes) \
-	X(vm_retained_bytes, GAUGE, "bytes", "Part of those that was punched and not given back.", \
-	  v->vm.retained_bytes)                                                                    \
-	X(vm_merges, COUNTER, "", "Merges, by whomever.", v->vm.merges)                            \
-	X(vm_splits, COUNTER, "", "Splits, for whatever cause.", v->vm.splits)                     \
-	X(vm_refusals, COUNTER, "", "Merges that were refused.", v->vm.refusals)                   \
-	X(vm_work_seconds, COUNTER, "seconds", "Time in merge attempts.",                          \
+	X(vm_retained_bytes, GAUGE, "bytes",                                                       \
+	  "Bytes of 2 MiB folios that were punched but not freed.", v->vm.retained_bytes)          \
+	X(vm_merges, COUNTER, "", "Merges requested by anyone.", v->vm.merges)                     \
+	X(vm_splits, COUNTER, "", "Splits, for any cause.", v->vm.splits)                          \
+	X(vm_refusals, COUNTER, "", "Refused merges.", v->vm.refusals)                             \
+	X(vm_work_seconds, COUNTER, "seconds", "Time spent in merge attempts.",                    \
 	  METRICS_SECONDS(v->vm.work_ns))                                                          \
-	X(vm_split_seconds, COUNTER, "seconds", "Time that conversions spent in splitting.",       \
+	X(vm_split_seconds, COUNTER, "seconds", "Time that conversions spent splitting.",          \
 	  METRICS_SECONDS(v->vm.split_ns))
 
 #endif

@@ -84,8 +84,7 @@ static void write_info(FILE *f, const struct scrape *scrape)
 
 static void write_refused(FILE *f, const struct scrape *scrape)
 {
-	write_head(f, "refused_regions", COUNTER, "",
-		   "Regions whose merge was refused, by reason.");
+	write_head(f, "refused_regions", COUNTER, "", "Refused merges, by reason.");
 	for (int i = lpage_reason_next(LPAGE_REASON_NONE); i >= 0; i = lpage_reason_next(i)) {
 		if (scrape->status.tally.refused[i])
 			write_sample(f, scrape, "refused_regions", COUNTER, NULL, "reason",
@@ -102,7 +101,7 @@ static void write_losses(FILE *f, const struct scrape *scrape)
 		[LP_LOSS_MALFORMED] = "malformed",
 	};
 
-	write_head(f, "lost_events", COUNTER, "", "Times that events were lost, by cause.");
+	write_head(f, "lost_events", COUNTER, "", "Lost kernel events, by cause.");
 	for (int i = 0; i < LP_LOSS_MAX; i++)
 		write_sample(f, scrape, "lost_events", COUNTER, NULL, "cause", kinds[i],
 			     (double)scrape->status.link_stats.lost[i]);

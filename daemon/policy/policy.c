@@ -314,7 +314,7 @@ size_t policy_memory_bytes(const struct policy *policy)
 {
 	size_t bytes = sizeof(*policy) + adaptive_bytes(policy->adaptive) +
 		       policy->vms_capacity * sizeof(*policy->vms) +
-		       policy->heap.room * sizeof(*policy->heap.chunks);
+		       policy->heap.capacity * sizeof(*policy->heap.chunks);
 
 	for (size_t i = 0; i < policy->nr_vms; i++)
 		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIRST_ROOM 64
+#define FIRST_CAPACITY 64
 
 struct queue_node {
 	struct queue_entry entry;
@@ -24,17 +24,17 @@ static unsigned int step_of(double saving)
 
 static int queue_grow(struct queue *queue)
 {
-	uint32_t room = queue->room ? 2 * queue->room : FIRST_ROOM;
-	struct queue_node *nodes = realloc(queue->nodes, room * sizeof(*nodes));
+	uint32_t capacity = queue->capacity ? 2 * queue->capacity : FIRST_CAPACITY;
+	struct queue_node *nodes = realloc(queue->nodes, capacity * sizeof(*nodes));
 
 	if (!nodes)
 		return -ENOMEM;
-	for (uint32_t i = room - 1; i >= (queue->room ? queue->room : 1); i--) {
+	for (uint32_t i = capacity - 1; i >= (queue->capacity ? queue->capacity : 1); i--) {
 		nodes[i].next = queue->free;
 		queue->free = i;
 	}
 	queue->nodes = nodes;
-	queue->room = room;
+	queue->capacity = capacity;
 	return 0;
 }
 
@@ -74,7 +74,7 @@ int queue_push(struct queue *queue, struct queue_entry entry, double saving,
 	unsigned int step = step_of(saving);
 	int result = 1;
 
-	if (!queue->free && queue->room < QUEUE_ROOM && queue_grow(queue))
+	if (!queue->free && queue->capacity < QUEUE_CAPACITY && queue_grow(queue))
 		return -ENOMEM;
 	if (!queue->free) {
 		unsigned int worst = (unsigned int)__builtin_ctzll(queue->filled);
@@ -98,7 +98,7 @@ bool queue_pop(struct queue *queue, struct queue_entry *ret)
 
 size_t queue_bytes(const struct queue *queue)
 {
-	return queue->room * sizeof(*queue->nodes);
+	return queue->capacity * sizeof(*queue->nodes);
 }
 
 void queue_done(struct queue *queue)

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_ROOM  4096
-#define QUEUE_STEPS 64
+#define QUEUE_CAPACITY 4096
+#define QUEUE_STEPS    64
 
 struct queue_entry {
 	uint32_t rfn;
@@ -24,7 +24,7 @@ struct queue_node;
 
 struct queue {
 	struct queue_node *nodes; /* allocated as it fills */
-	uint32_t room;
+	uint32_t capacity;
 	uint32_t nr;
 	uint32_t free;	 /* list of unused nodes, 0: none; nodes[0] is not used */
 	uint64_t filled; /* bit per step that has entries */

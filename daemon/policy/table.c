@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #define DIR_CHUNKS  512
 #define DENSE_AFTER 128
 #define NEVER	    UINT32_MAX
@@ -14,7 +16,7 @@
 #define BLOCK 8
 
 /* Multiples of a block. */
-static const uint16_t rooms[] = {8, 16, 32, 64, DENSE_AFTER, CHUNK_REGIONS};
+static const uint16_t capacities[] = {8, 16, 32, 64, DENSE_AFTER, CHUNK_REGIONS};
 
 /* ---- heap of chunks by deadline ---- */
 
@@ -79,17 +81,7 @@ static void heap_insert(struct heap *heap, struct chunk *chunk)
 
 static int heap_reserve(struct heap *heap)
 {
-	size_t room = heap->room ? 2 * heap->room : 16;
-	struct chunk **chunks;
-
-	if (heap->nr < heap->room)
-		return 0;
-	chunks = realloc(heap->chunks, room * sizeof(*chunks));
-	if (!chunks)
-		return -ENOMEM;
-	heap->chunks = chunks;
-	heap->room = room;
-	return 0;
+	return array_reserve(&heap->chunks, &heap->capacity, heap->nr + 1, sizeof(*heap->chunks));
 }
 
 void heap_done(struct heap *heap)
@@ -100,14 +92,14 @@ void heap_done(struct heap *heap)
 
 /* ---- chunks ---- */
 
-static size_t slots_bytes(size_t room)
+static size_t slots_bytes(size_t capacity)
 {
-	return room * (sizeof(uint32_t) + sizeof(struct region));
+	return capacity * (sizeof(uint32_t) + sizeof(struct region));
 }
 
 static bool chunk_dense(const struct chunk *chunk)
 {
-	return chunk->room == CHUNK_REGIONS;
+	return chunk->capacity == CHUNK_REGIONS;
 }
 
 static bool chunk_has(const struct chunk *chunk, uint32_t index)
@@ -160,9 +152,9 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	uint32_t *due_tick;
 	struct region *regions;
 	size_t step = 0;
-	size_t room;
+	size_t capacity;
 
-	while (rooms[step] <= chunk->room)
+	while (capacities[step] <= chunk->capacity)
 		step++;
 	room = rooms[step];
 	due_tick = malloc(slots_bytes(room));
@@ -172,16 +164,16 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	/* A slot without a region never looks due. */
 	memset(due_tick, 0xff, room * sizeof(*due_tick));
 	for (uint32_t slot = 0; slot < chunk->nr; slot++) {
-		uint32_t to = room == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
+		uint32_t to = capacity == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
 
 		due_tick[to] = chunk->due_ticks[slot];
 		regions[to] = chunk->regions[slot];
 	}
-	table->bytes += slots_bytes(room) - slots_bytes(chunk->room);
+	table->bytes += slots_bytes(capacity) - slots_bytes(chunk->capacity);
 	free(chunk->due_ticks);
 	chunk->due_ticks = due_tick;
 	chunk->regions = regions;
-	chunk->room = (uint16_t)room;
+	chunk->capacity = (uint16_t)capacity;
 	return 0;
 }
 
@@ -197,7 +189,7 @@ static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
 {
 	uint32_t slot;
 
-	if (!chunk_dense(chunk) && chunk->nr == chunk->room) {
+	if (!chunk_dense(chunk) && chunk->nr == chunk->capacity) {
 		int err = chunk_grow(table, chunk);
 
 		if (err)

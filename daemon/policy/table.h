@@ -63,7 +63,7 @@ struct chunk {
 	uint32_t number;
 	uint32_t heap_index;
 	uint16_t nr;
-	uint16_t room;
+	uint16_t capacity;
 	uint16_t rank[CHUNK_REGIONS / 64];
 	uint64_t present[CHUNK_REGIONS / 64];
 	uint32_t *due_ticks; /* one per slot, low bits; the regions follow in the same block */
@@ -73,7 +73,7 @@ struct chunk {
 struct heap {
 	struct chunk **chunks;
 	size_t nr; /* every chunk of every table is in it */
-	size_t room;
+	size_t capacity;
 };
 
 struct table {

@@ -177,7 +177,7 @@ static void load_state(struct daemon *d)
 	d->state = (struct lp_state){.paused = true};
 	lp_log(&d->log, LOG_ERR, NULL,
 	       "%s/" STATE_DIR
-	       "/switches: line %u: %s; all VMs are paused, `tdx-lpctl resume` goes on",
+	       "/switches: line %u: %s; all VMs are paused until `tdx-lpctl resume`",
 	       d->options->runtime_dir, line, strerror(-r));
 }
 
@@ -424,7 +424,7 @@ static int run(struct daemon *d)
 	if (r == 0)
 		r = event_base_dispatch(d->base) < 0 ? -EIO : 0;
 	if (r < 0)
-		lp_log(&d->log, LOG_ERR, NULL, "cannot go on: %s", strerror(-r));
+		lp_log(&d->log, LOG_ERR, NULL, "fatal: %s", strerror(-r));
 	lp_notify_stopping();
 	return r < 0 ? LP_EXIT_FAILURE : LP_EXIT_OK;
 }

@@ -37,10 +37,10 @@ static void print_help(FILE *out)
 	      "  --check-config        check the configuration and exit\n"
 	      "  --link=netlink        reach the running kernel (default)\n"
 	      "  --link=sim:TRACE[,speed=N]\n"
-	      "                        simulate a host that does what the trace file says\n"
+	      "                        simulate a host that replays a trace file\n"
 	      "  --runtime-dir=DIR     sockets and state, instead of " CONTROL_RUNTIME_DIR "\n"
-	      "  --dry-run             decide and log, ask the kernel for nothing\n"
-	      "  --help                show this and exit\n"
+	      "  --dry-run             decide and log, send no requests to the kernel\n"
+	      "  --help                show this help and exit\n"
 	      "  --version             show the version and exit\n\n"
 	      "Exit status:\n",
 	      out);

@@ -8,8 +8,8 @@
 
 /* Exit statuses of tdx-lpaged. X(NAME, value, "when") */
 #define LP_EXITS(X)                                                                                \
-	X(OK, 0, "it was asked to stop, or the configuration checked is fine")                     \
-	X(FAILURE, 1, "it could not start, or could not go on")                                    \
+	X(OK, 0, "stopped on request, or the configuration is valid")                              \
+	X(FAILURE, 1, "could not start, or failed")                                                \
 	X(USAGE, 2, "the command line is wrong")                                                   \
 	X(CONFIG, 3, "the configuration is wrong")                                                 \
 	X(BUSY, 4, "another tdx-lpaged is running")

@@ -9,9 +9,9 @@
 #define NEVER UINT64_MAX
 
 struct region {
-	uint64_t rfn;		  /* the kernel's; first, for the search */
-	uint64_t index;		  /* in the trace */
-	struct rebuild_look look; /* the last one */
+	uint64_t rfn;			 /* the kernel's; first, for the search */
+	uint64_t index;			 /* in the trace */
+	struct rebuild_observation look; /* the last one */
 	uint64_t told_ns;
 	uint64_t last_ns; /* of its last record */
 	uint64_t usual_shared_ns;
@@ -70,6 +70,6 @@ struct order_entry *rebuild_put(struct rebuild *r, struct rebuild_out *out);
  * -ENOMEM.
  */
 int rebuild_region_look(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_look *look, bool first, uint64_t now_ns);
+			const struct rebuild_observation *look, bool first, uint64_t now_ns);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <tdx-lpage/base.h>
+
 static bool before(const struct order_entry *a, const struct order_entry *b)
 {
 	if (a->out.record.t_ns != b->out.record.t_ns)
@@ -12,17 +14,8 @@ static bool before(const struct order_entry *a, const struct order_entry *b)
 
 static int grow(struct order *order)
 {
-	size_t room = order->room ? 2 * order->room : 256;
-	struct order_entry **heap;
-
-	if (order->nr < order->room)
-		return 0;
-	heap = reallocarray(order->heap, room, sizeof(struct order_entry *));
-	if (!heap)
-		return -1;
-	order->heap = heap;
-	order->room = room;
-	return 0;
+	return array_reserve(&order->heap, &order->capacity, order->nr + 1,
+			     sizeof(struct order_entry *));
 }
 
 struct order_entry *order_push(struct order *order, const struct rebuild_out *out)

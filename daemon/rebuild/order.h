@@ -16,7 +16,7 @@ struct order_entry {
 struct order {
 	struct order_entry **heap;
 	size_t nr;
-	size_t room;
+	size_t capacity;
 	uint64_t seq;
 };
 

@@ -160,8 +160,8 @@ static struct region *find_region(struct rebuild *r, struct vm *vm, uint64_t rfn
 	return region;
 }
 
-int rebuild_look(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
-		 const struct rebuild_look *looks, size_t nr)
+int rebuild_observation(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
+			const struct rebuild_observation *looks, size_t nr)
 {
 	struct vm *vm = find_vm(r, vm_id);
 	struct region *region;

@@ -31,7 +31,7 @@
 #define REBUILD_CYCLES_MAX 100 /* hidden ones that are written, per region and look */
 
 /* A region at one look. Times are ns from the begin of the recording, before it negative. */
-struct rebuild_look {
+struct rebuild_observation {
 	uint64_t rfn;
 	uint32_t state; /* KVM_LPAGE_STATE_* */
 	bool shared;	/* no page is private */
@@ -113,8 +113,8 @@ struct rebuild *rebuild_free(struct rebuild *rebuild);
 int rebuild_vm(struct rebuild *rebuild, uint64_t now_ns, const struct rebuild_vm *vm);
 int rebuild_vm_gone(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id);
 /* Looks at regions of a VM that was not told of are left out. */
-int rebuild_look(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id,
-		 const struct rebuild_look *looks, size_t nr);
+int rebuild_observation(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id,
+			const struct rebuild_observation *looks, size_t nr);
 /* All regions that were known have been told. */
 void rebuild_synced(struct rebuild *rebuild);
 /* @mark: REBUILD_LOST or REBUILD_LOSS. */

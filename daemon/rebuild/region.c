@@ -134,7 +134,7 @@ static uint64_t stamp(int64_t ns)
  * Shared pages. The kernel counts a conversion before the state is mixed, or no longer: a look between
  * the two is of what the last stamp says. Counters from before a record was kept say nothing.
  */
-static unsigned int count_shared(const struct rebuild_look *look)
+static unsigned int count_shared(const struct rebuild_observation *look)
 {
 	uint32_t nr = look->to_shared_pages - look->to_private_pages;
 	bool mixed = look->state == KVM_LPAGE_STATE_MIXED;
@@ -183,9 +183,9 @@ static uint64_t unseen_since(const struct rebuild *r, const struct vm *vm,
 
 /* What happened since the last look. */
 static int convert(struct rebuild *r, const struct vm *vm, struct region *region,
-		   const struct rebuild_look *look, uint64_t now_ns)
+		   const struct rebuild_observation *look, uint64_t now_ns)
 {
-	const struct rebuild_look *old = &region->look;
+	const struct rebuild_observation *old = &region->look;
 	struct plan_delta delta = {
 		.shared_before = region->nr_shared,
 		.shared_after = count_shared(look),
@@ -213,7 +213,7 @@ static int convert(struct rebuild *r, const struct vm *vm, struct region *region
 
 /* What a region was when the recording, or its VM, began. Fills in what it would have counted. */
 static int begin_region(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_look *look)
+			const struct rebuild_observation *look)
 {
 	int64_t begin_ns = (int64_t)vm->begin_ns;
 	bool s_since = look->to_shared_ns > begin_ns, p_since = look->to_private_ns > begin_ns;
@@ -280,7 +280,7 @@ static int known_accepted(struct rebuild *r, const struct vm *vm, struct region 
 }
 
 static int judge_accept(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_look *look, bool new_op, uint64_t now_ns)
+			const struct rebuild_observation *look, bool new_op, uint64_t now_ns)
 {
 	uint64_t op_ns = min_of(stamp(look->last_op_ns), now_ns);
 
@@ -296,7 +296,7 @@ static int judge_accept(struct rebuild *r, const struct vm *vm, struct region *r
 }
 
 int rebuild_region_look(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_look *look, bool first, uint64_t now_ns)
+			const struct rebuild_observation *look, bool first, uint64_t now_ns)
 {
 	bool new_op;
 	int err = 0;

@@ -137,7 +137,7 @@ int record_file_write(void *ctx, const struct rebuild_out *out)
 	bool header = file->header && !out->record.t_ns;
 	int err = 0;
 
-	/* The end has its room in any case. */
+	/* There is always space for the end record. */
 	if (out->record.op == TRACE_END && !out->only_mark)
 		return 0;
 	if (file->full || file->bytes + RESERVE_BYTES > file->max_bytes) {

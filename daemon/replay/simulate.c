@@ -19,7 +19,7 @@ struct run {
 	uint64_t now_ns;
 	struct change *changes;
 	size_t nr_changes;
-	size_t room_changes;
+	size_t changes_capacity;
 	uint64_t tick_ns;   /* next look, when changes are not shown at once */
 	uint64_t sample_ns; /* next sample */
 	int error;
@@ -74,16 +74,10 @@ static void on_changed(void *ctx, struct model_vm *vm, uint64_t rfn, struct mode
 	}
 	if (region->noted)
 		return;
-	if (run->nr_changes == run->room_changes) {
-		size_t room = run->room_changes ? 2 * run->room_changes : 256;
-		struct change *changes = realloc(run->changes, room * sizeof(*changes));
-
-		if (!changes) {
-			run->error = -ENOMEM;
-			return;
-		}
-		run->changes = changes;
-		run->room_changes = room;
+	if (array_reserve(&run->changes, &run->changes_capacity, run->nr_changes + 1,
+			  sizeof(*run->changes)) < 0) {
+		run->error = -ENOMEM;
+		return;
 	}
 	region->noted = true;
 	run->changes[run->nr_changes++] = (struct change){vm->id, rfn};

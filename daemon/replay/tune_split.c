@@ -133,7 +133,8 @@ int tune_split_read(struct tune_split *split, const char *path, char *error, siz
 
 	*split = (struct tune_split){0};
 	if (strcmp(path, "-") == 0) {
-		snprintf(error, size, "tdx-lpctl: tune reads the trace several times; give a file");
+		snprintf(error, size,
+			 "tdx-lpctl: tune reads the trace several times and needs a file");
 		return -EINVAL;
 	}
 	err = count(path, &census, error, size);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <tdx-lpage/base.h>
+
 #include "daemon/report/facts.h"
 
 #include <errno.h>
@@ -9,15 +11,9 @@ static int add_vm(struct report_facts *facts, const struct trace_record *record)
 {
 	struct report_vm *vm;
 
-	if (facts->nr_vms == facts->room_vms) {
-		size_t room = facts->room_vms ? 2 * facts->room_vms : 16;
-		struct report_vm *vms = reallocarray(facts->vms, room, sizeof(*vms));
-
-		if (!vms)
-			return -ENOMEM;
-		facts->vms = vms;
-		facts->room_vms = room;
-	}
+	if (array_reserve(&facts->vms, &facts->vms_capacity, facts->nr_vms + 1,
+			  sizeof(*facts->vms)) < 0)
+		return -ENOMEM;
 	vm = &facts->vms[facts->nr_vms++];
 	*vm = (struct report_vm){
 		.id = record->vm_id,

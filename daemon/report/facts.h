@@ -21,7 +21,7 @@ struct report_facts {
 	struct trace_costs costs;
 	struct report_vm *vms; /* sorted by id */
 	size_t nr_vms;
-	size_t room_vms;
+	size_t vms_capacity;
 	uint64_t regions; /* of all VMs */
 	uint64_t records;
 	uint64_t end_ns;

@@ -7,7 +7,7 @@
 
 /*
  * Could @path be written? Finds out before long work what is sure to fail after it: 0, -EISDIR,
- * -ENOTDIR, -ENOENT (the directory), -EACCES, -EROFS, or -EEXIST for what is no regular file.
+ * -ENOTDIR, -ENOENT (the directory), -EACCES, -EROFS, or -EEXIST for what is not a regular file.
  */
 int report_file_check(const char *path);
 

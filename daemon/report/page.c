@@ -70,7 +70,7 @@ void report_print(FILE *f, const struct report_page *page)
 	fputs("<header>\n<h1>", f);
 	report_printf(f, "Simulation of %s", last_part(page->trace));
 	fputs("</h1>\n", f);
-	report_print_figures(f, page);
+	report_print_stats(f, page);
 	report_print_facts(f, page);
 	fputs("</header>\n<main>\n", f);
 	begin_section(f, "Scores",

@@ -46,7 +46,7 @@ void report_print_worst(FILE *f, const struct report_page *page);
 
 /* report_tables.c: what is known of the trace, and the scores. */
 void report_print_facts(FILE *f, const struct report_page *page);
-void report_print_figures(FILE *f, const struct report_page *page);
+void report_print_stats(FILE *f, const struct report_page *page);
 void report_print_scores(FILE *f, const struct report_page *page);
 void report_print_regrets(FILE *f, const struct report_page *page);
 

@@ -124,7 +124,7 @@ static void figure(FILE *f, const char *name, const char *value)
 	fprintf(f, "<div><dt>%s</dt><dd>%s</dd></div>\n", name, value);
 }
 
-void report_print_figures(FILE *f, const struct report_page *page)
+void report_print_stats(FILE *f, const struct report_page *page)
 {
 	const struct simulate_result *result = &page->asked->result;
 	double coverage = report_mean_coverage(page->asked->run);

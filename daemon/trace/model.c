@@ -14,20 +14,16 @@
 
 /* ---- VMs and regions ---- */
 
+static int is_before(const void *element, const void *vm_id)
+{
+	const struct model_vm *vm = *(struct model_vm *const *)element;
+
+	return vm->id < *(const uint32_t *)vm_id;
+}
+
 static size_t vm_index(const struct model *model, uint32_t vm_id)
 {
-	size_t low = 0;
-	size_t high = model->nr_vms;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (model->vms[mid]->id < vm_id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lower_bound(model->vms, model->nr_vms, sizeof(struct model_vm *), &vm_id, is_before);
 }
 
 struct model_vm *model_vm_find(const struct model *model, uint32_t vm_id)
@@ -45,15 +41,9 @@ static int vm_add(struct model *model, const struct trace_record *record)
 	size_t at = vm_index(model, record->vm_id);
 	struct model_vm *vm;
 
-	if (model->nr_vms == model->room_vms) {
-		size_t room = model->room_vms ? 2 * model->room_vms : 16;
-		struct model_vm **vms = realloc(model->vms, room * sizeof(struct model_vm *));
-
-		if (!vms)
-			return -ENOMEM;
-		model->vms = vms;
-		model->room_vms = room;
-	}
+	if (array_reserve(&model->vms, &model->vms_capacity, model->nr_vms + 1,
+			  sizeof(*model->vms)) < 0)
+		return -ENOMEM;
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;

@@ -86,7 +86,7 @@ struct model {
 	struct trace_costs costs;
 	struct model_vm **vms; /* sorted by id */
 	size_t nr_vms;
-	size_t room_vms;
+	size_t vms_capacity;
 	struct model_vm *last_vm;
 	struct model_score score;
 	bool ended;

@@ -23,7 +23,7 @@ struct trace_reader {
 	uint64_t last_ns;
 	struct known_vm *vms; /* sorted by id */
 	size_t nr_vms;
-	size_t room_vms;
+	size_t vms_capacity;
 	struct known_vm *last_vm;
 };
 
@@ -46,20 +46,16 @@ bool trace_name_ok(const char *name, size_t len)
 
 /* ---- VMs ---- */
 
+static int is_before(const void *element, const void *vm_id)
+{
+	const struct known_vm *vm = element;
+
+	return vm->id < *(const uint32_t *)vm_id;
+}
+
 static size_t vm_index(const struct trace_reader *reader, uint32_t id)
 {
-	size_t low = 0;
-	size_t high = reader->nr_vms;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (reader->vms[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return lower_bound(reader->vms, reader->nr_vms, sizeof(*reader->vms), &id, is_before);
 }
 
 static struct known_vm *vm_find(const struct trace_reader *reader, uint32_t id)
@@ -72,23 +68,16 @@ static struct known_vm *vm_find(const struct trace_reader *reader, uint32_t id)
 static int vm_add(struct trace_reader *reader, uint32_t id, uint64_t regions)
 {
 	size_t at = vm_index(reader, id);
+	struct known_vm *vm;
 
 	if (vm_find(reader, id))
 		return lines_fail(&reader->lines,
-				  "VM %" PRIu32 " is there already; ids are never reused", id);
-	if (reader->nr_vms == reader->room_vms) {
-		size_t room = reader->room_vms ? 2 * reader->room_vms : 16;
-		struct known_vm *vms = realloc(reader->vms, room * sizeof(*vms));
-
-		if (!vms)
-			return -ENOMEM;
-		reader->vms = vms;
-		reader->room_vms = room;
-	}
-	memmove(reader->vms + at + 1, reader->vms + at,
-		(reader->nr_vms - at) * sizeof(*reader->vms));
-	reader->vms[at] = (struct known_vm){id, false, regions};
-	reader->nr_vms++;
+				  "VM %" PRIu32 " already exists; ids are never reused", id);
+	if (array_reserve(&reader->vms, &reader->vms_capacity, reader->nr_vms + 1,
+			  sizeof(*reader->vms)) < 0)
+		return -ENOMEM;
+	vm = array_open(reader->vms, reader->nr_vms++, at, sizeof(*reader->vms));
+	*vm = (struct known_vm){id, false, regions};
 	reader->last_vm = NULL;
 	return 0;
 }
@@ -238,7 +227,7 @@ static int take_timed(struct trace_reader *reader, struct cursor *line, struct t
 		return take_vm_gone(reader, line, record);
 	default:
 		line->at--;
-		return lines_fail(&reader->lines, "\"%s\" is not one of S P A W N X",
+		return lines_fail(&reader->lines, "\"%s\" must be one of S P A W N X",
 				  lines_quote(line, text));
 	}
 }
@@ -263,7 +252,7 @@ int trace_next(struct trace_reader *reader, struct trace_record *ret)
 		return more;
 	if (!more && !reader->ended) {
 		reader->lines.line_nr++;
-		return lines_fail(&reader->lines, "the trace has no \"end\": is it cut short?");
+		return lines_fail(&reader->lines, "the trace has no \"end\": is it truncated?");
 	}
 	if (!more)
 		return 0;
@@ -277,7 +266,7 @@ int trace_next(struct trace_reader *reader, struct trace_record *ret)
 	else if (lines_take_word(&line, "end"))
 		more = take_end_record(reader, &line, ret);
 	else
-		more = lines_fail(&reader->lines, "\"%s\" is neither a time nor one of vm, end",
+		more = lines_fail(&reader->lines, "\"%s\" must be a time, vm or end",
 				  lines_quote(&line, text));
 	return more ? more : 1;
 }
@@ -303,7 +292,8 @@ static int read_header(struct trace_reader *reader)
 	}
 	lines_skip_white(&line);
 	if (!lines_take_word(&line, "1"))
-		return lines_fail(&reader->lines, "this version of lptrace is not known; 1 is");
+		return lines_fail(&reader->lines,
+				  "unsupported version of lptrace; only 1 is supported");
 	more = lines_take_end(&reader->lines, &line);
 	if (more)
 		return more;

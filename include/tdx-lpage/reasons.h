@@ -14,76 +14,78 @@
  * The kernel's reasons in the order and with the values of enum kvm_lpage_reason
  * (include/uapi/linux/kvm_lpage.h); tests/unit/test_config_reasons.c ties each to its value.
  */
-#define LPAGE_KERNEL_REASONS(X)                                                                    \
-	X(NONE, "none", "nothing stands against it", "")                                           \
-	X(VM_GONE, "vm-gone", "the VM is being destroyed or is dead", "")                          \
-	X(NOT_RUNNING, "not-running", "the VM has not run yet", "start a vCPU")                    \
-	X(MODE_OFF, "mode-off", "the mode in force is off",                                        \
-	  "set mode: managed in the rule, or kvm.lpage_mode=managed, or ask the VMM's owner")      \
-	X(BAD_RANGE, "bad-range",                                                                  \
-	  "the region is not inside one memory slot, or the slot has no guest_memfd",              \
-	  "align the VM's memory slots to 2 MiB")                                                  \
-	X(NOT_CAPABLE, "not-capable", "the slot cannot hold a 2 MiB mapping at this address",      \
-	  "see the VM's incapable flags in `tdx-lpctl doctor`")                                    \
-	X(NOT_PRIVATE, "not-private", "no page of the region is private",                          \
-	  "the guest has to convert the region back to private")                                   \
-	X(MIXED, "mixed", "some page of the region is shared",                                     \
-	  "the guest has to convert the shared pages back to private")                             \
-	X(DIRTY_LOGGING, "dirty-logging", "the slot tracks dirty pages",                           \
-	  "wait for the end of the migration")                                                     \
-	X(HELD, "held", "a hold is in force", "release the hold, or wait for its deadline")        \
-	X(INHIBITED, "inhibited", "the guest asked for 4 KiB pages here, and has not taken all",   \
-	  "the guest has to accept every page")                                                    \
-	X(TOO_RECENT, "too-recent", "less than the kernel's minimum quiet time has passed",        \
-	  "wait, or lower min-quiet")                                                              \
-	X(RATE_LIMITED, "rate-limited", "the kernel's token bucket is empty",                      \
-	  "wait, or raise merge-rate")                                                             \
-	X(BUSY, "busy",                                                                            \
-	  "an invalidation overlaps the region, a lock was contended, or a probe of it goes on",   \
-	  "wait; it is tried again after a delay")                                                 \
-	X(NOT_MAPPED, "not-mapped", "at least one of the 512 pages is not mapped",                 \
-	  "the guest has to touch every page")                                                     \
-	X(ALREADY_LARGE, "already-large", "there is a 2 MiB mapping already", "")                  \
-	X(ALREADY_SMALL, "already-small", "there is no 2 MiB mapping to split", "")                \
-	X(NOT_CONTIGUOUS, "not-contiguous",                                                        \
-	  "the pages are not one aligned 2 MiB block of host memory",                              \
-	  "make the guest_memfd with the 2M flag (kvm.gmem_2m=1), with free 2 MiB host memory")    \
-	X(NOT_UNIFORM, "not-uniform", "the mappings differ in their permissions", "")              \
-	X(NOT_ACCEPTED, "not-accepted", "the guest has not accepted every page",                   \
-	  "wait; it is tried again after a delay")                                                 \
-	X(NO_MEMORY, "no-memory", "a page table or a region record could not be allocated",        \
-	  "free host memory, or raise the VMM's memory limit")                                     \
-	X(INTERRUPTED, "interrupted", "the caller was interrupted before this region's turn",      \
-	  "wait; it is tried again after a delay")                                                 \
-	X(PROBE_LIMIT, "probe-limit", "too many regions of the VM are being probed",               \
-	  "wait for the end of the other probes")                                                  \
-	X(CANCELLED, "cancelled",                                                                  \
-	  "a conversion, merge, split or the like came before the end of the probe",               \
-	  "probe again")
+#define LPAGE_KERNEL_REASONS(X)                                                                      \
+	X(NONE, "none", "nothing prevents a merge", "")                                              \
+	X(VM_GONE, "vm-gone", "the VM is being destroyed or is dead", "")                            \
+	X(NOT_RUNNING, "not-running", "the VM has not run yet", "start a vCPU")                      \
+	X(MODE_OFF, "mode-off", "the mode in force is off",                                          \
+	  "set mode: managed in the rule, or kvm.lpage_mode=managed, or ask the VMM's owner")        \
+	X(BAD_RANGE, "bad-range",                                                                    \
+	  "the region is not inside one memory slot, or the slot has no guest_memfd",                \
+	  "align the VM's memory slots to 2 MiB")                                                    \
+	X(NOT_CAPABLE, "not-capable", "the slot cannot hold a 2 MiB mapping at this address",        \
+	  "see the VM's incapable flags in `tdx-lpctl doctor`")                                      \
+	X(NOT_PRIVATE, "not-private", "no page of the region is private",                            \
+	  "the guest has to convert the region back to private")                                     \
+	X(MIXED, "mixed", "some page of the region is shared",                                       \
+	  "the guest has to convert the shared pages back to private")                               \
+	X(DIRTY_LOGGING, "dirty-logging", "the slot tracks dirty pages",                             \
+	  "wait for the end of the migration")                                                       \
+	X(HELD, "held", "a hold is in force", "release the hold, or wait for its deadline")          \
+	X(INHIBITED, "inhibited",                                                                    \
+	  "the guest asked for 4 KiB pages here and has not accepted all of them",                   \
+	  "the guest has to accept every page")                                                      \
+	X(TOO_RECENT, "too-recent", "less than the kernel's minimum quiet time has passed",          \
+	  "wait, or lower min-quiet")                                                                \
+	X(RATE_LIMITED, "rate-limited", "the kernel's token bucket is empty",                        \
+	  "wait, or raise merge-rate")                                                               \
+	X(BUSY, "busy",                                                                              \
+	  "an invalidation overlaps the region, a lock is contended, or the region is being probed", \
+	  "wait; retried after a delay")                                                             \
+	X(NOT_MAPPED, "not-mapped", "at least one of the 512 pages is not mapped",                   \
+	  "the guest has to touch every page")                                                       \
+	X(ALREADY_LARGE, "already-large", "there is a 2 MiB mapping already", "")                    \
+	X(ALREADY_SMALL, "already-small", "there is no 2 MiB mapping to split", "")                  \
+	X(NOT_CONTIGUOUS, "not-contiguous",                                                          \
+	  "the pages are not one aligned 2 MiB block of host memory",                                \
+	  "make the guest_memfd with the 2M flag (kvm.gmem_2m=1), with free 2 MiB host memory")      \
+	X(NOT_UNIFORM, "not-uniform", "the mappings differ in their permissions", "")                \
+	X(NOT_ACCEPTED, "not-accepted", "the guest has not accepted every page",                     \
+	  "wait; retried after a delay")                                                             \
+	X(NO_MEMORY, "no-memory", "a page table or a region record could not be allocated",          \
+	  "free host memory, or raise the VMM's memory limit")                                       \
+	X(INTERRUPTED, "interrupted",                                                                \
+	  "the operation was interrupted before it reached this region",                             \
+	  "wait; retried after a delay")                                                             \
+	X(PROBE_LIMIT, "probe-limit", "too many regions of the VM are being probed",                 \
+	  "wait for the end of the other probes")                                                    \
+	X(CANCELLED, "cancelled",                                                                    \
+	  "a conversion, merge or split happened before the end of the probe", "probe again")
 
 /* The daemon's own gates, in the order in which they are checked. */
 #define LPAGE_DAEMON_REASONS(X)                                                                    \
 	X(DEGRADED, "degraded", "the kernel cannot be reached", "see `tdx-lpctl doctor`")          \
-	X(STALE, "stale", "the view of this VM is being read again",                               \
-	  "wait for the end of the dump")                                                          \
+	X(STALE, "stale", "the VM is being resynchronized",                                        \
+	  "wait for the end of the resynchronization")                                             \
 	X(RULE, "rule", "the rule in force says mode: off or policy: never",                       \
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \
-	X(NOT_DUE, "not-due", "the region has not been quiet for long enough",                     \
+	X(NOT_DUE, "not-due", "the region has not been quiet long enough",                         \
 	  "wait until it is due, or lower quiet-time under policy threshold")                      \
-	X(KEPT_SMALL, "kept-small", "past conversions say that a merge would not pay",             \
+	X(KEPT_SMALL, "kept-small", "past conversions suggest that a merge would not pay off",     \
 	  "wait for fewer conversions, or raise walk-cost")                                        \
-	X(BACKOFF, "backoff", "an earlier try was refused",                                        \
-	  "wait; it is tried again after a delay that doubles")                                    \
+	X(BACKOFF, "backoff", "an earlier attempt was refused",                                    \
+	  "wait; retried with a delay that doubles")                                               \
 	X(LATENCY_GUARD, "latency-guard", "recent batches stalled vCPUs longer than max-stall",    \
 	  "wait, or raise max-stall")                                                              \
-	X(VM_RATE, "vm-rate", "the rule's merge-rate is used up", "wait, or raise merge-rate")     \
-	X(GLOBAL_RATE, "global-rate", "global merge-rate is used up",                              \
+	X(VM_RATE, "vm-rate", "the rule's merge-rate is exhausted", "wait, or raise merge-rate")   \
+	X(GLOBAL_RATE, "global-rate", "the global merge-rate is exhausted",                        \
 	  "wait, or raise global merge-rate")                                                      \
-	X(CPU_BUDGET, "cpu-budget", "global cpu-budget is used up", "wait, or raise cpu-budget")   \
-	X(QUEUED, "queued", "due, and waiting for the next batch", "")                             \
-	X(IN_FLIGHT, "in-flight", "asked for, and not answered yet", "")                           \
-	X(DRY_RUN, "dry-run", "decided, but dry-run is on", "set dry-run: off")                    \
+	X(CPU_BUDGET, "cpu-budget", "the global cpu-budget is exhausted",                          \
+	  "wait, or raise cpu-budget")                                                             \
+	X(QUEUED, "queued", "due, waiting for the next batch", "")                                 \
+	X(IN_FLIGHT, "in-flight", "requested, no outcome yet", "")                                 \
+	X(DRY_RUN, "dry-run", "due, but dry-run is on", "set dry-run: off")                        \
 	X(OTHER, "other", "the kernel refused for a reason that this version does not know",       \
 	  "update tdx-lpage to the version of the kernel")
 

@@ -65,14 +65,14 @@ void bench_progress(const char *format, ...)
 
 int samples_add(struct samples *samples, uint64_t value)
 {
-	if (samples->nr == samples->room) {
-		size_t room = samples->room ? 2 * samples->room : 1024;
+	if (samples->nr == samples->capacity) {
+		size_t room = samples->capacity ? 2 * samples->capacity : 1024;
 		uint64_t *values = realloc(samples->values, room * sizeof(*values));
 
 		if (!values)
 			return -ENOMEM;
 		samples->values = values;
-		samples->room = room;
+		samples->capacity = room;
 	}
 	samples->values[samples->nr++] = value;
 	return 0;

@@ -41,7 +41,7 @@ void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)
 struct samples {
 	uint64_t *values;
 	size_t nr;
-	size_t room;
+	size_t capacity;
 };
 
 /* -ENOMEM. */

@@ -75,7 +75,7 @@ static struct trace_record *record_new(struct traffic *traffic, double t, enum t
 				       uint32_t vm_id)
 {
 	struct trace_record *records =
-		grow(traffic, traffic->records, traffic->nr, &traffic->room, sizeof(*records));
+		grow(traffic, traffic->records, traffic->nr, &traffic->capacity, sizeof(*records));
 
 	if (!records)
 		return NULL;
@@ -125,7 +125,7 @@ uint64_t guest_rfn(struct guest *guest, const char *population)
 	struct traffic *traffic = guest->traffic;
 	uint64_t rfn = guest->next_rfn++ * guest->stride % TRAFFIC_REGIONS;
 	struct traffic_label *labels = grow(traffic, traffic->labels, traffic->nr_labels,
-					    &traffic->room_labels, sizeof(*labels));
+					    &traffic->labels_capacity, sizeof(*labels));
 
 	if (labels) {
 		labels[traffic->nr_labels++] = (struct traffic_label){guest->id, rfn, population};

@@ -29,10 +29,10 @@ struct traffic {
 	double scale;
 	struct trace_record *records;
 	size_t nr;
-	size_t room;
+	size_t capacity;
 	struct traffic_label *labels; /* one for each region */
 	size_t nr_labels;
-	size_t room_labels;
+	size_t labels_capacity;
 	uint32_t nr_vms;
 	bool failed; /* memory was short */
 };

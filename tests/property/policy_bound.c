@@ -183,7 +183,7 @@ static void game_end(struct game *game)
 	policy_free(game->policy);
 }
 
-static void test_always_strike(void **state)
+static void the_bound_holds_if_the_adversary_always_strikes(void **state)
 {
 	struct game game;
 
@@ -194,7 +194,7 @@ static void test_always_strike(void **state)
 	game_end(&game);
 }
 
-static void test_always_dodge(void **state)
+static void the_bound_holds_if_the_adversary_always_dodges(void **state)
 {
 	struct game game;
 
@@ -206,7 +206,7 @@ static void test_always_dodge(void **state)
 }
 
 /* Teaches one behaviour, strikes with another one, again and again. */
-static void test_teach_then_betray(void **state)
+static void the_bound_holds_if_the_adversary_teaches_and_betrays(void **state)
 {
 	static const uint64_t lengths[] = {20 * MS,	  500 * MS,	  2 * S,  EVEN / 2,
 					   EVEN * 9 / 10, EVEN * 11 / 10, 20 * S, 300 * S};
@@ -229,7 +229,7 @@ static void test_teach_then_betray(void **state)
 }
 
 /* Whatever comes to mind. */
-static void test_random_adversaries(void **state)
+static void the_bound_holds_against_random_adversaries(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 100; seed++) {
@@ -258,10 +258,10 @@ static void test_random_adversaries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_always_strike),
-		cmocka_unit_test(test_always_dodge),
-		cmocka_unit_test(test_teach_then_betray),
-		cmocka_unit_test(test_random_adversaries),
+		cmocka_unit_test(the_bound_holds_if_the_adversary_always_strikes),
+		cmocka_unit_test(the_bound_holds_if_the_adversary_always_dodges),
+		cmocka_unit_test(the_bound_holds_if_the_adversary_teaches_and_betrays),
+		cmocka_unit_test(the_bound_holds_against_random_adversaries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

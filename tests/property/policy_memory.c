@@ -100,13 +100,13 @@ static void check(unsigned int sparsity, double limit)
 	}
 }
 
-static void test_dense(void **state)
+static void dense_regions_take_16_bytes_at_most(void **state)
 {
 	(void)state;
 	check(1, 16);
 }
 
-static void test_sparse(void **state)
+static void sparse_regions_take_little_memory(void **state)
 {
 	(void)state;
 	check(10, 64);
@@ -115,8 +115,8 @@ static void test_sparse(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_dense),
+		cmocka_unit_test(sparse_regions_take_little_memory),
+		cmocka_unit_test(dense_regions_take_16_bytes_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void beats_fixed_thresholds(const int family[static 2])
 	assert_true(adaptive < mix(family, CONFIG_POLICY_NEVER, 0, 0));
 }
 
-static void test_beats_fixed_thresholds(void **state)
+static void adaptive_beats_fixed_thresholds(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < FAMILIES; i++)
@@ -125,7 +125,7 @@ static void ticks_cost_little(const int kinds[static 2])
 	assert_true(ticks - exact <= 0.02);
 }
 
-static void test_ticks_cost_little(void **state)
+static void observing_at_ticks_costs_little(void **state)
 {
 	static const int all[2] = {0, TRACEGEN_KINDS_END};
 
@@ -135,7 +135,7 @@ static void test_ticks_cost_little(void **state)
 }
 
 /* Not the aims, which hold on full traces: a regression would go far beyond. */
-static void test_every_kind(void **state)
+static void every_kind_is_scored(void **state)
 {
 	static const double limits[] = {
 		[TRACEGEN_BOOT] = 1.3,		 [TRACEGEN_WEB] = 1.2,
@@ -168,9 +168,9 @@ static void test_every_kind(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_kind),
-		cmocka_unit_test(test_beats_fixed_thresholds),
-		cmocka_unit_test(test_ticks_cost_little),
+		cmocka_unit_test(every_kind_is_scored),
+		cmocka_unit_test(adaptive_beats_fixed_thresholds),
+		cmocka_unit_test(observing_at_ticks_costs_little),
 	};
 
 	return cmocka_run_group_tests(tests, make_traces, free_traces);

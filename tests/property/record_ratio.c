@@ -62,7 +62,7 @@ static void tell_regions(struct world *w, const struct sim_vm *vm, uint64_t sinc
 	while ((nr = sim_host_regions(&w->host, &query, &rfn, regions, 64)) > 0) {
 		for (size_t i = 0; i < nr; i++) {
 			const struct lp_region *r = &regions[i];
-			const struct rebuild_look look = {
+			const struct rebuild_observation look = {
 				.rfn = r->rfn,
 				.state = r->state,
 				.shared = r->shared,
@@ -88,9 +88,9 @@ static void tell_regions(struct world *w, const struct sim_vm *vm, uint64_t sinc
 			assert_int_equal(policy_observe(w->policy, vm->id, &obs, w->host.now_ns),
 					 0);
 			if (w->recording)
-				assert_int_equal(rebuild_look(w->rebuild,
-							      w->host.now_ns - w->begin_ns, vm->id,
-							      &look, 1),
+				assert_int_equal(rebuild_observation(w->rebuild,
+								     w->host.now_ns - w->begin_ns,
+								     vm->id, &look, 1),
 						 0);
 		}
 	}

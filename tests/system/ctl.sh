@@ -65,7 +65,7 @@ completes() {
 check "no daemon: exit status 3, and what to try" says 3 'systemctl status tdx-lpaged' status
 write 'version: 1' 'defaults: {batch: 7}'
 check "a good file passes the check" says 0 'is good, 0 rules' config check "$dir/c.yaml"
-check "the shipped file passes the check" says 0 'is good' config check "$src/etc/tdx-lpage.yaml"
+check "the shipped file passes the check" says 0 'is valid' config check "$src/etc/tdx-lpage.yaml"
 check "a full disk is told" bash -c "! '$ctl' config check '$dir/c.yaml' >/dev/full 2>'$dir/full' && grep -q 'No space left' '$dir/full'"
 check "the daemon comes up" start
 check "status says that the kernel lacks the family" says 0 '^DEGRADED: ' status
@@ -86,7 +86,7 @@ check "no such VM" says 1 'no VM has the id or name "1"' vm show 1
 check "the kernel cannot be asked" says 1 'ENOTCONN' status --fresh
 check "a merge is refused" says 1 'no VM has' merge 1 2G
 check "doctor finds the cause" says 1 'failed +netlink family: kvm-lpage' doctor
-check "wait waits for the kernel too" says 1 'the time is up: kernel has no kvm-lpage family' wait --timeout 1s
+check "wait waits for the kernel too" says 1 'timed out: kernel has no kvm-lpage family' wait --timeout 1s
 check "a second daemon is refused" bash -c "! '$daemon' --config '$dir/c.yaml' --runtime-dir '$dir/run'"
 check "the first one is still there" says 0 '^PAUSED' status
 check "it stops" stop
@@ -122,7 +122,7 @@ check "all regions, in three windows, those that are touched" json '.untouched =
 check "beyond the end of memory" says 1 '\? +- +bad-range' probe web 260M --window 10ms
 check "what it lists" says 0 '^1 regions touched within 2s' probe web --window 2s
 check "dry-run" says 0 '' dry-run on
-check "nothing is asked of the kernel" says 1 'dry-run is on' probe web 0
+check "no requests are sent to the kernel" says 1 'dry-run is on' probe web 0
 check "the simulated host stops" stop
 on_a_terminal() {
 	script -qec "'$daemon' --runtime-dir '$dir/run' --link=sim:$dir/none" /dev/null </dev/null >"$dir/out"

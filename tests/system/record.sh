@@ -82,7 +82,7 @@ check 'simulate reads it' readable whole.rec
 cp sim whole.json
 "$ctl" simulate --trace host.lptrace -o json --observe 100ms >host.json
 check 'and comes to nearly the same as on the host' near "$(cat whole.json)" "$(cat host.json)"
-check 'it is not written over' says 1 'whole.rec is there already; --force' record --duration 1s whole.rec
+check 'it is not written over' says 1 'whole.rec exists; use --force' record --duration 1s whole.rec
 check 'nor changed' cmp -s <(jq -S . whole.json) <("$ctl" simulate --trace whole.rec -o json | jq -S .)
 check 'unless by force' says 0 'whole.rec: .* of 1 VM' record --force --duration 1s whole.rec
 check 'a directory is no file' says 1 'run: .*' record --force --duration 1s run
@@ -93,7 +93,7 @@ check 'a size that is too small' says 2 'max-size 1K: wants a size.*allowed: 4K'
 check 'raw is not for the read socket' says 1 'that socket is for reading only' --socket run/read record --raw --duration 1s none
 check 'raw keeps the name' says 0 'raw.rec: ' record --raw --duration 1s raw.rec
 check 'and the id' bash -c 'grep -q "name=secret-db" raw.rec && grep -q "^# VM 1 is the host.s VM 2$" raw.rec'
-check 'the daemon ends' stop
+check 'the daemon is stopping' stop
 
 # Hot regions: an endless stream.
 "$generate" thrash 4 0.2 >hot.lptrace

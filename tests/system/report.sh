@@ -99,9 +99,9 @@ check 'and leads to the page' grep -q '</html>' old.html
 check 'readable as the umask says' [ "$(stat -c %a mode.html)" = 640 ]
 check 'no such directory' refused 1 '--report none/page.html: No such file or directory' --trace boot.lptrace --report none/page.html
 check 'a directory' refused 1 '--report .: Is a directory' --trace boot.lptrace --report .
-check 'a device' refused 1 '--report /dev/null: is no regular file' --trace boot.lptrace --report /dev/null
+check 'a device' refused 1 '--report /dev/null: is not a regular file' --trace boot.lptrace --report /dev/null
 check 'the device is still one' [ -c /dev/null ]
-check 'the trace itself' refused 2 'is the trace itself' --trace boot.lptrace --report ./boot.lptrace
+check 'the trace itself' refused 2 'is the trace' --trace boot.lptrace --report ./boot.lptrace
 check 'standard input' refused 2 '--report reads the trace several times' --trace - --report page.html
 sed '$d' boot.lptrace >cut.lptrace
 check 'a malformed trace' refused 2 'cut.lptrace:' --trace cut.lptrace --report page.html

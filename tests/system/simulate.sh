@@ -102,4 +102,4 @@ fails 'malformed trace' 'bad.lptrace:7: time 999 is before that of an earlier re
 printf 'defaults: {batch: 99}\n' >bad.yaml
 fails 'malformed configuration' 'bad.yaml:1:' --trace example.lptrace --config bad.yaml
 fails 'unknown policy' '--policy lazy: wants adaptive' --trace example.lptrace --policy lazy
-fails 'no trace' 'simulate wants --trace FILE'
+fails 'no trace' 'simulate requires --trace FILE'

@@ -90,7 +90,7 @@ check 'a budget of runs' json '.runs == 7 and .cut' --trace web.lptrace --config
 check 'a budget of time' json '.runs > 0 and (.cut | not)' --trace web.lptrace --budget 1h
 check 'neither' says 2 '--budget 0: wants a number of runs or a time' tune --trace web.lptrace --budget 0
 check 'another objective' says 2 '--objective speed: wants cost' tune --trace web.lptrace --objective speed
-check 'no trace' says 2 'tune wants --trace FILE' tune
+check 'no trace' says 2 'tune requires --trace FILE' tune
 echo nonsense >bad.lptrace
 check 'no trace at all' says 2 '^bad.lptrace:1: not a trace' tune --trace bad.lptrace
 check 'standard input' says 2 'give a file' tune --trace -

@@ -54,12 +54,12 @@ static const char *const wrong[][2] = {
 	{"# nothing\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"global: {}\n", "f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"version: 2\n", "f:1:10: version: \"2\": unknown version of the format (allowed: 1)\n"},
-	{"version: \"1\"\n", "f:1:10: version: \"1\": wants it without quotes (allowed: 1)\n"},
+	{"version: \"1\"\n", "f:1:10: version: \"1\": must not be quoted (allowed: 1)\n"},
 	{"version: 1\nglobal: {metrics: \"127.0.0.1:99999\"}\n",
-	 "f:2:19: global.metrics: \"127.0.0.1:99999\": wants false, or a numeric ADDRESS:PORT such as "
+	 "f:2:19: global.metrics: \"127.0.0.1:99999\": must be false, or a numeric ADDRESS:PORT such as "
 	 "127.0.0.1:9477 or [::1]:9477\n"},
-	{"version: [1]\n", "f:1:10: version: wants 1, the version of this format\n"},
-	{"- version\n", "f:1:1: wants a mapping, KEY: VALUE\n"
+	{"version: [1]\n", "f:1:10: version: must be 1, the version of this format\n"},
+	{"- version\n", "f:1:1: must be a mapping, KEY: VALUE\n"
 			"f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"version: 1\nglobals: {dry-run: true}\n",
 	 "f:2:1: globals: unknown key (allowed: version, global, defaults, rules)\n"},
@@ -69,15 +69,15 @@ static const char *const wrong[][2] = {
 	{"version: 1\nrules: []\nglobal: {}\nrules: [{name: a}]\n",
 	 "f:4:1: rules: given twice, first in line 2\n"},
 	{"version: 1\ndefaults: &a {batch: 1}\n",
-	 "f:2:11: defaults: anchors (&name) are not accepted\n"},
-	{"version: &a 1\nglobal: *a\n", "f:1:10: version: anchors (&name) are not accepted\n"
-					"f:2:9: global: aliases (*name) are not accepted\n"},
+	 "f:2:11: defaults: anchors (&name) are not supported\n"},
+	{"version: &a 1\nglobal: *a\n", "f:1:10: version: anchors (&name) are not supported\n"
+					"f:2:9: global: aliases (*name) are not supported\n"},
 	{"version: 1\ndefaults: {batch: !!int 3}\n",
-	 "f:2:19: defaults.batch: tags (!name) are not accepted\n"},
+	 "f:2:19: defaults.batch: tags (!name) are not supported\n"},
 	{"version: 1\n---\nversion: 1\n",
-	 "f:2:1: a second document begins here; one is all that is read\n"},
+	 "f:2:1: a second document starts here; only one is supported\n"},
 	{"version: 1\nrules: [[[[[[[[[[1]]]]]]]]]]\n",
-	 "f:2:9: rules[0]: wants a mapping, KEY: VALUE\n"
+	 "f:2:9: rules[0]: must be a mapping, KEY: VALUE\n"
 	 "f:2:15: rules[0]: nested too deeply\n"},
 	{"version: 1\ndefaults:\n\tbatch: 1\n", "f:3:1: a tab in the indentation; use spaces\n"},
 	{"version: 1\ndefaults:\n  \tbatch: 1\n\n \tmode: off\n",
@@ -88,54 +88,54 @@ static const char *const wrong[][2] = {
 	{"version: 1\ndefaults:\n  batch: 1\n mode: off\n",
 	 "f:4:2: not YAML: while parsing a block mapping, did not find expected key\n"},
 	{"version: 1\n# \xff\n", "f:2:3: not YAML: invalid leading UTF-8 octet\n"},
-	{"version: 1\n? [a, b]\n: 1\n", "f:2:3: a key has to be a word\n"},
+	{"version: 1\n? [a, b]\n: 1\n", "f:2:3: a key must be a word\n"},
 	{"version: 1\n? {a: {b: [c]}}\n: {d: [e]}\nrules: 1\n",
-	 "f:2:3: a key has to be a word\n"
-	 "f:4:8: rules: wants a list of rules, each after a \"- \"\n"},
-	{"version: 1\nglobal: [1, {a: b}]\n", "f:2:9: global: wants a mapping, KEY: VALUE\n"},
-	{"version: 1\nglobal: yes\n", "f:2:9: global: wants a mapping, KEY: VALUE\n"},
+	 "f:2:3: a key must be a word\n"
+	 "f:4:8: rules: must be a list of rules, each after a \"- \"\n"},
+	{"version: 1\nglobal: [1, {a: b}]\n", "f:2:9: global: must be a mapping, KEY: VALUE\n"},
+	{"version: 1\nglobal: yes\n", "f:2:9: global: must be a mapping, KEY: VALUE\n"},
 	{"version: 1\n\"ver\\0sion\": 1\n",
 	 "f:2:1: ver: unknown key (allowed: version, global, defaults, rules)\n"},
 	/* values */
 	{"version: 1\nglobal: {dry-run: 1}\n",
-	 "f:2:19: global.dry-run: \"1\": wants true or false (or on, off, yes, no), without "
+	 "f:2:19: global.dry-run: \"1\": must be true or false (or on, off, yes, no), without "
 	 "quotes\n"},
 	{"version: 1\nglobal: {dry-run: 'true'}\n",
-	 "f:2:19: global.dry-run: \"true\": wants true or false (or on, off, yes, no), without "
+	 "f:2:19: global.dry-run: \"true\": must be true or false (or on, off, yes, no), without "
 	 "quotes\n"},
 	{"version: 1\nglobal: {dry-run: [true]}\n",
-	 "f:2:19: global.dry-run: wants true or false (or on, off, yes, no), without quotes\n"},
+	 "f:2:19: global.dry-run: must be true or false (or on, off, yes, no), without quotes\n"},
 	{"version: 1\nglobal:\n  dry-run:\n",
-	 "f:3:11: global.dry-run: \"\": wants true or false (or on, off, yes, no), without "
+	 "f:3:11: global.dry-run: \"\": must be true or false (or on, off, yes, no), without "
 	 "quotes\n"},
 	{"version: 1\nglobal: {cpu-budget: 1001%}\n",
 	 "f:2:22: global.cpu-budget: \"1001%\": out of range (allowed: 0.1% to 1000%)\n"},
 	{"version: 1\ndefaults:\n  min-quiet: 3700s\n",
 	 "f:3:14: defaults.min-quiet: \"3700s\": out of range (allowed: 0s to 1h)\n"},
 	{"version: 1\ndefaults:\n  quiet-time: 5\n",
-	 "f:3:15: defaults.quiet-time: \"5\": wants a duration with its unit (ns, us, ms, s, m, h) "
+	 "f:3:15: defaults.quiet-time: \"5\": must be a duration with its unit (ns, us, ms, s, m, h) "
 	 "such as 2ms or 5s (allowed: 0s to 24h)\n"},
 	{"version: 1\ndefaults: {mode: managd}\n",
-	 "f:2:18: defaults.mode: \"managd\": wants one of the names, without quotes (allowed: off, "
+	 "f:2:18: defaults.mode: \"managd\": must be one of the names, without quotes (allowed: off, "
 	 "managed, fault)\n"},
 	{"version: 1\ndefaults: {hold-after: 3}\n",
-	 "f:2:24: defaults.hold-after: \"3\": wants false, or NUMBER/DURATION such as 3/60s "
+	 "f:2:24: defaults.hold-after: \"3\": must be false, or NUMBER/DURATION such as 3/60s "
 	 "(allowed: 1/1s to 1000/1h)\n"},
 	{"version: 1\ndefaults:\n  mode: |\n    off\n",
-	 "f:3:9: defaults.mode: block scalars (| and >) are not accepted; quote a value that begins "
+	 "f:3:9: defaults.mode: block scalars (| and >) are not supported; quote a value that starts "
 	 "with one of them\n"},
 	{"version: 1\ndefaults: {mode: \"o\\0ff\"}\n",
 	 "f:2:18: defaults.mode: holds a NUL character\n"},
 	{"version: 1\ndefaults: {mode: \"\\e[31mred\"}\n",
-	 "f:2:18: defaults.mode: \"?[31mred\": wants one of the names, without quotes (allowed: "
+	 "f:2:18: defaults.mode: \"?[31mred\": must be one of the names, without quotes (allowed: "
 	 "off, managed, fault)\n"},
 	{"version: 1\nglobal: {metrics: localhost:80}\n",
-	 "f:2:19: global.metrics: \"localhost:80\": wants false, or a numeric ADDRESS:PORT such as "
+	 "f:2:19: global.metrics: \"localhost:80\": must be false, or a numeric ADDRESS:PORT such as "
 	 "127.0.0.1:9477 or [::1]:9477\n"},
 	/* rules */
 	{"version: 1\nrules:\n  - match: {uid: 1}\n", "f:3:5: rules[0]: the rule has no name\n"},
 	{"version: 1\nrules:\n  -\n", "f:3:4: rules[0]: the rule has no name\n"},
-	{"version: 1\nrules:\n  - a\n", "f:3:5: rules[0]: wants a mapping, KEY: VALUE\n"},
+	{"version: 1\nrules:\n  - a\n", "f:3:5: rules[0]: must be a mapping, KEY: VALUE\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: 1}}\n  - {name: a}\n",
 	 "f:4:12: rules[1].name: \"a\": another rule has this name\n"},
 	{"version: 1\nrules:\n  - {name: a b}\n",
@@ -145,29 +145,29 @@ static const char *const wrong[][2] = {
 	 "f:3:23: rules[0].match.vm-nam: unknown key (allowed: vm-name, uid, slice, cgroup, vmm, "
 	 "memory, type)\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: root}}\n",
-	 "f:3:28: rules[0].match.uid: \"root\": wants a user id from 0 to 4294967294, without "
+	 "f:3:28: rules[0].match.uid: \"root\": must be a user id from 0 to 4294967294, without "
 	 "quotes\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: [1, 4294967295, -1]}}\n",
-	 "f:3:32: rules[0].match.uid[1]: \"4294967295\": wants a user id from 0 to 4294967294, "
+	 "f:3:32: rules[0].match.uid[1]: \"4294967295\": must be a user id from 0 to 4294967294, "
 	 "without quotes\n"
-	 "f:3:44: rules[0].match.uid[2]: \"-1\": wants a user id from 0 to 4294967294, without "
+	 "f:3:44: rules[0].match.uid[2]: \"-1\": must be a user id from 0 to 4294967294, without "
 	 "quotes\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {memory: 16G}}\n",
-	 "f:3:31: rules[0].match.memory: \"16G\": wants a comparison with a size such as \">=16G\" "
+	 "f:3:31: rules[0].match.memory: \"16G\": must be a comparison with a size such as \">=16G\" "
 	 "(<, <=, =, >=, >; K, M, G, T)\n"},
 	{"version: 1\nrules:\n  - name: a\n    match:\n      memory: >=16G\n",
 	 "f:5:16: not YAML: while scanning a block scalar, did not find expected comment or line "
 	 "break\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {vm-name: '\"db-*\"'}}\n",
-	 "f:3:32: rules[0].match.vm-name: \"\"db-*\"\": wants a glob of 1 to 255 characters, "
+	 "f:3:32: rules[0].match.vm-name: \"\"db-*\"\": must be a glob of 1 to 255 characters, "
 	 "without quotes inside it\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {type: td}}\n",
-	 "f:3:29: rules[0].match.type: \"td\": wants tdx, snp, sev-es, sev, sw-protected or "
+	 "f:3:29: rules[0].match.type: \"td\": must be tdx, snp, sev-es, sev, sw-protected or "
 	 "default\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {type: []}}\n",
 	 "f:3:30: rules[0].match.type: an empty list matches nothing\n"},
 	{"version: 1\nrules:\n  - {name: all}\n  - {name: b, match: {uid: 1}}\n",
-	 "f:3:1: rules[0]: matches every VM, so no later rule is ever reached; give it a match, or "
+	 "f:3:1: rules[0]: matches every VM, so later rules are never reached; give it a match, or "
 	 "put it last\n"},
 	{"version: 1\nrules:\n  - {name: a, policy: threshold, min-quiet: 6s}\n",
 	 "f:3:1: rules[0]: min-quiet is longer than quiet-time: the kernel would refuse every merge "
@@ -176,14 +176,14 @@ static const char *const wrong[][2] = {
 	{"version: 3\nglobal: {dry-run: maybe, foo: {a: [b]}}\ndefaults: {batch: 65}\n"
 	 "rules:\n  - {name: '', batch: x}\n",
 	 "f:1:10: version: \"3\": unknown version of the format (allowed: 1)\n"
-	 "f:2:19: global.dry-run: \"maybe\": wants true or false (or on, off, yes, no), without "
+	 "f:2:19: global.dry-run: \"maybe\": must be true or false (or on, off, yes, no), without "
 	 "quotes\n"
 	 "f:2:26: global.foo: unknown key (allowed: dry-run, cpu-budget, merge-rate, metrics, "
 	 "metrics-names, log-level, log-interval)\n"
 	 "f:3:19: defaults.batch: \"65\": out of range (allowed: 1 to 64)\n"
 	 "f:5:12: rules[0].name: \"\": not a name (allowed: 1 to 63 characters out of A-Z a-z 0-9 . "
 	 "_ : @ + -)\n"
-	 "f:5:23: rules[0].batch: \"x\": wants a whole number, without quotes (allowed: 1 to 64)\n"},
+	 "f:5:23: rules[0].batch: \"x\": must be a whole number, without quotes (allowed: 1 to 64)\n"},
 };
 
 static void every_mistake_is_named(void **state)

@@ -123,7 +123,7 @@ static void explain_says_why_and_what_helps(void **state)
 	json_array_append_new(p.frames, frame);
 	peer_expect(&p,
 		    "{'parameters':{'explanation':{'vm':1,'gpa':0,'reason':'not_due',"
-		    "'why':'the region has not been quiet for long enough',"
+		    "'why':'the region has not been quiet long enough',"
 		    "'text':'quiet for 5 s, due after 9 s',"
 		    "'remedy':'wait until it is due, or lower quiet-time under policy threshold',"
 		    "'wait_us':4000000,'estimated':true}}}");
@@ -144,7 +144,7 @@ static void explaining_a_vm_counts_by_gate(void **state)
 	peer_call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
 	peer_expect(&p,
 		    "{'parameters':{'vm':1,'cut':false,'gates':[{'reason':'not_due',"
-		    "'why':'the region has not been quiet for long enough',"
+		    "'why':'the region has not been quiet long enough',"
 		    "'remedy':'wait until it is due, or lower quiet-time under policy threshold',"
 		    "'regions':2,'first_gpa':0,'wait_us':4000000}]}}");
 	p.fake.nr_regions = 0;
@@ -209,7 +209,7 @@ static void operations_say_what_became_of_them(void **state)
 	p.fake.result = -EPERM;
 	peer_call(&p, OWN "Hold", range);
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'EPERM',"
-			"'text':'dry-run is on: nothing is asked of the kernel'}}");
+			"'text':'dry-run is on: no requests are sent to the kernel'}}");
 	p.fake.result = 0;
 	p.fake.answer_at_once = false;
 	peer_call(&p, OWN "Hold", range);
@@ -291,12 +291,12 @@ static void a_bad_probe_is_refused(void **state)
 	p.fake.result = -EPERM;
 	peer_call(&p, OWN "Probe", params);
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'EPERM',"
-			"'text':'dry-run is on: nothing is asked of the kernel'}}");
+			"'text':'dry-run is on: no requests are sent to the kernel'}}");
 	p.fake.result = 0;
 	peer_call(&p, OWN "Probe", params);
 	fake_core_answer(&p.fake, -EOPNOTSUPP);
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'EOPNOTSUPP',"
-			"'text':'the kernel\\u0027s kvm-lpage has no probes'}}");
+			"'text':'the kernel\\u0027s kvm-lpage does not support probes'}}");
 	peer_close(&p);
 	peer_open(&p, false);
 	peer_call(&p, OWN "Probe", params);
@@ -366,7 +366,7 @@ static void a_refresh_that_fails_is_told(void **state)
 	peer_calls(&p, "refresh 7");
 	fake_core_answer(&p.fake, -ENOTCONN);
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'ENOTCONN',"
-			"'text':'the kernel could not be asked'}}");
+			"'text':'the kernel could not be queried'}}");
 	p.fake.result = -EAGAIN;
 	peer_call(&p, OWN "Status", "{\"fresh\":true}");
 	peer_expect_error(&p, OWN "Failed");

@@ -357,7 +357,7 @@ static void nonsense_is_dropped(void **state)
 
 	tell(fd, "GET / HTTP/1.1\r\n\r\n", 19);
 	assert_int_equal(receive(host, fd, &byte, 1), 0);
-	assert_non_null(strstr(host->log, "no Varlink call"));
+	assert_non_null(strstr(host->log, "not a Varlink call"));
 	close(fd);
 }
 

@@ -358,7 +358,7 @@ static void the_state_is_caught_up_after_the_family_returns(void **state)
 
 	(void)state;
 	web_trace_fixture(&world, ",vanish=40");
-	assert_non_null(strstr(world.log_text, "degraded: the simulated host is away"));
+	assert_non_null(strstr(world.log_text, "degraded: the simulated host is absent"));
 	sim_world_close(&world);
 	/* No later event triggers the merges that are left. */
 	grouped_trace_fixture(&world, ",vanish=9");

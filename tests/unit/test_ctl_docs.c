@@ -148,7 +148,7 @@ static void put_reasons(FILE *f)
 		put_plain(f, info->why + 1);
 		fputc('.', f);
 		if (*info->remedy) {
-			fputs(" What helps: ", f);
+			fputs(" Fix: ", f);
 			put_plain(f, info->remedy);
 			fputc('.', f);
 		}

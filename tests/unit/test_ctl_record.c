@@ -18,7 +18,7 @@
 
 struct world {
 	struct rebuild *rebuild;
-	struct rebuild_look look; /* of the next tell() */
+	struct rebuild_observation look; /* of the next tell() */
 	FILE *f;
 	char *text; /* one line per record, times in ms */
 	size_t size;
@@ -82,10 +82,10 @@ static void begin(struct world *w, bool raw)
 	memset(w, 0, sizeof(*w));
 	w->f = open_memstream(&w->text, &w->size);
 	w->rebuild = rebuild_new(&options);
-	w->look = (struct rebuild_look){.rfn = 70,
-					.to_shared_ns = REBUILD_NEVER,
-					.to_private_ns = REBUILD_NEVER,
-					.last_op_ns = REBUILD_NEVER};
+	w->look = (struct rebuild_observation){.rfn = 70,
+					       .to_shared_ns = REBUILD_NEVER,
+					       .to_private_ns = REBUILD_NEVER,
+					       .last_op_ns = REBUILD_NEVER};
 }
 
 /* With VM 9, of which nothing was known. */
@@ -98,7 +98,7 @@ static void begin_vm(struct world *w)
 
 static void tell(struct world *w, int64_t now_ns)
 {
-	assert_int_equal(rebuild_look(w->rebuild, (uint64_t)now_ns, 9, &w->look, 1), 0);
+	assert_int_equal(rebuild_observation(w->rebuild, (uint64_t)now_ns, 9, &w->look, 1), 0);
 }
 
 /* @events conversions of one page each, the last one at @ns. */
@@ -225,7 +225,7 @@ static void a_split_comes_before_its_conversion(void **state)
 	to_private(&w, 1, 600 * MS);
 	tell(&w, 700 * MS);
 	/* This one was not: no conversion comes. */
-	w.look = (struct rebuild_look){.rfn = 5, .state = KVM_LPAGE_STATE_TABLE};
+	w.look = (struct rebuild_observation){.rfn = 5, .state = KVM_LPAGE_STATE_TABLE};
 	tell(&w, 800 * MS);
 	assert_int_equal(rebuild_passed(w.rebuild, 4 * S), 0);
 	to_shared(&w, 1, 3900 * MS);
@@ -382,7 +382,7 @@ static void what_was_before_is_made_up(void **state)
 	begin(&w, false);
 	vm(&w, 3 * MS, 9, false);
 	for (uint64_t i = 0; i < 4; i++) {
-		w.look = (struct rebuild_look){
+		w.look = (struct rebuild_observation){
 			.rfn = 1000 + i,
 			.state = states[i],
 			.to_shared_events = 7,
@@ -436,7 +436,7 @@ static void regions_are_put_in_order(void **state)
 	begin_vm(&w);
 	to_shared(&w, 1, 500 * MS);
 	tell(&w, 600 * MS);
-	w.look = (struct rebuild_look){.rfn = 3, .to_private_ns = REBUILD_NEVER};
+	w.look = (struct rebuild_observation){.rfn = 3, .to_private_ns = REBUILD_NEVER};
 	to_shared(&w, 1, 400 * MS);
 	tell(&w, 610 * MS);
 	/* This one comes when 5 s have been written: moved, and counted. */

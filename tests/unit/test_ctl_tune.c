@@ -311,7 +311,7 @@ static void bad_traces_are_told(void **state)
 	assert_non_null(strstr(error, "/nonexistent: No such file"));
 	tune_split_done(&split);
 	assert_int_equal(tune_split_read(&split, "-", error, sizeof(error)), -EINVAL);
-	assert_non_null(strstr(error, "give a file"));
+	assert_non_null(strstr(error, "needs a file"));
 	tune_split_done(&split);
 }
 

@@ -72,7 +72,7 @@ static void build_any(struct nlbuild *b, int which)
 
 #define NR_ANY 7
 
-static void test_cut_at_every_byte(void **state)
+static void a_message_cut_at_any_byte_is_refused(void **state)
 {
 	static const int kind[NR_ANY] = {0, 1, 2, 3, 7, 8, 2};
 	int results[9];
@@ -98,7 +98,7 @@ static void test_cut_at_every_byte(void **state)
 }
 
 /* An attribute that says it is longer than what holds it. */
-static void test_cut_in_the_last_attribute(void **state)
+static void a_cut_in_the_last_attribute_is_refused(void **state)
 {
 	struct nlbuild b;
 	struct lp_vm vm;
@@ -116,7 +116,7 @@ static void test_cut_in_the_last_attribute(void **state)
 	assert_int_equal(lp_nl_parse_vm(&b.hdr, &vm), 0);
 }
 
-static void test_bent_at_every_byte(void **state)
+static void a_message_changed_at_any_byte_is_survived(void **state)
 {
 	static const unsigned char values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
 	int results[9];
@@ -141,9 +141,9 @@ static void test_bent_at_every_byte(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cut_at_every_byte),
-		cmocka_unit_test(test_cut_in_the_last_attribute),
-		cmocka_unit_test(test_bent_at_every_byte),
+		cmocka_unit_test(a_message_cut_at_any_byte_is_refused),
+		cmocka_unit_test(a_cut_in_the_last_attribute_is_refused),
+		cmocka_unit_test(a_message_changed_at_any_byte_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

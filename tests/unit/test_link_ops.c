@@ -31,7 +31,7 @@ static void done(struct proto_host *host, uint32_t vm_id, uint64_t value)
 	proto_event(host);
 }
 
-static void test_merge(void **state)
+static void a_merge_is_requested_and_reported(void **state)
 {
 	struct proto_host *host = *state;
 	uint64_t first, second;
@@ -60,7 +60,7 @@ static void test_merge(void **state)
 }
 
 /* A probe takes up to 10 s; what is asked and answered meanwhile must not make it anybody's. */
-static void test_long_operation_is_not_forgotten(void **state)
+static void a_long_operation_is_not_forgotten(void **state)
 {
 	struct proto_host *host = *state;
 	uint64_t probe, other;
@@ -81,7 +81,7 @@ static void test_long_operation_is_not_forgotten(void **state)
 }
 
 /* Outcomes that never come take no room for good: the oldest gives way. */
-static void test_oldest_is_forgotten_first(void **state)
+static void the_oldest_operation_is_forgotten_first(void **state)
 {
 	struct proto_host *host = *state;
 	uint64_t tags[LP_PROTO_WAITING_MAX + 1];
@@ -100,7 +100,7 @@ static void test_oldest_is_forgotten_first(void **state)
 	assert_int_equal(host->seen.done_tag, tags[LP_PROTO_WAITING_MAX]);
 }
 
-static void test_merge_refused(void **state)
+static void a_refused_merge_is_reported(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -111,7 +111,7 @@ static void test_merge_refused(void **state)
 	assert_string_equal(host->seen.text, "the queue of the VM is full");
 }
 
-static void test_merge_without_cookie(void **state)
+static void a_merge_without_cookie_fails(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -121,7 +121,7 @@ static void test_merge_without_cookie(void **state)
 	assert_int_equal(host->seen.sent_error, -EBADMSG);
 }
 
-static void test_merge_not_answered(void **state)
+static void an_unanswered_merge_times_out(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -134,7 +134,7 @@ static void test_merge_not_answered(void **state)
 	assert_int_equal(host->reopened, 0);
 }
 
-static void test_send_fails(void **state)
+static void a_failing_send_is_reported(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -147,7 +147,7 @@ static void test_send_fails(void **state)
 	assert_int_equal(host->seen.sent_error, -ENOBUFS);
 }
 
-static void test_calls_wait_their_turn(void **state)
+static void calls_wait_their_turn(void **state)
 {
 	struct proto_host *host = *state;
 	size_t before = host->nr_sent;
@@ -160,7 +160,7 @@ static void test_calls_wait_their_turn(void **state)
 	assert_int_equal(host->nr_sent, before + 17);
 }
 
-static void test_arguments(void **state)
+static void bad_arguments_are_refused(void **state)
 {
 	struct lp_range ranges[KVM_LPAGE_RANGES_MAX + 1];
 	struct lp_range range = {0, 1};
@@ -203,7 +203,7 @@ static void test_arguments(void **state)
 }
 
 /* What the kernel's policy demands of a probe, and that a hold is told apart from it. */
-static void test_windows(void **state)
+static void probe_windows_are_checked(void **state)
 {
 	const struct lp_range ranges[] = {{5, 3}, {9, 1}};
 	struct nl_msg *msg;
@@ -226,7 +226,7 @@ static void test_windows(void **state)
 	nlmsg_free(msg);
 }
 
-static void test_policy_set(void **state)
+static void limits_are_sent(void **state)
 {
 	struct lp_limits limits = {.set = LP_LIMIT(KVM_LPAGE_A_POLICY_MODE), .mode = 1};
 	struct proto_host *host = *state;
@@ -240,7 +240,7 @@ static void test_policy_set(void **state)
 	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NULL), -EINVAL);
 }
 
-static void test_vm_gone(void **state)
+static void operations_of_a_vm_that_is_gone_end(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -258,18 +258,18 @@ static void test_vm_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PRESENT(test_merge),
-		PRESENT(test_long_operation_is_not_forgotten),
-		PRESENT(test_oldest_is_forgotten_first),
-		PRESENT(test_merge_refused),
-		PRESENT(test_merge_without_cookie),
-		PRESENT(test_merge_not_answered),
-		PRESENT(test_send_fails),
-		PRESENT(test_calls_wait_their_turn),
-		cmocka_unit_test(test_arguments),
-		cmocka_unit_test(test_windows),
-		PRESENT(test_policy_set),
-		PRESENT(test_vm_gone),
+		PRESENT(a_merge_is_requested_and_reported),
+		PRESENT(a_long_operation_is_not_forgotten),
+		PRESENT(the_oldest_operation_is_forgotten_first),
+		PRESENT(a_refused_merge_is_reported),
+		PRESENT(a_merge_without_cookie_fails),
+		PRESENT(an_unanswered_merge_times_out),
+		PRESENT(a_failing_send_is_reported),
+		PRESENT(calls_wait_their_turn),
+		cmocka_unit_test(bad_arguments_are_refused),
+		cmocka_unit_test(probe_windows_are_checked),
+		PRESENT(limits_are_sent),
+		PRESENT(operations_of_a_vm_that_is_gone_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

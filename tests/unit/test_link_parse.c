@@ -18,7 +18,7 @@
 
 /* ---- what is taken ---- */
 
-static void test_vm(void **state)
+static void a_vm_is_parsed(void **state)
 {
 	struct nlbuild b;
 	struct lp_vm vm;
@@ -49,7 +49,7 @@ static void test_vm(void **state)
 	assert_int_equal(vm.chunks, 8);
 }
 
-static void test_regions(void **state)
+static void regions_are_parsed(void **state)
 {
 	struct lp_nl_scratch scratch = {0};
 	struct lp_region_chunk chunk;
@@ -83,7 +83,7 @@ static void test_regions(void **state)
 	lp_nl_scratch_free(&scratch);
 }
 
-static void test_done(void **state)
+static void an_operation_report_is_parsed(void **state)
 {
 	struct lp_nl_scratch scratch = {0};
 	struct lp_done done;
@@ -108,7 +108,7 @@ static void test_done(void **state)
 	lp_nl_scratch_free(&scratch);
 }
 
-static void test_probe(void **state)
+static void a_probe_report_is_parsed(void **state)
 {
 	struct lp_nl_scratch scratch = {0};
 	struct lp_done done;
@@ -149,7 +149,7 @@ static int probed_of(bool touched, uint64_t first_ns, uint32_t reason, uint32_t 
 	return r;
 }
 
-static void test_probe_makes_sense(void **state)
+static void an_inconsistent_probe_report_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(probed_of(true, 0, 0, KVM_LPAGE_PROBES_MAX), 0);
@@ -161,7 +161,7 @@ static void test_probe_makes_sense(void **state)
 	assert_int_equal(probed_of(false, 0, KVM_LPAGE_REASON_MAX + 1, 1), 0);
 }
 
-static void test_small_messages(void **state)
+static void small_messages_are_parsed(void **state)
 {
 	struct lp_policy_change change;
 	struct lp_nl_changed changed;
@@ -191,7 +191,7 @@ static void test_small_messages(void **state)
 	assert_int_equal(reply.cookie, 88);
 }
 
-static void test_family(void **state)
+static void the_family_is_parsed(void **state)
 {
 	struct lp_nl_family family;
 	struct nlbuild b;
@@ -206,7 +206,7 @@ static void test_family(void **state)
 	assert_int_equal(family.group, 0);
 }
 
-static void test_end(void **state)
+static void the_end_of_a_dump_is_parsed(void **state)
 {
 	struct lp_nl_end end;
 	struct nlbuild b;
@@ -232,7 +232,7 @@ static void test_end(void **state)
 }
 
 /* Without NETLINK_CAP_ACK the refused request stands between the error and the words on it. */
-static void test_end_not_capped(void **state)
+static void an_end_without_capability_bits_is_parsed(void **state)
 {
 	static const char request[32];
 	struct lp_nl_end end;
@@ -254,7 +254,7 @@ static void test_end_not_capped(void **state)
 	assert_int_equal(lp_nl_parse_end(&b.hdr, &end), -EBADMSG);
 }
 
-static void test_missing_attribute(void **state)
+static void a_missing_attribute_is_named(void **state)
 {
 	struct lp_nl_end end;
 	struct nlbuild b;
@@ -358,7 +358,7 @@ static void mode_three(struct nlbuild *b)
 	nlb_end(b, nest);
 }
 
-static void test_refused(void **state)
+static void a_refusal_carries_its_text(void **state)
 {
 	static void (*const bad[])(struct nlbuild * b) = {
 		short_pid,  long_u32,	   short_u64,	   odd_uint,   loud_flag, twice,
@@ -372,7 +372,7 @@ static void test_refused(void **state)
 		assert_int_equal(vm_with(bad[i]), -EBADMSG);
 }
 
-static void test_no_id(void **state)
+static void a_vm_without_id_is_refused(void **state)
 {
 	struct nlbuild b;
 	struct lp_vm vm;
@@ -399,7 +399,7 @@ static int region_of(uint64_t rfn, uint32_t region_state)
 	return r;
 }
 
-static void test_region_limits(void **state)
+static void region_values_out_of_range_are_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(region_of((1ULL << 43) - 1, KVM_LPAGE_STATE_MIXED), 0);
@@ -407,7 +407,7 @@ static void test_region_limits(void **state)
 	assert_int_equal(region_of(1, KVM_LPAGE_STATE_MIXED + 1), -EBADMSG);
 }
 
-static void test_result_adds_up(void **state)
+static void a_result_that_does_not_add_up_is_refused(void **state)
 {
 	struct lp_nl_scratch scratch = {0};
 	struct lp_done done;
@@ -429,20 +429,20 @@ static void test_result_adds_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vm),
-		cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_done),
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_probe_makes_sense),
-		cmocka_unit_test(test_small_messages),
-		cmocka_unit_test(test_family),
-		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_end_not_capped),
-		cmocka_unit_test(test_missing_attribute),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_id),
-		cmocka_unit_test(test_region_limits),
-		cmocka_unit_test(test_result_adds_up),
+		cmocka_unit_test(a_vm_is_parsed),
+		cmocka_unit_test(regions_are_parsed),
+		cmocka_unit_test(an_operation_report_is_parsed),
+		cmocka_unit_test(a_probe_report_is_parsed),
+		cmocka_unit_test(an_inconsistent_probe_report_is_refused),
+		cmocka_unit_test(small_messages_are_parsed),
+		cmocka_unit_test(the_family_is_parsed),
+		cmocka_unit_test(the_end_of_a_dump_is_parsed),
+		cmocka_unit_test(an_end_without_capability_bits_is_parsed),
+		cmocka_unit_test(a_missing_attribute_is_named),
+		cmocka_unit_test(a_refusal_carries_its_text),
+		cmocka_unit_test(a_vm_without_id_is_refused),
+		cmocka_unit_test(region_values_out_of_range_are_refused),
+		cmocka_unit_test(a_result_that_does_not_add_up_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 /* ---- the family ---- */
 
-static void test_absent(void **state)
+static void an_absent_family_is_reported(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -28,7 +28,7 @@ static void test_absent(void **state)
 	assert_int_equal(lp_proto_dump_vms(&host->proto, 0, NULL), -ENOTCONN);
 }
 
-static void test_comes_and_goes(void **state)
+static void a_family_may_come_and_go(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -55,7 +55,7 @@ static void test_comes_and_goes(void **state)
 	assert_true(host->seen.present);
 }
 
-static void test_not_privileged(void **state)
+static void missing_privileges_are_reported(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -65,7 +65,7 @@ static void test_not_privileged(void **state)
 	assert_non_null(strstr(host->seen.why, "CAP_NET_ADMIN"));
 }
 
-static void test_family_not_answered(void **state)
+static void an_unanswered_family_request_is_repeated(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -80,7 +80,7 @@ static void test_family_not_answered(void **state)
 }
 
 /* The word that it went was lost; a request finds out. */
-static void test_went_unseen(void **state)
+static void a_replaced_family_is_noticed(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -94,7 +94,7 @@ static void test_went_unseen(void **state)
 }
 
 /* It is there, and whether it still is has not been answered: no reason to forget all VMs. */
-static void test_kept_while_in_doubt(void **state)
+static void the_family_is_kept_while_in_doubt(void **state)
 {
 	struct proto_host *host = *state;
 	size_t before;
@@ -143,7 +143,7 @@ static void dump_done(struct proto_host *host, uint32_t seq)
 	proto_answer(host);
 }
 
-static void test_one_dump_at_a_time(void **state)
+static void one_dump_runs_at_a_time(void **state)
 {
 	struct lp_region_query query = {.vm_id = 1};
 	struct proto_host *host = *state;
@@ -176,7 +176,7 @@ static void test_one_dump_at_a_time(void **state)
 	assert_false(host->seen.end.interrupted);
 }
 
-static void test_interrupted_dump(void **state)
+static void an_interrupted_dump_is_reported(void **state)
 {
 	struct lp_region_query query = {.vm_id = 1};
 	struct proto_host *host = *state;
@@ -196,7 +196,7 @@ static void test_interrupted_dump(void **state)
 	assert_int_equal(host->proto.stats.dump_restarts, 3);
 }
 
-static void test_wrong_vm_in_dump(void **state)
+static void a_wrong_vm_in_a_dump_is_refused(void **state)
 {
 	struct lp_region_query query = {.vm_id = 2};
 	struct proto_host *host = *state;
@@ -208,7 +208,7 @@ static void test_wrong_vm_in_dump(void **state)
 	assert_int_equal(host->seen.losses, 1);
 }
 
-static void test_dump_hangs(void **state)
+static void a_dump_that_hangs_times_out(void **state)
 {
 	struct lp_region_query query = {.vm_id = 1};
 	struct proto_host *host = *state;
@@ -231,7 +231,7 @@ static void test_dump_hangs(void **state)
 	assert_int_equal(host->proto.stats.stray, 1);
 }
 
-static void test_dump_refused(void **state)
+static void a_refused_dump_is_reported(void **state)
 {
 	struct lp_region_query query = {.vm_id = 1};
 	struct proto_host *host = *state;
@@ -245,7 +245,7 @@ static void test_dump_refused(void **state)
 
 /* ---- events and loss ---- */
 
-static void test_malformed(void **state)
+static void a_malformed_event_is_a_loss(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -267,7 +267,7 @@ static void test_malformed(void **state)
 	assert_int_equal(host->proto.stats.lost[LP_LOSS_MALFORMED], 3);
 }
 
-static void test_loss_looks_for_family(void **state)
+static void a_loss_looks_for_the_family(void **state)
 {
 	struct proto_host *host = *state;
 	size_t before = host->nr_sent;
@@ -282,7 +282,7 @@ static void test_loss_looks_for_family(void **state)
 	assert_int_equal(host->seen.families, 1);
 }
 
-static void test_answers_lost(void **state)
+static void lost_answers_time_out(void **state)
 {
 	struct proto_host *host = *state;
 
@@ -297,20 +297,20 @@ static void test_answers_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ABSENT(test_absent),
-		ABSENT(test_comes_and_goes),
-		ABSENT(test_not_privileged),
-		ABSENT(test_family_not_answered),
-		PRESENT(test_went_unseen),
-		PRESENT(test_kept_while_in_doubt),
-		PRESENT(test_one_dump_at_a_time),
-		PRESENT(test_interrupted_dump),
-		PRESENT(test_wrong_vm_in_dump),
-		PRESENT(test_dump_hangs),
-		PRESENT(test_dump_refused),
-		PRESENT(test_malformed),
-		PRESENT(test_loss_looks_for_family),
-		PRESENT(test_answers_lost),
+		ABSENT(an_absent_family_is_reported),
+		ABSENT(a_family_may_come_and_go),
+		ABSENT(missing_privileges_are_reported),
+		ABSENT(an_unanswered_family_request_is_repeated),
+		PRESENT(a_replaced_family_is_noticed),
+		PRESENT(the_family_is_kept_while_in_doubt),
+		PRESENT(one_dump_runs_at_a_time),
+		PRESENT(an_interrupted_dump_is_reported),
+		PRESENT(a_wrong_vm_in_a_dump_is_refused),
+		PRESENT(a_dump_that_hangs_times_out),
+		PRESENT(a_refused_dump_is_reported),
+		PRESENT(a_malformed_event_is_a_loss),
+		PRESENT(a_loss_looks_for_the_family),
+		PRESENT(lost_answers_time_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static uint32_t operate(struct world *w, uint32_t op, uint64_t rfn)
 	return w->seen.result.reason;
 }
 
-static void test_regions_follow_the_trace(void **state)
+static void regions_follow_the_trace(void **state)
 {
 	struct world w;
 
@@ -141,7 +141,7 @@ static void test_regions_follow_the_trace(void **state)
 	end(&w);
 }
 
-static void test_changes_are_told_once(void **state)
+static void changes_are_notified_once(void **state)
 {
 	struct world w;
 
@@ -158,7 +158,7 @@ static void test_changes_are_told_once(void **state)
 	end(&w);
 }
 
-static void test_operations(void **state)
+static void operations_are_carried_out(void **state)
 {
 	struct world w;
 
@@ -194,7 +194,7 @@ static int ask_probe(struct world *w, uint64_t rfn, uint32_t nr, uint64_t window
 }
 
 /* Walks are accesses; where there are none, conversions are. */
-static void test_probes(void **state)
+static void probes_see_touched_regions(void **state)
 {
 	struct world w;
 
@@ -238,7 +238,7 @@ static void test_probes(void **state)
 	assert_int_equal(w.seen.dones, 2);
 }
 
-static void test_vms_come_and_go(void **state)
+static void vms_come_and_go(void **state)
 {
 	struct world w;
 
@@ -262,7 +262,7 @@ static void test_vms_come_and_go(void **state)
 	end(&w);
 }
 
-static void test_faults(void **state)
+static void injected_faults_happen(void **state)
 {
 	struct world w;
 
@@ -301,25 +301,25 @@ static void expect_error(const char *spec, const char *want)
 	event_base_free(base);
 }
 
-static void test_bad_specifications(void **state)
+static void bad_specifications_are_refused(void **state)
 {
 	(void)state;
 	expect_error("/nonexistent", "/nonexistent: No such file or directory");
 	expect_error("/dev/null", "/dev/null:1: not a trace");
 	expect_error("/dev/null,speed=0", "speed=0 is not a number from 1 to 1000000");
-	expect_error("/dev/null,fast", "\"fast\" is none of: speed=N");
+	expect_error("/dev/null,fast", "\"fast\" must be one of: speed=N");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_regions_follow_the_trace),
-		cmocka_unit_test(test_changes_are_told_once),
-		cmocka_unit_test(test_operations),
-		cmocka_unit_test(test_probes),
-		cmocka_unit_test(test_vms_come_and_go),
-		cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_bad_specifications),
+		cmocka_unit_test(regions_follow_the_trace),
+		cmocka_unit_test(changes_are_notified_once),
+		cmocka_unit_test(operations_are_carried_out),
+		cmocka_unit_test(probes_see_touched_regions),
+		cmocka_unit_test(vms_come_and_go),
+		cmocka_unit_test(injected_faults_happen),
+		cmocka_unit_test(bad_specifications_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

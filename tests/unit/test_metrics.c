@@ -58,7 +58,7 @@ static const char *expose(struct host *host, bool names)
 	return host->text;
 }
 
-static void test_values(void **state)
+static void metrics_have_the_right_values(void **state)
 {
 	struct host *host = *state;
 	const char *text;
@@ -92,7 +92,7 @@ static void test_values(void **state)
 }
 
 /* Names say who runs on the host: only on request. */
-static void test_names(void **state)
+static void names_are_served_on_request_only(void **state)
 {
 	struct host *host = *state;
 	char label[96];
@@ -157,7 +157,7 @@ static void check_sample(const char *line, const struct family *family)
 	assert_int_equal(*end, '\0');
 }
 
-static void test_format(void **state)
+static void the_output_is_openmetrics(void **state)
 {
 	static struct family families[128];
 	struct host *host = *state;
@@ -196,7 +196,7 @@ static void test_format(void **state)
 	free(text);
 }
 
-static void test_no_vm(void **state)
+static void metrics_work_without_vms(void **state)
 {
 	struct host *host = *state;
 
@@ -205,7 +205,7 @@ static void test_no_vm(void **state)
 	assert_null(strstr(host->text, "{vm="));
 }
 
-static void test_address(void **state)
+static void addresses_are_parsed(void **state)
 {
 	static const char *const bad[] = {"",	  "9477",      "localhost:9477", "127.0.0.1:99999",
 					  "[::1", "127.0.0.1", "[::1]"};
@@ -276,7 +276,7 @@ static void expect_metrics(struct event_base *base, int fd)
 }
 
 /* Who opens connections and asks nothing must not take the daemon's file descriptors. */
-static void test_flood_leaves_descriptors(void **state)
+static void a_flood_of_clients_leaves_descriptors(void **state)
 {
 	struct host *host = *state;
 	struct metrics_options options = {.core = &host->fake.core};
@@ -321,12 +321,13 @@ static void test_flood_leaves_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_values),
-		T(test_names),
-		T(test_format),
-		T(test_no_vm),
-		T(test_address),
-		cmocka_unit_test_setup_teardown(test_flood_leaves_descriptors, setup, teardown),
+		T(metrics_have_the_right_values),
+		T(names_are_served_on_request_only),
+		T(the_output_is_openmetrics),
+		T(metrics_work_without_vms),
+		T(addresses_are_parsed),
+		cmocka_unit_test_setup_teardown(a_flood_of_clients_leaves_descriptors, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,7 @@ static uint64_t run_until_batch(struct policy *policy, uint64_t now_ns, struct p
 	return now_ns;
 }
 
-static void test_threshold_waits_for_quiet_time(void **state)
+static void threshold_waits_for_quiet_time(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_batch batch;
@@ -110,7 +110,7 @@ static void test_threshold_waits_for_quiet_time(void **state)
 	policy_free(policy);
 }
 
-static void test_conversion_takes_the_deadline_back(void **state)
+static void a_conversion_takes_the_deadline_back(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_batch batch;
@@ -126,7 +126,7 @@ static void test_conversion_takes_the_deadline_back(void **state)
 	policy_free(policy);
 }
 
-static void test_same_observation_changes_nothing(void **state)
+static void the_same_observation_changes_nothing(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_ledger before;
@@ -145,7 +145,7 @@ static void test_same_observation_changes_nothing(void **state)
 	policy_free(policy);
 }
 
-static void test_large_regions_cost_nothing(void **state)
+static void large_regions_cost_nothing(void **state)
 {
 	struct policy *policy = engine(&base);
 	size_t before = policy_memory_bytes(policy);
@@ -158,7 +158,7 @@ static void test_large_regions_cost_nothing(void **state)
 	policy_free(policy);
 }
 
-static void test_whole_region_needs_no_merge(void **state)
+static void a_region_converted_as_a_whole_needs_no_merge(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct fake_region region = fake(9);
@@ -171,7 +171,7 @@ static void test_whole_region_needs_no_merge(void **state)
 	policy_free(policy);
 }
 
-static void test_never_and_mode_off(void **state)
+static void never_and_mode_off_merge_nothing(void **state)
 {
 	struct config_settings settings = base;
 	struct policy_explanation why;
@@ -191,7 +191,7 @@ static void test_never_and_mode_off(void **state)
 	policy_free(policy);
 }
 
-static void test_refusals_back_off(void **state)
+static void refusals_back_off(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_batch batch;
@@ -244,7 +244,7 @@ static void reasons_of_a_newer_kernel_are_explained_as_other(void **state)
 }
 
 /* Only a merge ends it, and there is no event when the guest has taken the last page. */
-static void test_inhibited_region_is_tried_again(void **state)
+static void an_inhibited_region_is_tried_again(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_batch batch;
@@ -261,7 +261,7 @@ static void test_inhibited_region_is_tried_again(void **state)
 	policy_free(policy);
 }
 
-static void test_lost_answer_is_asked_again(void **state)
+static void a_lost_answer_is_asked_for_again(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_batch batch;
@@ -274,7 +274,7 @@ static void test_lost_answer_is_asked_again(void **state)
 	policy_free(policy);
 }
 
-static void test_rate_limits_and_order(void **state)
+static void rate_limits_hold_and_keep_the_order(void **state)
 {
 	struct config_settings settings = base;
 	struct policy_explanation why;
@@ -381,7 +381,7 @@ static void merge_all(struct policy *policy, uint64_t now_ns, unsigned int *merg
 }
 
 /* One VM converts a hundred times as much as each of nine others, which wait no longer for it. */
-static void test_greedy_vm_costs_others_nothing(void **state)
+static void a_greedy_vm_costs_others_nothing(void **state)
 {
 	struct config_global tight = global;
 	struct config_settings settings = base;
@@ -412,7 +412,7 @@ static void test_greedy_vm_costs_others_nothing(void **state)
 }
 
 /* Under a tight budget the regions that save most per cost go first. */
-static void test_best_first(void **state)
+static void the_best_region_is_merged_first(void **state)
 {
 	struct config_settings settings = base;
 	struct policy_batch batch;
@@ -435,7 +435,7 @@ static void test_best_first(void **state)
 	policy_free(policy);
 }
 
-static void test_latency_guard(void **state)
+static void the_latency_guard_suspends_merges(void **state)
 {
 	struct policy_batch_cost slow = {.regions = 8, .merged = 8, .stall_ns = 5 * MS};
 	struct policy_explanation why;
@@ -457,7 +457,7 @@ static void test_latency_guard(void **state)
 	policy_free(policy);
 }
 
-static void test_costs_are_learnt_within_limits(void **state)
+static void costs_are_learnt_within_limits(void **state)
 {
 	struct policy_batch_cost cost = {.regions = 10, .merged = 10, .regions_ns = 10 * 20000};
 	struct config_settings settings = base;
@@ -483,7 +483,7 @@ static void test_costs_are_learnt_within_limits(void **state)
 }
 
 /* hold-after: 3/60s. The fourth conversion within that time asks for a hold, once. */
-static void test_hot_regions_are_held(void **state)
+static void hot_regions_are_held(void **state)
 {
 	struct config_settings settings = base;
 	struct policy_ledger ledger;
@@ -515,7 +515,7 @@ static void test_hot_regions_are_held(void **state)
 	policy_free(policy);
 }
 
-static void test_bad_arguments(void **state)
+static void bad_arguments_are_refused(void **state)
 {
 	struct policy *policy = engine(&base);
 	struct policy_observation obs = {.rfn = POLICY_RFN_MAX + 1, .to_shared_pages = 1};
@@ -533,7 +533,7 @@ static void test_bad_arguments(void **state)
 }
 
 /* Many at once are as one by one; a bad one among them does not hide the others. */
-static void test_observe_all(void **state)
+static void many_observations_equal_single_ones(void **state)
 {
 	struct policy *one = engine(&base);
 	struct policy *all = engine(&base);
@@ -567,13 +567,13 @@ static void test_observe_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_threshold_waits_for_quiet_time),
-		cmocka_unit_test(test_conversion_takes_the_deadline_back),
-		cmocka_unit_test(test_same_observation_changes_nothing),
-		cmocka_unit_test(test_large_regions_cost_nothing),
-		cmocka_unit_test(test_whole_region_needs_no_merge),
-		cmocka_unit_test(test_never_and_mode_off),
-		cmocka_unit_test(test_refusals_back_off),
+		cmocka_unit_test(threshold_waits_for_quiet_time),
+		cmocka_unit_test(a_conversion_takes_the_deadline_back),
+		cmocka_unit_test(the_same_observation_changes_nothing),
+		cmocka_unit_test(large_regions_cost_nothing),
+		cmocka_unit_test(a_region_converted_as_a_whole_needs_no_merge),
+		cmocka_unit_test(never_and_mode_off_merge_nothing),
+		cmocka_unit_test(refusals_back_off),
 		cmocka_unit_test(reasons_of_a_newer_kernel_are_explained_as_other),
 		cmocka_unit_test(test_inhibited_region_is_tried_again),
 		cmocka_unit_test(test_lost_answer_is_asked_again),

@@ -76,7 +76,7 @@ static void pass(struct guest *guest, uint64_t ticks, bool busy)
 	}
 }
 
-static void test_quiet_guest_merges_sooner(void **state)
+static void a_quiet_guest_merges_sooner(void **state)
 {
 	struct guest guest = {.adaptive = adaptive_new(NULL), .now = 1};
 	struct region *region = &guest.regions[0];
@@ -108,7 +108,7 @@ static void test_quiet_guest_merges_sooner(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_quiet_guest_merges_sooner)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(a_quiet_guest_merges_sooner)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

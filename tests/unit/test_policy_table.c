@@ -132,14 +132,14 @@ static void play(uint32_t spread, uint64_t now_tick)
 	heap_done(&heap);
 }
 
-static void test_sparse(void **state)
+static void sparse_regions_are_found_and_expire(void **state)
 {
 	(void)state;
 	play(40, 1000);
 	play(300, UINT32_MAX - 5000);
 }
 
-static void test_dense(void **state)
+static void dense_regions_are_found_and_expire(void **state)
 {
 	(void)state;
 	play(RFNS, 1000);
@@ -149,8 +149,8 @@ static void test_dense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_dense),
+		cmocka_unit_test(sparse_regions_are_found_and_expire),
+		cmocka_unit_test(dense_regions_are_found_and_expire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

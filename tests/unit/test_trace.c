@@ -44,11 +44,11 @@ static void expect_error(const char *text, const char *message)
 	assert_string_equal(error, message);
 }
 
-static void test_errors_name_the_line(void **state)
+static void errors_name_the_line(void **state)
 {
 	(void)state;
 	expect_error("", "T:1: not a trace: the first line is not \"lptrace 1\"");
-	expect_error("lptrace 2\n", "T:1: this version of lptrace is not known; 1 is");
+	expect_error("lptrace 2\n", "T:1: unsupported version of lptrace; only 1 is supported");
 	expect_error("# c\n\nlptrace 1\nvm\n",
 		     "T:4: expected \"cost merge_ns=.. split_ns=.. fail_ns=..\"");
 	expect_error("lptrace 1\ncost merge_ns=1 split_ns=2\n", "T:2: fail_ns= is missing");
@@ -56,8 +56,8 @@ static void test_errors_name_the_line(void **state)
 		     "T:2: merge_ns= is given twice");
 	expect_error("lptrace 1\ncost merge_ns=-1 split_ns=2 fail_ns=3\n",
 		     "T:2: merge_ns \"-1\" is not a number from 0 to 1000000000000");
-	expect_error(HEADER VM1, "T:4: the trace has no \"end\": is it cut short?");
-	expect_error(HEADER VM1 VM1, "T:4: VM 1 is there already; ids are never reused");
+	expect_error(HEADER VM1, "T:4: the trace has no \"end\": is it truncated?");
+	expect_error(HEADER VM1 VM1, "T:4: VM 1 already exists; ids are never reused");
 	expect_error(HEADER "vm 1 name=a/b regions=8 walk_ns_per_s=0\n",
 		     "T:3: name \"a/b\" is not 1 to 63 of A-Z a-z 0-9 . _ : @ + -");
 	expect_error(HEADER VM1 "5 S 2 0 1\n", "T:4: there is no VM 2");
@@ -66,8 +66,8 @@ static void test_errors_name_the_line(void **state)
 		     "T:4: gfn \"4096\" is not a number from 0 to 4095");
 	expect_error(HEADER VM1 "5 S 1 0\n", "T:4: npages is missing");
 	expect_error(HEADER VM1 "5 S 1 0 1 1\n", "T:4: unexpected \"1\"");
-	expect_error(HEADER VM1 "5 Q 1 0 1\n", "T:4: \"Q\" is not one of S P A W N X");
-	expect_error(HEADER VM1 "5 SS 1 0 1\n", "T:4: \"SS\" is not one of S P A W N X");
+	expect_error(HEADER VM1 "5 Q 1 0 1\n", "T:4: \"Q\" must be one of S P A W N X");
+	expect_error(HEADER VM1 "5 SS 1 0 1\n", "T:4: \"SS\" must be one of S P A W N X");
 	expect_error(HEADER VM1 "5 S 1 0 1\n4 P 1 0 1\n",
 		     "T:5: time 4 is before that of an earlier record, 5");
 	expect_error(HEADER VM1 "5 X 1\n5 S 1 0 1\n", "T:5: VM 1 is gone");
@@ -79,10 +79,10 @@ static void test_errors_name_the_line(void **state)
 	expect_error(HEADER VM1 "5 W 1 8 1\n", "T:4: rfn \"8\" is not a number from 0 to 7");
 	expect_error(HEADER VM1 "5 S 1 0 1\r\n",
 		     "T:4: npages \"1?\" is not a number from 1 to 4096");
-	expect_error(HEADER "hello\n", "T:3: \"hello\" is neither a time nor one of vm, end");
+	expect_error(HEADER "hello\n", "T:3: \"hello\" must be a time, vm or end");
 }
 
-static void test_long_lines_are_an_error(void **state)
+static void long_lines_are_an_error(void **state)
 {
 	static const char head[] = HEADER "#";
 	char error[512];
@@ -97,7 +97,7 @@ static void test_long_lines_are_an_error(void **state)
 	free(text);
 }
 
-static void test_missing_file(void **state)
+static void a_missing_file_is_an_error(void **state)
 {
 	struct trace_reader *reader;
 
@@ -128,7 +128,7 @@ static size_t strip_comments(char *text, size_t len)
 }
 
 /* Every generated kind reads, and comes out as it went in, but for comments. */
-static void test_round_trip(void **state)
+static void what_is_written_reads_the_same(void **state)
 {
 	(void)state;
 	for (int kind = 0; kind < TRACEGEN_KINDS_END; kind++) {
@@ -159,7 +159,7 @@ static void test_round_trip(void **state)
 }
 
 /* The same seed gives the same trace, another seed another one. */
-static void test_generator_is_seeded(void **state)
+static void the_generator_repeats_with_its_seed(void **state)
 {
 	char *a = NULL;
 	char *b = NULL;
@@ -209,7 +209,7 @@ static void run_model(struct model *model, const char *text, const struct try_at
 }
 
 /* The worked example of the format's description. */
-static void test_worked_example(void **state)
+static void the_worked_example_scores_as_documented(void **state)
 {
 	static const char text[] = HEADER VM1
 		"0 S 1 0 1\n"
@@ -244,7 +244,7 @@ static void test_worked_example(void **state)
 	model_done(&model);
 }
 
-static void test_ties_and_second_tries(void **state)
+static void events_precede_tries_and_second_tries_fail(void **state)
 {
 	static const char text[] = HEADER VM1 "0 S 1 0 1\n"
 					      "0 P 1 0 1\n"
@@ -267,7 +267,7 @@ static void test_ties_and_second_tries(void **state)
 }
 
 /* A whole conversion ends an interval without a split, for us and for the optimum. */
-static void test_whole_conversion_ends_an_interval(void **state)
+static void a_whole_conversion_ends_an_interval(void **state)
 {
 	static const char text[] = HEADER VM1 "0 S 1 512 7\n"
 					      "0 P 1 510 20\n"
@@ -294,14 +294,14 @@ static void test_whole_conversion_ends_an_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors_name_the_line),
-		cmocka_unit_test(test_long_lines_are_an_error),
-		cmocka_unit_test(test_missing_file),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_generator_is_seeded),
-		cmocka_unit_test(test_worked_example),
-		cmocka_unit_test(test_ties_and_second_tries),
-		cmocka_unit_test(test_whole_conversion_ends_an_interval),
+		cmocka_unit_test(errors_name_the_line),
+		cmocka_unit_test(long_lines_are_an_error),
+		cmocka_unit_test(a_missing_file_is_an_error),
+		cmocka_unit_test(what_is_written_reads_the_same),
+		cmocka_unit_test(the_generator_repeats_with_its_seed),
+		cmocka_unit_test(the_worked_example_scores_as_documented),
+		cmocka_unit_test(events_precede_tries_and_second_tries_fail),
+		cmocka_unit_test(a_whole_conversion_ends_an_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
