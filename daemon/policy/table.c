@@ -156,13 +156,13 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 
 	while (capacities[step] <= chunk->capacity)
 		step++;
-	room = rooms[step];
-	due_tick = malloc(slots_bytes(room));
+	capacity = capacities[step];
+	due_tick = malloc(slots_bytes(capacity));
 	if (!due_tick)
 		return -ENOMEM;
-	regions = (struct region *)(due_tick + room);
+	regions = (struct region *)(due_tick + capacity);
 	/* A slot without a region never looks due. */
-	memset(due_tick, 0xff, room * sizeof(*due_tick));
+	memset(due_tick, 0xff, capacity * sizeof(*due_tick));
 	for (uint32_t slot = 0; slot < chunk->nr; slot++) {
 		uint32_t to = capacity == CHUNK_REGIONS ? chunk_index(chunk, slot) : slot;
 
@@ -455,7 +455,7 @@ static uint64_t chunk_next_due(const struct chunk *chunk, uint64_t now_tick)
 
 	for (unsigned int i = 0; i < BLOCK; i++)
 		best_tick[i] = INT32_MAX;
-	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK) {
+	for (uint32_t slot = 0; slot < chunk->capacity; slot += BLOCK) {
 		const uint32_t *due_tick = chunk->due_ticks + slot;
 
 		for (unsigned int i = 0; i < BLOCK; i++) {
@@ -523,7 +523,7 @@ void heap_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb)
 		chunk_renew_stamps(chunk, now_tick);
 	/* Arming from the callback must not touch the heap once per region. */
 	chunk->due_tick = 0;
-	for (uint32_t slot = 0; slot < chunk->room; slot += BLOCK)
+	for (uint32_t slot = 0; slot < chunk->capacity; slot += BLOCK)
 		if (block_is_due(chunk->due_ticks + slot, (uint32_t)now_tick))
 			block_expire(chunk, slot, now_tick, cb);
 	chunk->due_tick = chunk_next_due(chunk, now_tick);
