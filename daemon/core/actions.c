@@ -51,7 +51,7 @@ static void send_batch(struct lp_manager *m, struct vm_entry *vm, const struct p
 	struct flight *flight = flight_new(m, vm, op, ranges, nr, false);
 	int r;
 
-	/* Without a flight nobody gives the outcome: the policy's own deadline does. */
+	/* Out of memory: the policy's own deadline ends the batch. */
 	if (!flight)
 		return;
 	if (merge)
@@ -102,7 +102,7 @@ static void expire(struct lp_manager *m)
 			resolve_as_lost(m, flight);
 		else
 			resolve_timed_out(m, flight);
-		/* A callback may have cancelled the next one. */
+		/* A callback may have freed the next one. */
 		next = TAILQ_FIRST(&m->flights);
 	}
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the policy finds due, asked of the link. */
+/* Batches of the policy, sent to the link. */
 #ifndef TDX_LPAGE_CORE_ACTIONS_H
 #define TDX_LPAGE_CORE_ACTIONS_H
 
 #include "daemon/core/context.h"
 
-/* Ends what has waited too long, then asks for all that is due and within the limits. */
+/* Times out flights, then sends all batches that are due and within the limits. */
 void actions_run(struct lp_manager *m);
+
+/* When to call it next, NS_NEVER: on the next event. */
 uint64_t actions_deadline_ns(const struct lp_manager *m);
 
-/* The kernel has queued the operation, or refused to (negative errno). */
+/* The kernel has queued the operation, or refused the request (negative errno). */
 void actions_sent(struct lp_manager *m, uint64_t tag, int error, const char *text);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/context.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 
 uint64_t manager_now(const struct lp_manager *m)
 {
@@ -40,6 +42,12 @@ void manager_summary_soon(struct lp_manager *m)
 
 	if (!m->summary_due_ns && interval_ns)
 		m->summary_due_ns = manager_now(m) + interval_ns;
+}
+
+void manager_set_host_error(struct lp_manager *m, int error, const char *text)
+{
+	snprintf(m->host_error, sizeof(m->host_error), "kernel refuses requests: %.100s%s", text,
+		 error == -EPERM ? " (CAP_NET_ADMIN is missing)" : "");
 }
 
 void tally_add(struct lp_tally *to, const struct lp_tally *from)

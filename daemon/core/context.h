@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The manager's state, and what every part of core/ needs of it: the clock, the wake-up, the switches in force. Parts
- * call down only: context, rate, watchers, recorders < vm < limits, flights < outcomes < resolve < results, actions, range_ops;
- * summary < vms < refresh, sync, switches, view < manager.
+ * The state of the manager, and what every part of core/ needs of it: the clock, the wake-up, the
+ * switches in force. A part calls only those in the lines above its own:
+ *
+ *	ranges, rate, regions, state, triage, identity, log (know no manager)
+ *	context, watchers, recorders
+ *	vm
+ *	flights, limits, refresh, summary, view
+ *	outcomes, range_ops, vms
+ *	resolve, switches
+ *	actions, results, sync
+ *	manager
+ *
+ * Functions without a result cannot fail. Times are those of the link's clock, in ns.
  */
 #ifndef TDX_LPAGE_CORE_CONTEXT_H
 #define TDX_LPAGE_CORE_CONTEXT_H
@@ -63,14 +73,14 @@ struct lp_manager {
 	size_t nr_own_flights; /* those that are not manual */
 	struct waiter_list waiters;
 	struct watcher_list watchers;
-	bool notifying; /* watchers_notify() goes through them */
+	bool notifying; /* within watchers_notify() */
 	struct recorder_list recorders;
 	/* The family. */
 	bool family;
-	bool answered; /* it is known whether there is one */
+	bool answered; /* the link has reported whether there is one */
 	bool ready;
 	char why[160];	      /* why there is none */
-	char host_error[160]; /* why nothing can be asked of it, "" for nothing */
+	char host_error[160]; /* why the kernel refuses all requests, "": it does not */
 	struct listing listing;
 	struct resync resync;
 	/* Logs and status. */
@@ -84,10 +94,10 @@ struct lp_manager {
 	struct lp_tally gone_tally; /* of the VMs that are gone */
 };
 
-/* The link's clock, in ns. */
+/* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */
 uint64_t manager_now(const struct lp_manager *m);
 
-/* Has the work done soon, from the event loop. */
+/* Schedules the work of the manager in the event loop. */
 void manager_wake(struct lp_manager *m);
 
 /* Is dry-run in force for the whole host? */
@@ -95,7 +105,7 @@ bool manager_dry_run(const struct lp_manager *m);
 
 #define MANAGER_WHY_MAX 160
 
-/* Has the hooks do what @config asks of them. Negative errno, and why. */
+/* Calls the configure hook. Its negative errno, with half a sentence in @why. */
 int manager_configure(struct lp_manager *m, const struct config *config,
 		      char why[static MANAGER_WHY_MAX]);
 
@@ -106,6 +116,10 @@ void manager_status_soon(struct lp_manager *m);
 /* Something was done that the next summary reports. */
 void manager_summary_soon(struct lp_manager *m);
 
+/* The kernel refuses all requests (negative errno): the status is degraded until one succeeds. */
+void manager_set_host_error(struct lp_manager *m, int error, const char *text);
+
+/* Adds counts, and takes the larger maximum. */
 void tally_add(struct lp_tally *to, const struct lp_tally *from);
 
 static inline struct lp_manager *manager_of(struct lp_core *core)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Operations under way: asked of the link, their outcome not known yet. */
+/* Operations in flight: sent to the link, outcome not known yet. */
 #ifndef TDX_LPAGE_CORE_FLIGHTS_H
 #define TDX_LPAGE_CORE_FLIGHTS_H
 
@@ -11,13 +11,13 @@
 
 #include "daemon/core/context.h"
 
-/* The kernel's worker is bounded; after this the outcome was lost. */
+/* The kernel's worker is bounded; after this the report is lost. */
 #define OUTCOME_DEADLINE_NS (5 * NS_PER_S)
 
 enum flight_state {
 	FLIGHT_SENT,	/* the kernel has not queued it yet */
 	FLIGHT_QUEUED,	/* outcome to come */
-	FLIGHT_RESOLVE, /* the outcome is to be read off the regions */
+	FLIGHT_RESOLVE, /* the outcome is read from the next dump of regions */
 };
 
 struct flight {
@@ -32,10 +32,10 @@ struct flight {
 	size_t nr_regions;
 	size_t nr_ranges;
 	struct lp_range ranges[KVM_LPAGE_RANGES_MAX];
-	/* Of the policy's: regions whose outcome the answer left open. */
+	/* The policy's only: regions whose outcome the report left open. */
 	size_t nr_open;
 	uint64_t open_rfns[POLICY_BATCH_MAX];
-	bool manual;  /* asked for by somebody who waits, not by the policy */
+	bool manual;  /* requested by a client, not by the policy */
 	bool awaited; /* counts in the VM's nr_awaited */
 	lp_op_cb cb;
 	void *ctx;
@@ -47,24 +47,26 @@ struct flight {
 		for (uint64_t rfn = (flight)->ranges[i].start_rfn;                                 \
 		     rfn < (flight)->ranges[i].start_rfn + (flight)->ranges[i].nr_regions; rfn++)
 
-/* Not sent yet. @manual: asked for by people. NULL: out of memory. */
+/* Adds a flight, not sent yet, to m->flights. @manual: requested by a client. NULL: out of memory. */
 struct flight *flight_new(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
 			  const struct lp_range *ranges, size_t nr_ranges, bool manual);
 
-/* Hands it to the link. Negative errno: it was not sent, and stays the caller's to drop. */
+/* Sends it. On a negative errno the caller drops it. */
 int flight_send(struct lp_manager *m, struct flight *flight, uint64_t ttl_ns);
 
 /* NULL when there is none. */
 struct flight *flight_find(const struct lp_manager *m, uint64_t tag);
+
+/* Removes and frees it. Nobody is notified. */
 void flight_drop(struct lp_manager *m, struct flight *flight);
 
-/* A merge was asked for: until its report is there, its VM's next batch has to wait. */
+/* Blocks the VM's next batch until the report of this merge arrives. */
 void flight_await(struct lp_manager *m, struct vm_entry *vm, struct flight *flight);
 
-/* The report is there, or will never come. */
+/* Ends that: the report has arrived, or never will. */
 void flight_seen(struct lp_manager *m, struct flight *flight);
 
-/* Ends what is under way for a VM (0: all); whoever waits gets @error and @why. */
+/* Ends all flights of a VM (0: of all VMs). Waiting clients get @error (negative errno) and @why. */
 void flights_cancel(struct lp_manager *m, uint32_t vm_id, int error, const char *why);
 
 #endif

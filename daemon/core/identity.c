@@ -13,7 +13,7 @@
 
 #define PAGE 4096
 
-/* QEMU's arguments are long, -name stands near their beginning. */
+/* QEMU's command line is long; -name comes early in it. */
 #define ARGS_MAX (64 * 1024)
 
 const char *lp_name_source_name(enum lp_name_source source)
@@ -28,7 +28,7 @@ const char *lp_name_source_name(enum lp_name_source source)
 	return source < LP_NAME_MAX ? names[source] : "none";
 }
 
-/* Copies a name, with what a VM's name may not have replaced. -ENOENT for an empty one. */
+/* Copies a name; characters that a VM name must not have become "_". -ENOENT for an empty one. */
 static int copy_name(const char *name, size_t len, char *ret, size_t size)
 {
 	if (!len)
@@ -51,7 +51,7 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Undoes systemd's escapes (\x2d) of a unit name. Returns the new length. */
+/* Unescapes (\x2d) part of a unit name, systemd.unit(5). Returns the new length. */
 static size_t unescape(const char *from, size_t len, char *to)
 {
 	size_t out = 0;
@@ -122,7 +122,7 @@ void lp_identity_slice(const char *cgroup, char *ret, size_t size)
 	}
 }
 
-/* One option of -name: up to a comma, a doubled one stands for itself. Returns its length in @from. */
+/* One option of -name, up to a comma; ",," is a comma. Returns its length in @from. */
 static size_t take_option(const char *from, char *to, size_t size)
 {
 	size_t in = 0, out = 0;
@@ -163,7 +163,7 @@ int lp_identity_qemu_name(const char *args, size_t len, char *ret, size_t size)
 	const char *end = args + len;
 	bool next = false;
 
-	/* The last argument may have been cut. */
+	/* The last argument may be truncated. */
 	for (const char *nul; args < end; args = nul + 1) {
 		nul = memchr(args, '\0', (size_t)(end - args));
 		if (!nul)
@@ -177,7 +177,7 @@ int lp_identity_qemu_name(const char *args, size_t len, char *ret, size_t size)
 
 int lp_identity_start_ticks(const char *stat, unsigned long long *ret)
 {
-	/* The command is in parentheses and may have any character; then come state (3) ... */
+	/* The command, in parentheses, may contain any character; field 3 follows the last ")". */
 	const char *at = strrchr(stat, ')');
 	char *end;
 
@@ -212,7 +212,7 @@ static ssize_t read_file(int dir_fd, const char *name, char *ret, size_t size)
 	return len < 0 ? len : (ssize_t)have;
 }
 
-/* Is the process in @dir_fd the one that made the VM? Start times are in ticks of the clock. */
+/* Did the process in @dir_fd create the VM? The start time in /proc is in clock ticks. */
 static bool same_process(int dir_fd, uint64_t start_ns)
 {
 	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
@@ -239,7 +239,7 @@ static void read_cgroup(int dir_fd, struct lp_identity *ret)
 		return;
 	path = strchr(path, '/');
 	len = path ? strcspn(path, "\n") : 0;
-	/* A path that does not fit is not known: half of it could match the wrong rule. */
+	/* A truncated path could match the wrong rule: leave it unknown. */
 	if (!len || len >= sizeof(ret->cgroup))
 		return;
 	memcpy(ret->cgroup, path, len);
@@ -263,7 +263,7 @@ static void found_name(struct lp_identity *ret, enum lp_name_source source)
 	ret->name_known = true;
 }
 
-/* Command, and the name if nothing better gave one. */
+/* Reads the command, and the name if no better source had one. */
 static void read_command(int dir_fd, struct lp_identity *ret)
 {
 	char *args = malloc(ARGS_MAX);
@@ -274,7 +274,7 @@ static void read_command(int dir_fd, struct lp_identity *ret)
 		if (!ret->name_known &&
 		    lp_identity_qemu_name(args, (size_t)len, ret->name, sizeof(ret->name)) == 0)
 			found_name(ret, LP_NAME_QEMU);
-		/* We could look everywhere: that it has no name is known. */
+		/* All sources were read: it is known to have no name. */
 		if (!ret->name_known && ret->cgroup_known)
 			found_name(ret, LP_NAME_NONE);
 	}
@@ -287,7 +287,7 @@ static void read_process(const char *procfs, const struct lp_vm *vm, struct lp_i
 	int dir_fd;
 
 	snprintf(path, sizeof(path), "%s/%u", procfs, vm->pid);
-	/* All reads go through this directory, which stays that of the process it was opened for. */
+	/* Read through the directory: it stays that of this process even if the pid is reused. */
 	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return;

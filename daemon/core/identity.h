@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who runs a VM: what the kernel's family says of it, and what /proc says of the process.
+ * Who runs a VM: what the kernel reports, and what /proc has of the VMM.
  *
- * The process may be gone, and its number may belong to another one by now: the start time is
- * compared. What cannot be read stays unknown; a rule that asks for it does not match.
+ * The VMM may have exited, and its pid been reused: the start time is compared. What cannot be read
+ * stays unknown; a rule that matches on it does not apply.
  */
 #ifndef TDX_LPAGE_CORE_IDENTITY_H
 #define TDX_LPAGE_CORE_IDENTITY_H
@@ -13,16 +13,16 @@
 #include "daemon/config/config.h"
 #include "daemon/core/snapshot.h"
 
-/* Fills @ret from @vm and the proc file system at @procfs ("/proc"). Reads files, never fails. */
+/* Fills @ret from @vm and the proc file system at @procfs ("/proc"). Blocks on files, never fails. */
 void lp_identity_read(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret);
 
-/* As the rules want it; borrows the strings of @identity. */
+/* Converts it for config_select(); borrows the strings of @identity. */
 void lp_identity_for_rules(const struct lp_identity *identity, struct config_identity *ret);
 
 /* "ioctl", "libvirt", "qemu", "none". */
 const char *lp_name_source_name(enum lp_name_source source);
 
-/* The following are pure, and here for the tests. */
+/* Pure functions, declared for the tests. */
 
 /* The name in a cgroup path with a libvirt scope. 0, or -ENOENT when there is none. */
 int lp_identity_libvirt_name(const char *cgroup, char *ret, size_t size);
@@ -33,7 +33,7 @@ int lp_identity_qemu_name(const char *args, size_t len, char *ret, size_t size);
 /* The innermost slice of a cgroup path, "" for none. */
 void lp_identity_slice(const char *cgroup, char *ret, size_t size);
 
-/* Start time in clock ticks out of the text of /proc/PID/stat. 0 or -EINVAL. */
+/* The start time, in clock ticks, from the text of /proc/PID/stat. 0 or -EINVAL. */
 int lp_identity_start_ticks(const char *stat, unsigned long long *ret);
 
 #endif

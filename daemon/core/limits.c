@@ -84,7 +84,7 @@ void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 			     change->vm_id, vm->identity.name,
 			     change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm", change->pid,
 			     change->uid);
-	/* It stays: somebody with the right to do so did it. The next reload puts it back. */
+	/* Keep them: another process had the right to set them. The next reload sets ours. */
 	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours) {
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
 		       "limits were changed by pid %u, uid %u, not by this daemon", change->pid,

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The limits of the admin's layer, written to the kernel. */
+/* The limits of the admin layer, as the rule has them, written to the kernel. */
 #ifndef TDX_LPAGE_CORE_LIMITS_H
 #define TDX_LPAGE_CORE_LIMITS_H
 
 #include "daemon/core/vm.h"
 
-/* The rule of the VM may have changed: are its limits in the kernel? */
+/* The rule or dry-run may have changed: marks the VM if its limits have to be written. */
 void limits_want(struct lp_manager *m, struct vm_entry *vm);
+
+/* Writes the limits of a VM that is marked. */
 void limits_push(struct lp_manager *m, struct vm_entry *vm);
 
-/* The link's answer to that. */
+/* The kernel has taken them, or refused them (negative errno): then they are written again later. */
 void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error, const char *text);
 
-/* Somebody changed them. */
+/* The kernel reports a change, by the daemon or by another process. */
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Fields are ours to send; the macro that adds the place in the source is of no use to an admin. */
+/* The place in the source is of no use to an admin. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
@@ -18,7 +18,7 @@ static const char *const message_ids[] = {
 #undef X
 };
 
-/* systemd says in JOURNAL_STREAM which file stderr was when it was the journal. */
+/* $JOURNAL_STREAM has device and inode of the journal's socket, systemd.exec(5). */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -33,10 +33,10 @@ enum lp_message {
 };
 
 struct lp_log {
-	FILE *file; /* where lines go when there is no journal */
+	FILE *file; /* where lines go without the journal */
 	bool journal;
-	bool tty;	  /* for people: without the "<N>" */
-	int max_priority; /* less important ones are dropped */
+	bool tty;	  /* without the "<N>" */
+	int max_priority; /* of syslog(3); less important lines are dropped */
 };
 
 /* What a line is about. */
@@ -46,7 +46,7 @@ struct lp_log_about {
 	const char *vm_name; /* NULL or "": no name */
 };
 
-/* Finds out where stderr goes. */
+/* Finds out whether stderr is the journal or a terminal. */
 void lp_log_init(struct lp_log *log, int max_priority);
 
 /* Writes one line; @about may be NULL. Never fails. */

@@ -11,13 +11,14 @@ void outcome_of_region(struct lp_manager *m, const struct flight *flight, uint64
 		(void)policy_outcome(m->policy, flight->vm_id, rfn, reason, ns, manager_now(m));
 }
 
-/* The same of all its regions. */
+/* The same outcome for all regions of an operation of the policy. */
 static void outcome_of_all(struct lp_manager *m, const struct flight *flight,
 			   enum lpage_reason reason)
 {
 	if (flight->manual)
 		return;
-	for_each_region(flight, i, rfn) outcome_of_region(m, flight, rfn, reason, 0);
+	for_each_region(flight, i, rfn)
+		outcome_of_region(m, flight, rfn, reason, 0);
 }
 
 static void notify_failed(struct lp_manager *m, const struct flight *flight, int error,

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PPM 1000000ULL
+#define PPM UINT64_C(1000000)
 
 static int compare(const void *a, const void *b)
 {
@@ -13,7 +13,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Adds @rfn to the last range if it follows on it. */
+/* Adds @rfn to the range if it is in it or follows it. */
 static bool extend(struct lp_range *range, uint64_t rfn)
 {
 	uint64_t end_rfn = range->start_rfn + range->nr_regions;
@@ -47,7 +47,7 @@ enum lp_verdict lp_result_verdict(const struct lp_result *result, uint64_t rfn)
 		return LP_VERDICT_DONE;
 	if (result->refused && rfn == result->reason_rfn)
 		return LP_VERDICT_REFUSED;
-	/* Refused as a whole: most often for one and the same reason. */
+	/* All were refused: assume the same reason for each. */
 	if (result->refused && !result->done)
 		return LP_VERDICT_REFUSED;
 	if (result->refused == 1 && result->done + 1 == result->nr_regions)

@@ -15,7 +15,7 @@ int lp_ranges_build(uint64_t *rfns, size_t nr, struct lp_range *ret);
 enum lp_verdict {
 	LP_VERDICT_DONE,
 	LP_VERDICT_REFUSED, /* for the result's reason */
-	LP_VERDICT_UNKNOWN, /* some were refused, only the first of them is named */
+	LP_VERDICT_UNKNOWN, /* several were refused, only the first of them is named */
 };
 
 /* @rfn must lie in the result's range. */

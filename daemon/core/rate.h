@@ -14,10 +14,10 @@ struct rate {
 
 void rate_add(struct rate *rate, uint64_t now_ns, uint64_t count);
 
-/* What was counted within the last RATE_SLOTS seconds. */
+/* Events within the last RATE_SLOTS seconds. */
 uint64_t rate_sum(const struct rate *rate, uint64_t now_ns);
 
-/* The same per second, rounded up: what is not nothing shall not look like it. */
+/* The same per second, rounded up: a few events are not none. */
 uint64_t rate_per_s(const struct rate *rate, uint64_t now_ns);
 
 #endif

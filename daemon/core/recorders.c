@@ -12,7 +12,6 @@ struct recorder {
 	void *ctx;
 };
 
-/* A recorder may leave from within its callback, but no other one. */
 static void notify(struct lp_manager *m, const struct lp_record_event *event)
 {
 	struct recorder *recorder, *next;

@@ -20,7 +20,7 @@ static bool vm_is_fresh(const struct vm_entry *vm, uint64_t since_ns)
 	return vm->sync.stats_fresh_ns >= since_ns && vm->sync.regions_fresh_ns >= since_ns;
 }
 
-/* 1: fresh, 0: not yet, negative errno: it cannot be had. */
+/* 1: fresh, 0: not yet, negative errno: it could not be read. */
 static int vm_freshness(const struct vm_entry *vm, uint64_t since_ns)
 {
 	if (vm_is_fresh(vm, since_ns))
@@ -57,7 +57,7 @@ void refresh_check(struct lp_manager *m, int error)
 		TAILQ_REMOVE(&m->waiters, waiter, entry);
 		waiter->cb(waiter->ctx, r < 0 ? r : 0);
 		free(waiter);
-		/* The callback may have cancelled others. */
+		/* The callback may have freed the next one. */
 		next = TAILQ_FIRST(&m->waiters);
 	}
 }

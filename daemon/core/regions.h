@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The regions of one VM as the kernel reported them last. Only regions that the kernel lists are
- * there: those that were always large cost nothing.
+ * The regions of one VM as the kernel reported them last. Regions that the kernel does not list,
+ * because they were always large, take no memory.
  */
 #ifndef TDX_LPAGE_CORE_REGIONS_H
 #define TDX_LPAGE_CORE_REGIONS_H
@@ -27,7 +27,7 @@ struct lp_regions {
 
 void lp_regions_done(struct lp_regions *regions);
 
-/* Takes a region over. Returns 0 or -ENOMEM. */
+/* Adds or replaces a region, reported at @now_ns in the dump @round. 0 or -ENOMEM. */
 int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, uint64_t now_ns,
 		   uint32_t round);
 

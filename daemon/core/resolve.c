@@ -17,14 +17,15 @@ void resolve_as_lost(struct lp_manager *m, struct flight *flight)
 	flight_drop(m, flight);
 }
 
-/* The regions' own records are to say what became of it. */
+/* The outcome will be read from the records of the regions. */
 static void leave_to_records(struct lp_manager *m, struct flight *flight)
 {
 	flight_seen(m, flight);
 	flight->state = FLIGHT_RESOLVE;
 	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
 	flight->nr_open = 0;
-	for_each_region(flight, i, rfn) flight->open_rfns[flight->nr_open++] = rfn;
+	for_each_region(flight, i, rfn)
+		flight->open_rfns[flight->nr_open++] = rfn;
 }
 
 void resolve_timed_out(struct lp_manager *m, struct flight *flight)
@@ -46,22 +47,24 @@ static bool was_tried(const struct lp_region_record *record, uint64_t sent_ns)
 	       record->region.last_op_ns >= sent_ns;
 }
 
-/* Was its report among events that were lost? A dump that began at @began_ns has every region tried. */
+/*
+ * Was its report among the lost events? Yes, if a dump that began after the loss, at @began_ns, shows
+ * that every region was tried.
+ */
 static bool report_is_lost(const struct lp_manager *m, const struct vm_entry *vm,
 			   const struct flight *flight, uint64_t began_ns)
 {
 	if (flight->state != FLIGHT_QUEUED || !flight->awaited ||
 	    m->resync.loss_ns < flight->sent_ns || began_ns <= m->resync.loss_ns)
 		return false;
-	for_each_region(flight, i, rfn)
-	{
+	for_each_region(flight, i, rfn) {
 		if (!was_tried(lp_regions_get(&vm->regions, rfn), flight->sent_ns))
 			return false;
 	}
 	return true;
 }
 
-/* What the region's own record says of a merge asked for at @sent_ns. Returns whether it says any. */
+/* Reads the outcome of a merge sent at @sent_ns from the region's record. False: it has none. */
 static bool read_outcome(const struct vm_entry *vm, uint64_t rfn, uint64_t sent_ns,
 			 enum lpage_reason *ret)
 {
@@ -107,7 +110,7 @@ void resolve_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t began_ns)
 			resolve_flight(m, vm, flight);
 			continue;
 		}
-		/* The dump has to be younger than the end of the operation. */
+		/* The dump must have begun after the operation ended. */
 		if (flight->state == FLIGHT_RESOLVE &&
 		    began_ns + OUTCOME_DEADLINE_NS >= flight->deadline_ns)
 			resolve_flight(m, vm, flight);

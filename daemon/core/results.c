@@ -64,7 +64,7 @@ static void leave_open(struct flight *flight, uint64_t rfn)
 		flight->open_rfns[flight->nr_open++] = rfn;
 }
 
-/* Gives the policy what a result says of its regions. */
+/* Passes the result of a range to the policy, region by region. */
 static void take_result(struct lp_manager *m, struct flight *flight, const struct lp_result *result)
 {
 	uint64_t ns = result->nr_regions ? result->ns / result->nr_regions : 0;
@@ -87,7 +87,7 @@ static void take_result(struct lp_manager *m, struct flight *flight, const struc
 	}
 }
 
-/* Does a result answer one of our ranges? The kernel's answer is not trusted. */
+/* Is it the result of the @i-th range that was requested? The report is not trusted. */
 static bool is_asked(const struct flight *flight, const struct lp_result *result, size_t i)
 {
 	return i < flight->nr_ranges && result->start_rfn == flight->ranges[i].start_rfn &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon knows and what it can be told to do, for those that show it to people (control
- * sockets, metrics, status text). A vtable, so that they can be tested with a core of their own.
+ * The interface of the core for control sockets, metrics and status text: snapshots of its state, and
+ * requests to it. A vtable, so that they can be tested with a fake core.
  *
  * Nothing here blocks. Statistics are copies of the last known state; each group says how old it is
  * (ages in ns, LP_AGE_NEVER when it was never learnt). Those that must be fresh are asked for
@@ -19,26 +19,26 @@
 
 #define LP_AGE_NEVER UINT64_MAX
 
-/* The reasons of the kernel and our own, and what a newer kernel might add. */
+/* All reasons, the kernel's and the daemon's. */
 #define LP_NR_REASONS LPAGE_REASON_END
 
 /* Where a VM's name came from. */
 enum lp_name_source {
 	LP_NAME_NONE,	 /* none was found */
-	LP_NAME_IOCTL,	 /* the VMM told KVM */
+	LP_NAME_IOCTL,	 /* set by the VMM through KVM */
 	LP_NAME_LIBVIRT, /* machine-qemu\x2d1\x2dNAME.scope */
-	LP_NAME_QEMU,	 /* -name of the command line */
+	LP_NAME_QEMU,	 /* -name of the VMM's command line */
 	LP_NAME_MAX
 };
 
-/* What can be said of who runs a VM: the input of the rules' match. */
+/* Who runs a VM: what rules match on. */
 struct lp_identity {
 	uint32_t vm_id;
 	uint32_t pid;
 	uint32_t type; /* as given to KVM_CREATE_VM */
 	uint32_t uid;
 	bool has_uid;
-	/* What could not be read matches no rule that asks for it. */
+	/* What could not be read matches no rule. */
 	bool cgroup_known;
 	bool command_known;
 	bool name_known; /* false: unreadable; true with name "": it has none */
@@ -56,11 +56,11 @@ struct lp_tally {
 	uint64_t tried_regions;
 	uint64_t merged_regions;
 	uint64_t refused_regions;
-	uint64_t split_regions; /* asked for by us */
+	uint64_t split_regions; /* on request of clients */
 	uint64_t holds;
 	uint64_t releases;
-	uint64_t dry_regions;  /* merges that dry-run left out */
-	uint64_t lost_regions; /* outcome never heard of */
+	uint64_t dry_regions;  /* merges skipped by dry-run */
+	uint64_t lost_regions; /* with unknown outcome */
 	uint64_t failed_requests;
 	uint64_t work_ns;
 	uint64_t stall_max_ns;
@@ -74,19 +74,19 @@ struct lp_vm_snapshot {
 	const char *policy; /* name of the policy in force */
 	uint64_t walk_cost_ns_per_s; /* of the rule in force */
 	uint64_t notify_interval_ns; /* the same */
-	enum lpage_reason gate; /* what keeps the whole VM from being merged, NONE for nothing */
-	bool paused;		/* this VM itself, whatever the host's */
-	bool dry_run;		/* in force for it */
-	bool stale;		/* events were lost, the resync is under way */
+	enum lpage_reason gate;	     /* what blocks all merges of the VM, NONE: nothing */
+	bool paused;		     /* the VM itself, not the host */
+	bool dry_run;		     /* in force for it */
+	bool stale;		     /* events were lost, it is being resynchronized */
 	struct lp_tally tally;
 	uint64_t tracked_regions;
-	uint64_t queued_regions; /* asked of the kernel, outcome open */
+	uint64_t queued_regions; /* requested, no outcome yet */
 	uint64_t coverage_ppm;	 /* large / (large + table), UINT64_MAX when nothing is mapped */
 	uint64_t stats_age_ns;	 /* of .vm's regions and totals */
 	uint64_t regions_age_ns; /* of the last complete dump of regions */
 	uint64_t identity_age_ns;
-	uint64_t last_merge_age_ns; /* last merge that we did */
-	uint64_t seen_age_ns;	    /* since we learnt of it */
+	uint64_t last_merge_age_ns; /* by this daemon */
+	uint64_t seen_age_ns;	    /* since the daemon first saw it */
 	int last_error;		    /* negative errno of the last failed request, 0 for none */
 	char last_error_text[128];
 	uint64_t last_error_age_ns;
@@ -94,21 +94,21 @@ struct lp_vm_snapshot {
 
 struct lp_region_snapshot {
 	struct lp_region region;
-	uint64_t age_ns; /* since the kernel told */
+	uint64_t age_ns; /* since the kernel reported it */
 };
 
 struct lp_region_filter {
 	uint64_t start_rfn;
 	uint64_t nr_regions; /* 0: all */
 	uint32_t states;     /* 1 << KVM_LPAGE_STATE_*, 0: all */
-	uint64_t skip;	     /* leave out that many first, for paging */
+	uint64_t skip;	     /* the first regions, for paging */
 	uint64_t limit;	     /* 0: no limit */
 };
 
 struct lp_status {
 	const char *version;
 	const char *link; /* "netlink", "sim" */
-	uint64_t now_ns;  /* the link's clock, to which the regions' times compare */
+	uint64_t now_ns;  /* the link's clock, that of the regions' times */
 	uint32_t speed;	  /* ns of the link's clock per ns of ours; 1 for a kernel */
 	bool degraded;
 	char degraded_why[160]; /* "" unless degraded */
@@ -127,7 +127,7 @@ struct lp_status {
 	struct lp_link_stats link_stats;
 	uint64_t resyncs;
 	uint64_t resync_age_ns; /* since the last complete dump of everything */
-	uint64_t wakeups;	/* times that there was work for the manager */
+	uint64_t wakeups;	/* of the manager */
 };
 
 /* What `watch` shows. */
@@ -137,7 +137,7 @@ enum lp_watch_kind {
 	LP_WATCH_VM_GONE,
 	LP_WATCH_OP_DONE,
 	LP_WATCH_OP_FAILED,
-	LP_WATCH_DRY_RUN, /* a batch that dry-run left out */
+	LP_WATCH_DRY_RUN, /* a batch skipped by dry-run */
 	LP_WATCH_POLICY,
 	LP_WATCH_PAUSE,
 	LP_WATCH_LOSS,
@@ -158,11 +158,11 @@ struct lp_watch_event {
 	int error;
 };
 
-/* What `record` is told, as the link tells it. */
+/* What `record` gets, as the link reports it. */
 enum lp_record_kind {
-	LP_RECORD_VM, /* new, or described anew */
+	LP_RECORD_VM, /* new, or updated */
 	LP_RECORD_VM_GONE,
-	LP_RECORD_REGIONS, /* a part of a dump */
+	LP_RECORD_REGIONS, /* part of a dump */
 	LP_RECORD_LOSS,	   /* the link lost events; a dump of everything follows */
 };
 
@@ -182,12 +182,12 @@ typedef void (*lp_refresh_cb)(void *ctx, int error);
 /* Returns 0 to go on, anything else ends the walk and is returned from it. */
 typedef int (*lp_region_cb)(void *ctx, const struct lp_region_snapshot *region);
 
-/* What stands between a region and its next merge. */
+/* What blocks the next merge of a region. */
 struct lp_explain {
-	enum lpage_reason reason; /* the first gate that is shut, NONE: nothing, QUEUED: due */
-	uint64_t wait_ns;	  /* until it opens by itself; UINT64_MAX: unknown */
+	enum lpage_reason reason; /* the first gate that blocks it, NONE: none, QUEUED: due */
+	uint64_t wait_ns;	  /* until it opens by itself, UINT64_MAX: unknown */
 	bool estimated;		  /* @text rests on an estimate (walk cost) */
-	char text[256];		  /* the number that is and the one that would pass, for people */
+	char text[256];		  /* the actual number and the one required, for people */
 };
 
 struct config;
@@ -199,7 +199,7 @@ struct lp_core_ops {
 	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t capacity);
 	/* -ESRCH: no such VM. */
 	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
-	/* In ascending order of rfn, out of what the kernel told last. -ESRCH: no such VM. */
+	/* In ascending order of rfn, as the kernel reported them last. -ESRCH: no such VM. */
 	int (*regions)(const struct lp_core *core, uint32_t vm_id,
 		       const struct lp_region_filter *filter, lp_region_cb cb, void *ctx);
 	/* Asks the kernel for statistics and regions anew (@vm_id 0: of all), then calls @cb once,
@@ -207,29 +207,29 @@ struct lp_core_ops {
 	int (*refresh)(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx);
 	void (*refresh_cancel)(struct lp_core *core, void *ctx);
 
-	/* @vm_id 0: the whole host. Kept over restarts. -ESRCH, or an error of writing the state. */
+	/* @vm_id 0: the whole host. Kept across restarts. -ESRCH, or the error of writing the state. */
 	int (*set_paused)(struct lp_core *core, uint32_t vm_id, bool paused);
 	int (*set_dry_run)(struct lp_core *core, bool dry_run);
-	/* Carried out whatever policy and pause say (somebody asked for it by name), not under
-	 * dry-run (-EPERM). @cb is called once unless range_op_cancel() came first. */
+	/* Carried out whatever policy and pause say, as somebody requested it, but not under dry-run
+	 * (-EPERM). @cb is called once, unless range_op_cancel() comes first. */
 	int (*range_op)(struct lp_core *core, uint32_t vm_id, uint32_t op,
 			const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
 			lp_op_cb cb, void *ctx);
 	void (*range_op_cancel)(struct lp_core *core, void *ctx);
-	/* Reads the configuration again; all or nothing. On error *@ret_text (caller frees) holds
-	 * every complaint, one a line, FILE:LINE:COLUMN: first, and the old one stays in force. */
+	/* Reloads the configuration, all or nothing. On error *@ret_text (the caller frees it) has
+	 * one line per error, FILE:LINE:COLUMN: first, and the old one remains in force. */
 	int (*reload)(struct lp_core *core, char **ret_text);
 
 	/* The configuration in force; valid until the next reload. */
 	const struct config *(*config)(const struct lp_core *core);
-	/* Asks every gate about one region, in order. -ESRCH: no such VM, -ERANGE: no such region. */
+	/* Checks every gate of one region, in order. -ESRCH: no such VM, -ERANGE: no such region. */
 	int (*explain)(const struct lp_core *core, uint32_t vm_id, uint64_t rfn,
 		       struct lp_explain *ret);
 
 	int (*watch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
 	void (*unwatch)(struct lp_core *core, lp_watch_cb cb, void *ctx);
 
-	/* Everything that the link tells of VMs and regions, from now on. Passive. -ENOMEM. */
+	/* Records all that the link reports of VMs and regions. Changes nothing. -ENOMEM. */
 	int (*record)(struct lp_core *core, lp_record_cb cb, void *ctx);
 	void (*unrecord)(struct lp_core *core, lp_record_cb cb, void *ctx);
 };

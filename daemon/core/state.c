@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
 #define FILE_NAME     "switches"
 #define TEMP_NAME     "switches.new"
 #define FILE_MAX_SIZE (LP_STATE_PAUSED_MAX * 24)
@@ -18,14 +20,16 @@ void lp_state_done(struct lp_state *state)
 	*state = (struct lp_state){0};
 }
 
-/* Where @vm_id is, or would be. */
+static int is_before(const void *id, const void *vm_id)
+{
+	return *(const uint32_t *)id < *(const uint32_t *)vm_id;
+}
+
+/* The index of @vm_id, or the one at which to insert it. */
 static size_t find(const struct lp_state *state, uint32_t vm_id)
 {
-	size_t i = 0;
-
-	while (i < state->nr_paused_vms && state->paused_vms[i] < vm_id)
-		i++;
-	return i;
+	return lower_bound(state->paused_vms, state->nr_paused_vms, sizeof(*state->paused_vms),
+			   &vm_id, is_before);
 }
 
 bool lp_state_vm_paused(const struct lp_state *state, uint32_t vm_id)
@@ -37,17 +41,15 @@ bool lp_state_vm_paused(const struct lp_state *state, uint32_t vm_id)
 
 static int insert(struct lp_state *state, size_t at, uint32_t vm_id)
 {
-	uint32_t *bigger;
+	uint32_t *place;
 
 	if (state->nr_paused_vms >= LP_STATE_PAUSED_MAX)
 		return -ENOSPC;
-	bigger = realloc(state->paused_vms, (state->nr_paused_vms + 1) * sizeof(*bigger));
-	if (!bigger)
+	if (array_reserve(&state->paused_vms, &state->capacity, state->nr_paused_vms + 1,
+			  sizeof(*place)) < 0)
 		return -ENOMEM;
-	state->paused_vms = bigger;
-	memmove(bigger + at + 1, bigger + at, (state->nr_paused_vms - at) * sizeof(*bigger));
-	bigger[at] = vm_id;
-	state->nr_paused_vms++;
+	place = array_open(state->paused_vms, state->nr_paused_vms++, at, sizeof(*place));
+	*place = vm_id;
 	return 0;
 }
 
@@ -60,9 +62,7 @@ int lp_state_pause_vm(struct lp_state *state, uint32_t vm_id, bool paused)
 		return 0;
 	if (paused)
 		return insert(state, at, vm_id);
-	state->nr_paused_vms--;
-	memmove(state->paused_vms + at, state->paused_vms + at + 1,
-		(state->nr_paused_vms - at) * sizeof(*state->paused_vms));
+	array_close(state->paused_vms, state->nr_paused_vms--, at, sizeof(*state->paused_vms));
 	return 0;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What people switched at run time, kept in the file "switches" below the runtime directory over restarts
- * (not over reboots: neither do VM ids last so long).
+ * Pause and dry-run as switched at run time. The file "switches" below the runtime directory keeps
+ * them across restarts, but not across reboots, as VM ids do not last longer.
  *
- * One word or `word vm-id` a line: `paused`, `dry-run`, `paused-vm 7`. Words that are not known are
- * an error: what somebody paused must not run because a file was misread.
+ * One switch per line: `paused`, `dry-run`, `paused-vm 7`. An unknown word is an error: a paused VM
+ * must not run because the file was misread.
  */
 #ifndef TDX_LPAGE_CORE_STATE_H
 #define TDX_LPAGE_CORE_STATE_H
@@ -20,6 +20,7 @@ struct lp_state {
 	bool dry_run;
 	uint32_t *paused_vms; /* ascending */
 	size_t nr_paused_vms;
+	size_t capacity; /* of paused_vms */
 };
 
 void lp_state_done(struct lp_state *state);
@@ -32,10 +33,10 @@ int lp_state_pause_vm(struct lp_state *state, uint32_t vm_id, bool paused);
 /* Pure: @ret must be zero. 0, -EINVAL with the number of the bad line in *@ret_line, -ENOMEM. */
 int lp_state_parse(const char *text, struct lp_state *ret, unsigned int *ret_line);
 
-/* Reads the file; none is fine. Errors as lp_state_parse(), and those of reading. */
+/* Reads the file, which may be absent. Errors of lp_state_parse(), -EFBIG, and those of read(2). */
 int lp_state_load(int dir_fd, struct lp_state *ret, unsigned int *ret_line);
 
-/* Replaces the file in one step. 0 or negative errno. */
+/* Replaces the file atomically. 0 or negative errno. */
 int lp_state_save(int dir_fd, const struct lp_state *state);
 
 #endif

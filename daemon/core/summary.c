@@ -10,7 +10,7 @@
 #include "daemon/core/ranges.h"
 #include "daemon/core/rate.h"
 
-/* Text that grows to the end of its buffer and no further. */
+/* Text that is truncated at the end of its buffer. */
 struct line {
 	char text[512];
 	size_t len;
@@ -79,7 +79,7 @@ static void put_coverage(struct line *line, const struct lp_vm *vm)
 	    (unsigned long long)(vm->large + vm->table));
 }
 
-/* Logs what was done since the last summary, if anything was. */
+/* Logs the operations since the last summary, if there were any. */
 static void summarize(struct lp_manager *m, struct vm_entry *vm)
 {
 	struct line line = {.len = 0};
@@ -146,7 +146,7 @@ static void send_status(struct lp_manager *m)
 
 	m->status_due_ns = 0;
 	lp_manager_status_text(m, text, sizeof(text));
-	/* While merges go on, and until they have left the text, it has to be looked at again. */
+	/* The rate in the text changes until the last merge has left its window. */
 	if (rate_sum(&m->merges, manager_now(m)))
 		m->status_due_ns = manager_now(m) + STATUS_INTERVAL_NS;
 	if (!strcmp(text, m->status))

@@ -5,11 +5,13 @@
 
 #include "daemon/core/vm.h"
 
-/* Sends and logs what is due. */
+/* Sends the status line and logs the summaries that are due. */
 void summary_run(struct lp_manager *m);
+
+/* When to call it next, NS_NEVER: nothing is due. */
 uint64_t summary_deadline_ns(const struct lp_manager *m);
 
-/* The VM goes: logs what was done since its last summary. */
+/* Logs the last summary of a VM that goes. */
 void summary_vm_end(struct lp_manager *m, const struct vm_entry *vm);
 
 #endif

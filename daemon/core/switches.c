@@ -40,7 +40,7 @@ static int pause_host(struct lp_manager *m, bool paused)
 	return 0;
 }
 
-/* Those that are gone do not come back: an id is used once. */
+/* Ids are not reused: VMs that are gone must not fill the list. */
 static void forget_gone(struct lp_manager *m)
 {
 	for (size_t i = m->state.nr_paused_vms; m->listing.done && i-- > 0;) {
@@ -119,7 +119,7 @@ int switches_set_dry_run(struct lp_core *core, bool dry_run)
 	return 0;
 }
 
-/* Every complaint to the log; the first one to the status. */
+/* Logs every error; the first one is shown in the status. */
 static void log_errors(struct lp_manager *m, const char *text)
 {
 	size_t len = strcspn(text, "\n");
@@ -164,7 +164,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	m->config_ns = manager_now(m);
 	m->config_error[0] = '\0';
 	m->options.log->max_priority = (int)config->global.log_level;
-	/* The VMs' settings point into the old one until then. */
+	/* Until then the settings of the VMs point into the old configuration. */
 	apply_to_all(m);
 	config_free(old);
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",
@@ -204,7 +204,7 @@ static int reload(struct lp_manager *m, char **ret_text)
 int switches_reload(struct lp_core *core, char **ret_text)
 {
 	struct lp_manager *m = manager_of(core);
-	/* As long as the start is not over there is no end of a reload to notify. */
+	/* READY=1 after a reload would end the start early. */
 	const struct lp_manager_hooks *hooks = m->ready ? m->options.hooks : NULL;
 	int r;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What people switch: pause, dry-run, and the configuration. */
+/* What clients switch: pause, dry-run, the configuration. snapshot.h has the contract. */
 #ifndef TDX_LPAGE_CORE_SWITCHES_H
 #define TDX_LPAGE_CORE_SWITCHES_H
 

@@ -15,13 +15,13 @@
 #include "daemon/core/vms.h"
 #include "daemon/core/watchers.h"
 
-/* Only a full dump reports regions that faults have populated; done when a VM is active anyway. */
+/* Only a full dump reports regions populated by faults. Requested when the VM is active anyway. */
 #define FULL_INTERVAL_NS (300 * NS_PER_S)
 
-/* A VM's statistics cost the kernel a walk over it. */
+/* The statistics of a VM cost the kernel a walk over its regions. */
 #define STATS_INTERVAL_NS (2 * NS_PER_S)
 
-/* Loss comes in bursts, and reading everything again makes more of it. */
+/* Losses come in bursts, and the dumps of a resync cause more of them. */
 #define RESYNC_DELAY_NS	   (200 * NS_PER_MS)
 #define RESYNC_INTERVAL_NS (2 * NS_PER_S)
 
@@ -47,7 +47,7 @@ static struct policy_observation observation(const struct lp_region *region, uin
 	};
 }
 
-/* As many at once as fit on the stack. */
+/* Hands the regions to the policy, as many at once as fit on the stack. */
 static void observe(struct lp_manager *m, const struct lp_region_chunk *chunk, uint64_t now_ns)
 {
 	struct policy_observation obs[64];
@@ -71,7 +71,7 @@ void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chu
 	for (size_t i = 0; i < chunk->nr_regions; i++) {
 		if (lp_regions_put(&vm->regions, &chunk->regions[i], now_ns,
 				   vm->sync.region_round) < 0)
-			vm->stale = true; /* out of memory: what is missing is not known */
+			vm->stale = true; /* out of memory: the region is missing */
 	}
 	observe(m, chunk, now_ns);
 	recorders_notify_regions(m, chunk);
@@ -89,14 +89,14 @@ static void forget(void *ctx, uint64_t rfn)
 	(void)policy_forget(f->m->policy, f->vm_id, rfn);
 }
 
-/* A dump of regions ended well. */
+/* A dump of regions succeeded. */
 static void regions_complete(struct lp_manager *m, struct vm_entry *vm,
 			     const struct lp_dump_end *end)
 {
 	struct forget f = {m, vm->vm.id};
 	uint64_t now_ns = manager_now(m);
 
-	/* Slots went: what a dump of changes leaves out may be gone. */
+	/* Memory slots were removed: regions that a dump of changes leaves out may be gone. */
 	if (!vm->sync.dumping_full && end->resync_generation > vm->sync.dump_since)
 		vm_want_dump(vm, DUMP_FULL);
 	if (vm->sync.dumping_full) {
@@ -121,13 +121,13 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		return;
 	vm->sync.dump_tag = 0;
 	if (end->error) {
-		/* ERANGE: the generation that we know of is not the kernel's. */
+		/* ERANGE: the kernel has not reached this generation. */
 		vm_want_dump(vm, vm->sync.dumping_full || end->error == -ERANGE ? DUMP_FULL :
 										  DUMP_CHANGES);
 		vm_failed(m, vm, READING_REGIONS, end->error, end->text);
 		return;
 	}
-	/* With holes: what was read counts, but only a full dump gives certainty. */
+	/* What was read counts, but regions may be missing: only a full dump has all. */
 	if (end->interrupted) {
 		vm_want_dump(vm, DUMP_FULL);
 		vm_failed(m, vm, READING_REGIONS, -EINTR, "they keep changing during the dump");
@@ -150,7 +150,7 @@ static void vm_stats_end(struct lp_manager *m, const struct lp_dump_end *end)
 	if (!vm || vm->sync.stats_tag != end->tag)
 		return;
 	vm->sync.stats_tag = 0;
-	/* Unless somebody began to wait since then. */
+	/* Unless somebody has begun to wait since. */
 	if (!vm->sync.need_stats)
 		vm->sync.hurry_stats = false;
 	if (end->error)
@@ -177,9 +177,7 @@ static void vms_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 			       strerror(-end->error), end->text && end->text[0] ? ": " : "",
 			       end->text ? end->text : "");
 		if (end->error && lp_triage(end->error) == LP_TRIAGE_HOST)
-			snprintf(m->host_error, sizeof(m->host_error),
-				 "kernel refuses requests: %s%s", strerror(-end->error),
-				 end->error == -EPERM ? " (CAP_NET_ADMIN is missing)" : "");
+			manager_set_host_error(m, end->error, strerror(-end->error));
 		return;
 	}
 	m->listing.failures = 0;
@@ -207,7 +205,7 @@ void sync_changed(struct lp_manager *m, uint32_t vm_id)
 	uint64_t now_ns = manager_now(m);
 
 	if (!vm) {
-		/* That it is new was lost, or comes with the dump under way. */
+		/* The event of the new VM was lost, or comes with the dump under way. */
 		m->listing.need = true;
 		manager_wake(m);
 		return;
@@ -289,7 +287,7 @@ static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 	vm->sync.settle_ns = 0;
 	vm_want_dump(vm, DUMP_FULL);
 	vm->sync.need_stats = true;
-	/* The manager of the VM may have moved it to its cgroup by now. */
+	/* libvirt may have moved the VMM to its cgroup by now. */
 	vms_identify(m, vm);
 	vms_apply_rule(m, vm);
 }

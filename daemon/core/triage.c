@@ -16,11 +16,11 @@ static const struct {
 	enum lp_triage triage;
 } table[] = {
 	{EBUSY, LP_TRIAGE_TRANSIENT},	/* the VM's queue is full */
-	{ENOBUFS, LP_TRIAGE_TRANSIENT}, /* answer lost */
+	{ENOBUFS, LP_TRIAGE_TRANSIENT}, /* the answer was lost */
 	{ENOMEM, LP_TRIAGE_TRANSIENT},
 	{ETIMEDOUT, LP_TRIAGE_TRANSIENT},
 	{EINTR, LP_TRIAGE_TRANSIENT},
-	{ENOTCONN, LP_TRIAGE_TRANSIENT}, /* the family is coming back or we hear that it went */
+	{ENOTCONN, LP_TRIAGE_TRANSIENT}, /* the link will report whether the family is gone */
 	{EAGAIN, LP_TRIAGE_NOT_RUN},
 	{ESRCH, LP_TRIAGE_VM_GONE},
 	{ENODEV, LP_TRIAGE_VM_GONE},

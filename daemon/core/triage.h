@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an error of a request means for what comes next. Pure. */
+/* Classes of errors of requests, and how to go on after them. Pure. */
 #ifndef TDX_LPAGE_CORE_TRIAGE_H
 #define TDX_LPAGE_CORE_TRIAGE_H
 
@@ -10,18 +10,18 @@
 enum lp_triage {
 	LP_TRIAGE_TRANSIENT, /* try again, with a delay that doubles */
 	LP_TRIAGE_NOT_RUN,   /* the VM has to run first */
-	LP_TRIAGE_VM_GONE,   /* look which VMs there are */
-	LP_TRIAGE_VM_FAULT,  /* this VM will not take it: a long delay, and an error in the log */
-	LP_TRIAGE_HOST,	     /* nothing can be asked of this kernel */
+	LP_TRIAGE_VM_GONE,   /* list the VMs again */
+	LP_TRIAGE_VM_FAULT,  /* the VM refuses it: a long delay, and an error in the log */
+	LP_TRIAGE_HOST,	     /* the kernel refuses all requests */
 };
 
-/* @error: negative errno. One that is not known is transient: it must not last for ever. */
+/* @error: negative errno. An unknown one is transient: it must not last for ever. */
 enum lp_triage lp_triage(int error);
 
-/* What is told to the policy of the regions of such a request. */
+/* The outcome that the policy gets for the regions of such a request. */
 enum lpage_reason lp_triage_reason(enum lp_triage triage);
 
-/* How long to leave a VM alone after @failures (>= 1) in a row. ns. */
+/* How long to back off after @failures (>= 1) in a row, in ns. */
 uint64_t lp_triage_delay_ns(enum lp_triage triage, unsigned int failures);
 
 #endif

@@ -77,7 +77,7 @@ size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t capacity)
 	return m->nr_vms;
 }
 
-/* The gate to show: what the policy asks itself is added to the VM's own. */
+/* The gate to show: those of the policy are added to the VM's own. */
 static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_entry *vm)
 {
 	if (!m->family)
@@ -138,7 +138,7 @@ struct walk {
 	int result;
 };
 
-/* Ends the walk with 1, so that a caller's own result cannot be taken for it. */
+/* Ends the walk with 1, which is not mistaken for a result of the caller. */
 static int visit(void *ctx, const struct lp_region_record *record)
 {
 	struct walk *walk = ctx;

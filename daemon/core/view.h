@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What others see: the lp_core_ops that change nothing. */
+/* What clients see: the lp_core_ops that change nothing. snapshot.h has the contract. */
 #ifndef TDX_LPAGE_CORE_VIEW_H
 #define TDX_LPAGE_CORE_VIEW_H
 

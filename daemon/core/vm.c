@@ -64,7 +64,7 @@ static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_e
 		return LPAGE_REASON_NOT_RUNNING;
 	if (vm->has_stats && vm->vm.incapable && !vm->vm.capable)
 		return LPAGE_REASON_NOT_CAPABLE;
-	/* Where we may set the mode, the kernel's answer to that comes first. */
+	/* A mode that the daemon is about to change is no reason to wait. */
 	if (vm->has_stats && !vm->limits.need_push && !vm->limits.push_tag &&
 	    (vm->vm.limits.set & LP_LIMIT(KVM_LPAGE_A_POLICY_MODE)) &&
 	    vm->vm.limits.mode == KVM_LPAGE_MODE_OFF)
@@ -109,9 +109,8 @@ void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int 
 	if (triage == LP_TRIAGE_VM_GONE)
 		m->listing.need = true;
 	if (triage == LP_TRIAGE_HOST)
-		snprintf(m->host_error, sizeof(m->host_error), "kernel refuses requests: %.100s%s",
-			 words, error == -EPERM ? " (CAP_NET_ADMIN is missing)" : "");
-	/* 1, 2, 4, 8 ... in a row: a lasting fault must not fill the journal. */
+		manager_set_host_error(m, error, words);
+	/* Log the 1st, 2nd, 4th, 8th ... in a row: a lasting fault must not flood the journal. */
 	if ((vm->trouble.failures & (vm->trouble.failures - 1)) == 0)
 		vm_log(m, triage == LP_TRIAGE_TRANSIENT ? LOG_INFO : LOG_WARNING,
 		       LP_MESSAGE_FAILURE, vm, "%s failed (%u in a row): %s", what,

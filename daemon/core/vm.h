@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One VM: what is known of it, what keeps it from being merged, and what goes wrong with it. */
+/* One VM: its state, the gate that blocks its merges, and its failures. */
 #ifndef TDX_LPAGE_CORE_VM_H
 #define TDX_LPAGE_CORE_VM_H
 
@@ -10,7 +10,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/regions.h"
 
-/* How far a VM's dump of regions has to go back. */
+/* Which dump of regions a VM needs: none, what changed since the last one, or all. */
 enum dump_need { DUMP_NONE, DUMP_CHANGES, DUMP_FULL };
 
 /* Reading the VM from the kernel: sync.c and refresh.c. Times are of the link's clock, 0: never. */
@@ -30,10 +30,10 @@ struct vm_sync {
 	uint64_t stats_tag;
 	uint64_t stats_asked_ns;
 	uint64_t stats_ns;
-	/* When what is known was asked for; it is at least as young. */
+	/* When the request was sent that the data came from: it is not older. */
 	uint64_t regions_fresh_ns;
 	uint64_t stats_fresh_ns;
-	uint64_t settle_ns; /* when to look once more at a VM that is new, 0: done */
+	uint64_t settle_ns; /* when a new VM is dumped once more, 0: done */
 };
 
 /* Limits of the admin's layer: limits.c. */
@@ -41,13 +41,13 @@ struct vm_limits {
 	bool need_push;
 	uint64_t push_tag;
 	struct lp_limits pushed;
-	bool foreign; /* somebody else changed them; they stay until our own change */
+	bool foreign; /* changed by another process; kept until the next reload */
 };
 
 /* Failed requests: vm_failed() and vm_succeeded(). */
 struct vm_trouble {
 	unsigned int failures; /* in a row */
-	const char *failing;   /* what it was that failed, a literal */
+	const char *failing;   /* which request failed, a literal */
 	uint64_t backoff_ns;   /* no requests until then */
 	int last_error;
 	char last_error_text[128];
@@ -63,12 +63,12 @@ struct vm_entry {
 	struct lp_tally tally;
 	struct lp_tally logged; /* the tally at the last summary */
 	enum lpage_reason gate;
-	enum lpage_reason policy_gate; /* the one that the policy knows */
-	unsigned int nr_awaited;       /* merges of the policy whose report is not there yet */
+	enum lpage_reason policy_gate; /* the one that the policy was given */
+	unsigned int nr_awaited;       /* merges of the policy without a report yet */
 	uint64_t queued_regions;
-	bool has_stats; /* a full description was seen, not only that it is new */
+	bool has_stats; /* a full description has been read */
 	bool stale;
-	uint32_t listed_round; /* dump of VMs that listed it last */
+	uint32_t listed_round; /* the last dump of VMs that listed it */
 	/* Times of the link's clock, 0: never. */
 	uint64_t seen_ns;
 	uint64_t identity_ns;
@@ -81,28 +81,34 @@ struct vm_entry {
 /* NULL when there is none. */
 struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id);
 
-/* The index in m->vms at which the VM is, or would have to be put. */
+/* The index of the VM in m->vms, or the one at which to insert it. */
 size_t vm_position(const struct lp_manager *m, uint32_t vm_id);
 
+/* Logs a line about the VM, with its id and name in front. */
 void vm_log(const struct lp_manager *m, int priority, enum lp_message message,
 	    const struct vm_entry *vm, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* Is dry-run in force for the VM: its own or the host's? */
 bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm);
 
 /*
- * Tells the policy what keeps the VM from being merged. A merge whose report is awaited does, too:
- * the latency guard and the costs are to learn from each batch before the next one is asked for.
+ * Finds the gate that blocks merges of the VM, and gives it to the policy. A merge without a report
+ * blocks the next one, too: latency guard and costs learn from each batch before the next.
  */
 void vm_set_gate(struct lp_manager *m, struct vm_entry *vm);
 
-/* Counts a failed request and keeps away for a while. @what must be a literal; @text may be NULL. */
+/*
+ * Counts a failed request (negative errno), and backs off. @what: which request, a literal. @text: the
+ * kernel's message, may be NULL.
+ */
 void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int error,
 	       const char *text);
 
-/* @what went well again; another thing may still fail. */
+/* Ends the backoff, if @what is the request that failed. */
 void vm_succeeded(struct lp_manager *m, struct vm_entry *vm, const char *what);
 
+/* Dumps the regions of the VM when the next request may be sent; the larger need wins. */
 void vm_want_dump(struct vm_entry *vm, enum dump_need need);
 
 #endif

@@ -14,7 +14,7 @@
 #include "daemon/core/summary.h"
 #include "daemon/core/watchers.h"
 
-/* A VM that is new gets mapped without conversions, of which the kernel does not notify. */
+/* A new VM is populated by faults, which the kernel does not report. */
 #define SETTLE_NS (60 * NS_PER_S)
 
 void vms_set_global(struct lp_manager *m)
@@ -110,7 +110,7 @@ static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
 {
 	char memory[32] = "";
 
-	/* A VM that is just being made has none yet. */
+	/* A VM that is being created has none yet. */
 	if (vm->identity.memory_bytes)
 		snprintf(memory, sizeof(memory), ", %llu MiB",
 			 (unsigned long long)(vm->identity.memory_bytes >> 20));

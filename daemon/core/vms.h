@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VMs come, are described, and go. */
+/* The list of VMs: they appear, are described, and go. */
 #ifndef TDX_LPAGE_CORE_VMS_H
 #define TDX_LPAGE_CORE_VMS_H
 
 #include "daemon/core/vm.h"
 
-/* A VM that is new, or known and described anew; @full: with its statistics. */
+/*
+ * Adds a VM, or updates a known one. @full: the description has statistics. Out of memory: the VM is
+ * ignored, and logged.
+ */
 void vms_update(struct lp_manager *m, const struct lp_vm *vm, bool full);
 
+/* Removes the VM: ends its flights, logs its last summary and @why. */
 void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why);
 void vms_remove_all(struct lp_manager *m, const char *why);
 
-/* Those that the last dump of VMs has not named. */
+/* Removes the VMs that the last dump of VMs did not list. */
 void vms_remove_unlisted(struct lp_manager *m);
 
-/* Finds the rule that is in force. */
+/* Finds the rule in force for the VM, and applies its settings. */
 void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm);
 
-/* Reads who runs the VM. */
+/* Reads the identity of the VM: name, cgroup, command. */
 void vms_identify(struct lp_manager *m, struct vm_entry *vm);
 
-/* Hands the dry-run switch and the limits to the policy. */
+/* Passes dry-run and the global limits in force to the policy. */
 void vms_set_global(struct lp_manager *m);
 
 #endif

@@ -78,7 +78,7 @@ void watchers_remove(struct lp_core *core, lp_watch_cb cb, void *ctx)
 		if (watcher->cb == cb && watcher->ctx == ctx)
 			watcher->gone = true;
 	}
-	/* From within a callback they are still gone through. */
+	/* Within a callback, watchers_notify() still walks the list. */
 	if (!m->notifying)
 		drop_gone_watchers(m);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Those who want to hear of events as they happen: `tdx-lpctl watch`. */
+/* Clients that are notified of events as they happen: `tdx-lpctl watch`. */
 #ifndef TDX_LPAGE_CORE_WATCHERS_H
 #define TDX_LPAGE_CORE_WATCHERS_H
 
@@ -9,13 +9,14 @@
 
 struct lp_manager;
 
+/* Calls every watcher; @event is valid during the call only. */
 void watchers_notify(struct lp_manager *m, const struct lp_watch_event *event);
 
 /* The same for an event that is a line of text. */
 void watchers_notify_text(struct lp_manager *m, enum lp_watch_kind kind, uint32_t vm_id,
 			  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* lp_core_ops.watch and .unwatch. A watcher may leave from within its callback. */
+/* lp_core_ops.watch and .unwatch; -ENOMEM. A watcher may leave from within its callback. */
 int watchers_add(struct lp_core *core, lp_watch_cb cb, void *ctx);
 void watchers_remove(struct lp_core *core, lp_watch_cb cb, void *ctx);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/process/daemon.h"
-#include <tdx-lpage/base.h>
 
 #include <errno.h>
 #include <event2/event.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <tdx-lpage/base.h>
 
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
@@ -22,23 +23,23 @@
 #include "daemon/process/lock.h"
 #include "daemon/process/notify.h"
 
-#define STATE_DIR "state" /* below the runtime directory: the sockets may have another owner */
+#define STATE_DIR "state" /* below the runtime directory, whose sockets may have another owner */
 
 #define NR_SIGNALS 3
 
 struct daemon {
 	const struct lp_options *options;
 	struct lp_log log;
-	struct config *config; /* until the manager has it */
+	struct config *config; /* until the manager owns it */
 	struct lp_state state;
 	int state_dir_fd;
-	int lock_fds[2]; /* of our runtime directory, of the host */
+	int lock_fds[2]; /* of the runtime directory, of the host */
 	struct event_base *base;
 	struct lp_link *link;
 	struct lp_manager *manager;
 	struct control *control;
 	struct metrics *metrics;
-	struct config_listen metrics_listen; /* where .metrics listens, "" for nowhere */
+	struct config_listen metrics_listen; /* the address of .metrics, "": none */
 	bool metrics_names;
 	struct event *signals[NR_SIGNALS];
 	struct event *watchdog;
@@ -46,7 +47,7 @@ struct daemon {
 
 /* ---- configuration ---- */
 
-/* The words of config_errors_print(), each line as an entry of the log. */
+/* Logs the errors, one entry each. */
 static void log_errors(struct daemon *d, const struct config_errors *errors)
 {
 	char *text = NULL, *line, *rest;
@@ -99,7 +100,7 @@ static int check_config(struct daemon *d)
 
 /* ---- runtime directory ---- */
 
-/* Opens a directory, made if it is not there. File descriptor or negative errno. */
+/* Opens a directory, creating it if needed. File descriptor or negative errno. */
 static int open_dir(int at_fd, const char *path)
 {
 	int fd;
@@ -147,7 +148,7 @@ static bool same_dir(int a_fd, int b_fd)
 	       a.st_ino == b.st_ino;
 }
 
-/* There is one kernel: whatever the runtime directory, only one daemon may steer it. */
+/* There is one kernel: only one daemon may manage it, whatever its runtime directory. */
 static int take_host_lock(struct daemon *d)
 {
 	int status = LP_EXIT_OK;
@@ -156,7 +157,7 @@ static int take_host_lock(struct daemon *d)
 	if (strcmp(d->options->link, "netlink") != 0)
 		return LP_EXIT_OK;
 	dir_fd = open_state_dir(d->options->host_dir);
-	/* Who may not write there has no say in the kernel either. */
+	/* An unprivileged user cannot manage the kernel either. */
 	if (dir_fd < 0)
 		return LP_EXIT_OK;
 	if (!same_dir(dir_fd, d->state_dir_fd))
@@ -165,7 +166,7 @@ static int take_host_lock(struct daemon *d)
 	return status;
 }
 
-/* What somebody paused must not run because we cannot read that he did. */
+/* Unreadable switches pause all VMs: a paused one must not run because of a bad file. */
 static void load_state(struct daemon *d)
 {
 	unsigned int line;
@@ -245,7 +246,7 @@ static int start_metrics(struct daemon *d, const char *listen, bool names)
 	return listen[0] ? metrics_new(&options, &d->metrics) : 0;
 }
 
-/* (Re)starts the metrics server as the configuration says; the old one stays if that fails. */
+/* Restarts the metrics server if its settings changed. On failure the old one keeps running. */
 static int on_configure(void *ctx, const struct config *config, char *why, size_t size)
 {
 	struct daemon *d = ctx;
@@ -255,7 +256,7 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 
 	if (!strcmp(listen, d->metrics_listen.text) && names == d->metrics_names)
 		return 0;
-	/* The new address may be one that the old one covers. */
+	/* The new address may overlap with the old one. */
 	d->metrics = metrics_free(d->metrics);
 	r = start_metrics(d, listen, names);
 	if (r < 0) {
@@ -316,7 +317,7 @@ static void on_hangup(evutil_socket_t signal, short what, void *ctx)
 
 	(void)signal;
 	(void)what;
-	/* What is wrong has been logged; there is nobody to answer. */
+	/* Errors have been logged; there is no client to answer. */
 	(void)core->ops->reload(core, NULL);
 }
 
@@ -327,7 +328,7 @@ static int catch_signals(struct daemon *d)
 		event_callback_fn fn;
 	} table[NR_SIGNALS] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
 
-	/* A client that leaves is seen by its socket. */
+	/* Writing to a client that left returns EPIPE. */
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < NR_SIGNALS; i++) {
 		d->signals[i] = evsignal_new(d->base, table[i].signal, table[i].fn, d);
@@ -337,7 +338,7 @@ static int catch_signals(struct daemon *d)
 	return 0;
 }
 
-/* ---- together ---- */
+/* ---- start and end ---- */
 
 static int open_link(struct daemon *d)
 {

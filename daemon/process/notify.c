@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/process/notify.h"
-#include <tdx-lpage/base.h>
 
 #include <ctype.h>
 #include <stdio.h>
@@ -8,10 +7,12 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include <tdx-lpage/base.h>
+
 void lp_notify_status_text(const char *status, char *ret, size_t size)
 {
 	snprintf(ret, size, "STATUS=%s", status);
-	/* A line break would begin another assignment. */
+	/* A line break would start another assignment. */
 	for (char *c = ret; *c; c++) {
 		if (iscntrl((unsigned char)*c))
 			*c = ' ';
@@ -46,7 +47,8 @@ void lp_notify_reloading(void)
 	char text[64];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	lp_notify_reloading_text((uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000,
+	lp_notify_reloading_text((uint64_t)now.tv_sec * US_PER_S +
+					 (uint64_t)now.tv_nsec / NS_PER_US,
 				 text, sizeof(text));
 	(void)sd_notify(0, text);
 }

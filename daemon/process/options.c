@@ -49,10 +49,10 @@ static void print_help(FILE *out)
 #undef X
 }
 
-/* getopt writes to stderr itself, in words of its own; ours go to @err. */
+/* In place of the message of getopt_long(). */
 static int complain(FILE *err, char **argv, int option)
 {
-	/* An option that is not known or lacks its value is the one before optind. */
+	/* The option that is unknown or lacks its value is the one before optind. */
 	const char *word = argv[optind - 1];
 
 	fprintf(err, "tdx-lpaged: %s \"%s\"; see tdx-lpaged --help\n",
@@ -65,7 +65,7 @@ static bool link_ok(const char *link)
 	return !strcmp(link, "netlink") || (!strncmp(link, "sim:", 4) && link[4]);
 }
 
-/* Takes one option over. Returns -1 to go on, else the exit status. */
+/* Applies one option. Returns -1 to continue, else the exit status. */
 static int take(int option, struct lp_options *ret, FILE *out, FILE *err)
 {
 	switch (option) {

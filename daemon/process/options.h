@@ -22,17 +22,18 @@ enum lp_exit {
 
 struct lp_options {
 	const char *config_path;
-	bool config_given; /* then the file must exist */
+	bool config_given; /* by --config: the file must exist */
 	bool check_config;
 	const char *link; /* "netlink", "sim:..." */
 	const char *runtime_dir;
-	const char *host_dir; /* where the host's one daemon holds its lock */
+	const char *host_dir; /* has the lock of the host's only daemon */
 	bool dry_run;
 };
 
 /*
- * Reads the command line. @host_dir takes the place of /run/tdx-lpage, for tests; NULL or "": none does. Returns -1 when the daemon shall run with @ret, else the exit status: what
- * was to be said is on @out (help, version) or @err (one line on what is wrong).
+ * Parses the command line. @host_dir: replaces /run/tdx-lpage, for tests; NULL or "": does not.
+ * Returns -1 to run the daemon with @ret, else the exit status: help and version have been printed to
+ * @out, an error, in one line, to @err. @ret points into @argv.
  */
 int lp_options_parse(int argc, char **argv, const char *host_dir, struct lp_options *ret, FILE *out,
 		     FILE *err);
