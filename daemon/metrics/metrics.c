@@ -22,7 +22,7 @@
 struct metrics {
 	struct evhttp *http;
 	struct evconnlistener *listener; /* of http, which frees it */
-	struct event *gate;		 /* sees a client before the listener does */
+	struct event *gate;		 /* runs before the listener accepts */
 	struct event *retry;
 	struct lp_core *core;
 	bool names;
@@ -67,7 +67,7 @@ static void on_other(struct evhttp_request *request, void *ctx)
 	evhttp_send_error(request, HTTP_NOTFOUND, NULL);
 }
 
-/* Without one the kernel would choose, and nobody would know. */
+/* With port 0 the kernel would choose one, and nobody would know which. */
 static bool has_port(const struct sockaddr_storage *address)
 {
 	if (address->ss_family == AF_INET6)
@@ -97,9 +97,9 @@ static int listen_on(const char *text)
 	return r;
 }
 
-/* ---- no more clients than there are file descriptors for ---- */
+/* ---- leave file descriptors for the rest of the daemon ---- */
 
-/* The kernel gives the lowest number that is free: those below it are in use. */
+/* The kernel hands out the lowest free number, so all below it are in use. */
 static bool descriptors_are_short(int fd)
 {
 	struct rlimit limit;
@@ -112,8 +112,8 @@ static bool descriptors_are_short(int fd)
 }
 
 /*
- * evhttp accepts whoever comes, and spins when it cannot. Half of the descriptors are not for those
- * who want figures: the daemon reads /proc, and its own clients come, too.
+ * evhttp accepts every connection, and spins if it cannot. Half of the descriptors are reserved: the daemon
+ * reads /proc and serves its control sockets, too.
  */
 static void on_client(evutil_socket_t fd, short what, void *ctx)
 {
@@ -135,7 +135,7 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	evconnlistener_enable(metrics->listener);
-	/* After the listener: libevent calls who was added last first. */
+	/* After the listener: libevent calls the event added last first. */
 	event_add(metrics->gate, NULL);
 }
 

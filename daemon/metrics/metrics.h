@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * OpenMetrics over HTTP: GET /metrics. What is served are copies of the last known state, with the
- * age of it; a scrape asks the kernel for nothing.
+ * OpenMetrics over HTTP: GET /metrics. Serves what the core knows, with its age; a scrape sends no request
+ * to the kernel.
  */
 #ifndef TDX_LPAGE_METRICS_METRICS_H
 #define TDX_LPAGE_METRICS_METRICS_H
@@ -20,7 +20,7 @@ struct metrics_options {
 	bool names;	      /* VM names beside their ids */
 };
 
-/* Listens. 0, -EINVAL for an address that is none, or the negative errno of bind(2) and the like. */
+/* Listens. 0, -EINVAL for a malformed address, or the negative errno of a socket call. */
 int metrics_new(const struct metrics_options *options, struct metrics **ret);
 
 /* Drops every client. NULL-safe; returns NULL. */

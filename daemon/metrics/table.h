@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one table of metrics.
+ * The one table of metrics. docs/metrics.md is generated from it.
  *
- * X(name, TYPE, "unit", "help", value)
+ * X(name, TYPE, "unit", "help", value): one sample, of the host or of each VM
+ * L(name, TYPE, "unit", "help", "labels"): a sample per value of a label, written in exposition.c
  *
- * Names and units as OpenMetrics wants them: base units, counters end in _total when they are written.
- * @value is an expression over `s` (struct lp_status) or `v` (struct lp_vm_snapshot).
+ * Names and units as OpenMetrics wants them: base units; counters end in _total and infos in _info when they are
+ * written. @value is an expression over `s` (struct lp_status) or `v` (struct lp_vm_snapshot).
  */
 #ifndef TDX_LPAGE_METRICS_TABLE_H
 #define TDX_LPAGE_METRICS_TABLE_H
 
-#define METRICS_SECONDS(ns) ((double)(ns) / 1e9)
+#define METRICS_SECONDS(ns) ((double)(ns) / NS_PER_S)
 /* Statistics that were never read have no age. */
 #define METRICS_AGE(ns)	   ((ns) == LP_AGE_NEVER ? NAN : METRICS_SECONDS(ns))
 #define METRICS_RATIO(ppm) ((ppm) == UINT64_MAX ? NAN : (double)(ppm) / 1e6)
@@ -45,7 +46,7 @@
 	X(link_timeouts, COUNTER, "", "Requests that timed out.", s->link_stats.timeouts)          \
 	X(link_messages, COUNTER, "", "Messages received from the kernel.",                        \
 	  s->link_stats.messages)                                                                  \
-	X(wakeups, COUNTER, "", "Wake-ups of the daemon's main work function.", s->wakeups)
+	X(wakeups, COUNTER, "", "Wake-ups of the daemon for due work.", s->wakeups)
 
 #define METRICS_VM(X)                                                                              \
 	X(vm_running, GAUGE, "", "1 if a vCPU has run.", v->vm.running)                            \
@@ -55,10 +56,9 @@
 	  "Share of private mapped regions that are mapped at 2 MiB.",                             \
 	  METRICS_RATIO(v->coverage_ppm))                                                          \
 	X(vm_capable_regions, GAUGE, "", "Regions that can be mapped at 2 MiB.", v->vm.capable)    \
-	X(vm_held_regions, GAUGE, "", "Regions with a hold in force.", v->vm.held)                 \
-	X(vm_tracked_regions, GAUGE, "", "Regions that the daemon keeps a record of.",             \
-	  v->tracked_regions)                                                                      \
-	X(vm_queued_regions, GAUGE, "", "Regions asked for, outcome open.", v->queued_regions)     \
+	X(vm_held_regions, GAUGE, "", "Regions on hold.", v->vm.held)                              \
+	X(vm_tracked_regions, GAUGE, "", "Regions that the daemon tracks.", v->tracked_regions)    \
+	X(vm_queued_regions, GAUGE, "", "Regions with an operation in flight.", v->queued_regions) \
 	X(vm_stats_age_seconds, GAUGE, "seconds", "Age of the VM's statistics from the kernel.",   \
 	  METRICS_AGE(v->stats_age_ns))                                                            \
 	X(vm_private_bytes, GAUGE, "bytes", "Private guest memory.", v->vm.memory_pages * 4096.0)  \
@@ -72,5 +72,15 @@
 	  METRICS_SECONDS(v->vm.work_ns))                                                          \
 	X(vm_split_seconds, COUNTER, "seconds", "Time that conversions spent splitting.",          \
 	  METRICS_SECONDS(v->vm.split_ns))
+
+#define METRICS_LABELLED(L)                                                                        \
+	L(build, INFO, "", "Version of the daemon, and how it reaches the kernel.",                \
+	  "version, link")                                                                         \
+	L(refused_regions, COUNTER, "", "Refused merges, by reason.", "reason")                    \
+	L(lost_events, COUNTER, "", "Lost kernel events, by cause.", "cause")                      \
+	L(vm_regions, GAUGE, "", "Regions by state.", "vm, state")                                 \
+	L(vm_conversions, COUNTER, "", "Conversions that changed at least one page of a region.",  \
+	  "vm, to")                                                                                \
+	L(vm_converted_pages, COUNTER, "", "Pages converted.", "vm, to")
 
 #endif

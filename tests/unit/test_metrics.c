@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is exposed, held against the rules of OpenMetrics 1.0. */
+/* The exposition against the rules of OpenMetrics 1.0, its page, and the server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,89 +19,91 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/metrics/families.h"
 #include "daemon/metrics/metrics.h"
 #include "tests/lib/fake_core.h"
+#include "tests/lib/files.h"
 
-struct host {
+struct metrics_fixture {
 	struct fake_core fake;
 	char *text;
 };
 
 static int setup(void **state)
 {
-	struct host *host = calloc(1, sizeof(*host));
+	struct metrics_fixture *fixture = calloc(1, sizeof(*fixture));
 
-	fake_core_init(&host->fake);
-	*state = host;
+	fake_core_init(&fixture->fake);
+	*state = fixture;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 
-	fake_core_done(&host->fake);
-	free(host->text);
-	free(host);
+	fake_core_done(&fixture->fake);
+	free(fixture->text);
+	free(fixture);
 	return 0;
 }
 
-static const char *expose(struct host *host, bool names)
+static const char *expose(struct metrics_fixture *fixture, bool names)
 {
 	size_t size;
 	FILE *f;
 
-	free(host->text);
-	f = open_memstream(&host->text, &size);
-	assert_int_equal(metrics_write(f, &host->fake.core, names), 0);
+	free(fixture->text);
+	f = open_memstream(&fixture->text, &size);
+	assert_int_equal(metrics_write(f, &fixture->fake.core, names), 0);
 	assert_int_equal(fclose(f), 0);
-	return host->text;
+	return fixture->text;
 }
 
 static void metrics_have_the_right_values(void **state)
 {
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 	const char *text;
 	char line[128];
 
-	host->fake.status.degraded = true;
-	host->fake.status.tally.refused[LPAGE_REASON_BUSY] = 3;
-	host->fake.status.tally.work_ns = 1500000000;
-	host->fake.vms[0].vm.large = 41;
-	host->fake.vms[0].vm.to_shared_events = 1ULL << 40;
-	host->fake.vms[0].coverage_ppm = 250000;
-	host->fake.vms[0].stats_age_ns = LP_AGE_NEVER;
-	text = expose(host, false);
+	fixture->fake.status.degraded = true;
+	fixture->fake.status.tally.refused[LPAGE_REASON_BUSY] = 3;
+	fixture->fake.status.tally.work_ns = 1500000000;
+	fixture->fake.vms[0].vm.large = 41;
+	fixture->fake.vms[0].vm.to_shared_events = 1ULL << 40;
+	fixture->fake.vms[0].coverage_ppm = 250000;
+	fixture->fake.vms[0].stats_age_ns = LP_AGE_NEVER;
+	text = expose(fixture, false);
 	assert_non_null(strstr(text, "\ntdx_lpage_degraded 1\n"));
 	assert_non_null(strstr(text, "\ntdx_lpage_refused_regions_total{reason=\"busy\"} 3\n"));
 	assert_non_null(strstr(text, "\ntdx_lpage_work_seconds_total 1.5\n"));
 	snprintf(line, sizeof(line), "\ntdx_lpage_vm_regions{vm=\"%u\",state=\"large\"} 41\n",
-		 host->fake.vms[0].vm.id);
+		 fixture->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
-	/* No figure is rounded. */
+	/* No value is rounded. */
 	snprintf(line, sizeof(line),
 		 "\ntdx_lpage_vm_conversions_total{vm=\"%u\",to=\"shared\"} 1099511627776\n",
-		 host->fake.vms[0].vm.id);
+		 fixture->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
 	snprintf(line, sizeof(line), "\ntdx_lpage_vm_coverage_ratio{vm=\"%u\"} 0.25\n",
-		 host->fake.vms[0].vm.id);
+		 fixture->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
 	snprintf(line, sizeof(line), "\ntdx_lpage_vm_stats_age_seconds{vm=\"%u\"} NaN\n",
-		 host->fake.vms[0].vm.id);
+		 fixture->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
 }
 
-/* Names say who runs on the host: only on request. */
+/* VM names may be confidential. */
 static void names_are_served_on_request_only(void **state)
 {
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 	char label[96];
 
-	strcpy(host->fake.vms[0].identity.name, "secret-guest");
-	assert_null(strstr(expose(host, false), "secret-guest"));
+	strcpy(fixture->fake.vms[0].identity.name, "secret-guest");
+	assert_null(strstr(expose(fixture, false), "secret-guest"));
 	snprintf(label, sizeof(label), "{vm=\"%u\",name=\"secret-guest\"}",
-		 host->fake.vms[0].vm.id);
-	assert_non_null(strstr(expose(host, true), label));
+		 fixture->fake.vms[0].vm.id);
+	assert_non_null(strstr(expose(fixture, true), label));
 }
 
 /* ---- the format ---- */
@@ -139,6 +141,35 @@ static void check_type(const char *line, struct family *families, size_t *nr)
 	(*nr)++;
 }
 
+/* The names of the labels of a sample, as the table writes them. */
+static void label_names(const char *line, char *ret, size_t size)
+{
+	const char *label = line + strcspn(line, "{ ");
+
+	ret[0] = '\0';
+	while (*label == '{' || *label == ',') {
+		size_t len = strcspn(label + 1, "=");
+
+		snprintf(ret + strlen(ret), size - strlen(ret), "%s%.*s", ret[0] ? ", " : "",
+			 (int)len, label + 1);
+		label = strchr(strchr(label, '"') + 1, '"') + 1;
+	}
+}
+
+static void check_labels(const char *line, const struct family *family)
+{
+	char names[96];
+
+	label_names(line, names, sizeof(names));
+	for (size_t i = 0; i < METRICS_NR; i++) {
+		if (strcmp(metrics_families[i].name, family->name + strlen(METRICS_PREFIX)) == 0) {
+			assert_string_equal(names, metrics_families[i].labels);
+			return;
+		}
+	}
+	fail_msg("%s is not in the table", family->name);
+}
+
 static void check_sample(const char *line, const struct family *family)
 {
 	size_t len = strcspn(line, "{ ");
@@ -157,15 +188,31 @@ static void check_sample(const char *line, const struct family *family)
 	assert_int_equal(*end, '\0');
 }
 
+static void samples_have_the_labels_of_the_table(void **state)
+{
+	struct metrics_fixture *fixture = *state;
+	struct family family = {0};
+	char *text, *line, *rest;
+
+	fixture->fake.status.tally.refused[LPAGE_REASON_BUSY] = 3;
+	text = strdup(expose(fixture, false));
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "# TYPE %95s", family.name) != 1 && line[0] && line[0] != '#')
+			check_labels(line, &family);
+	}
+	free(text);
+}
+
 static void the_output_is_openmetrics(void **state)
 {
 	static struct family families[128];
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 	char *text, *line, *rest;
 	size_t nr = 0;
 	bool eof = false;
 
-	text = strdup(expose(host, true));
+	text = strdup(expose(fixture, true));
 	rest = text;
 	while ((line = strsep(&rest, "\n"))) {
 		if (!rest)
@@ -198,20 +245,20 @@ static void the_output_is_openmetrics(void **state)
 
 static void metrics_work_without_vms(void **state)
 {
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 
-	host->fake.nr_vms = 0;
-	assert_non_null(strstr(expose(host, false), "\n# EOF\n"));
-	assert_null(strstr(host->text, "{vm="));
+	fixture->fake.nr_vms = 0;
+	assert_non_null(strstr(expose(fixture, false), "\n# EOF\n"));
+	assert_null(strstr(fixture->text, "{vm="));
 }
 
-static void addresses_are_parsed(void **state)
+static void bad_addresses_are_refused(void **state)
 {
 	static const char *const bad[] = {"",	  "9477",      "localhost:9477", "127.0.0.1:99999",
 					  "[::1", "127.0.0.1", "[::1]"};
-	struct host *host = *state;
+	struct metrics_fixture *fixture = *state;
 	struct event_base *base = event_base_new();
-	struct metrics_options options = {.base = base, .core = &host->fake.core};
+	struct metrics_options options = {.base = base, .core = &fixture->fake.core};
 	struct metrics *metrics = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -226,6 +273,30 @@ static void addresses_are_parsed(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+/* ---- docs/metrics.md ---- */
+
+static void the_page_lists_every_metric_of_the_table(void **state)
+{
+	char path[TREE_PATH_MAX];
+	char *want = NULL, *got;
+	size_t size;
+	FILE *f = open_memstream(&want, &size);
+
+	(void)state;
+	tree_path(path, "docs/metrics.md");
+	fputs("<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n", f);
+	metrics_print_page(f);
+	assert_int_equal(fclose(f), 0);
+	if (getenv("TDX_LPAGE_UPDATE"))
+		file_put(path, want);
+	got = file_text(path);
+	if (strcmp(got, want) != 0)
+		print_error("%s: accept with TDX_LPAGE_UPDATE=1\n", path);
+	assert_string_equal(got, want);
+	free(got);
+	free(want);
+}
 
 /* ---- the server ---- */
 
@@ -275,11 +346,11 @@ static void expect_metrics(struct event_base *base, int fd)
 	assert_non_null(strstr(text, "200 OK"));
 }
 
-/* Who opens connections and asks nothing must not take the daemon's file descriptors. */
+/* Clients that connect and send nothing must not exhaust the daemon's file descriptors. */
 static void a_flood_of_clients_leaves_descriptors(void **state)
 {
-	struct host *host = *state;
-	struct metrics_options options = {.core = &host->fake.core};
+	struct metrics_fixture *fixture = *state;
+	struct metrics_options options = {.core = &fixture->fake.core};
 	int fds[DIALS], fill[LIMIT], spare = 0;
 	struct sockaddr_in address;
 	struct metrics *metrics;
@@ -310,7 +381,7 @@ static void a_flood_of_clients_leaves_descriptors(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	expect_metrics(options.base, fds[0]);
 	close(fds[0]);
-	/* One that comes when the pause is over. */
+	/* A client that connects after the pause. */
 	fds[0] = dial(&address);
 	expect_metrics(options.base, fds[0]);
 	close(fds[0]);
@@ -324,8 +395,10 @@ int main(void)
 		T(metrics_have_the_right_values),
 		T(names_are_served_on_request_only),
 		T(the_output_is_openmetrics),
+		T(samples_have_the_labels_of_the_table),
+		cmocka_unit_test(the_page_lists_every_metric_of_the_table),
 		T(metrics_work_without_vms),
-		T(addresses_are_parsed),
+		T(bad_addresses_are_refused),
 		cmocka_unit_test_setup_teardown(a_flood_of_clients_leaves_descriptors, setup,
 						teardown),
 	};

@@ -7,14 +7,10 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/core/snapshot.h"
+#include "daemon/metrics/families.h"
 #include "daemon/metrics/metrics.h"
-#include "daemon/metrics/table.h"
 
-#define PREFIX "tdx_lpage_"
-
-enum type { GAUGE, COUNTER };
-
-/* Everything that is written about, in one copy: all samples of a scrape belong together. */
+/* A copy of everything that is written, so that the samples of a scrape are consistent. */
 struct scrape {
 	struct lp_status status;
 	struct lp_vm_snapshot *vms;
@@ -22,16 +18,16 @@ struct scrape {
 	bool names;
 };
 
-static void write_head(FILE *f, const char *name, enum type type, const char *unit,
-		       const char *help)
+static void write_head(FILE *f, const struct metrics_family *family)
 {
-	fprintf(f, "# TYPE " PREFIX "%s %s\n", name, type == COUNTER ? "counter" : "gauge");
-	if (unit[0])
-		fprintf(f, "# UNIT " PREFIX "%s %s\n", name, unit);
-	fprintf(f, "# HELP " PREFIX "%s %s\n", name, help);
+	fprintf(f, "# TYPE " METRICS_PREFIX "%s %s\n", family->name,
+		metrics_type_name(family->type));
+	if (family->unit[0])
+		fprintf(f, "# UNIT " METRICS_PREFIX "%s %s\n", family->name, family->unit);
+	fprintf(f, "# HELP " METRICS_PREFIX "%s %s\n", family->name, family->help);
 }
 
-/* The labels that tell VMs apart, without braces. Names have no character to be escaped. */
+/* The labels of a VM, without braces. Names have no character that needs escaping. */
 static void write_vm_labels(FILE *f, const struct scrape *scrape, const struct lp_vm_snapshot *vm)
 {
 	fprintf(f, "vm=\"%u\"", vm->vm.id);
@@ -47,12 +43,12 @@ static void write_value(FILE *f, double value)
 		fprintf(f, " %.17g\n", value);
 }
 
-/* One sample; @vm NULL: of the host. @label NULL: no more than what tells VMs apart. */
-static void write_sample(FILE *f, const struct scrape *scrape, const char *name, enum type type,
+/* One sample, of the host if @vm is NULL, with a label unless @label is NULL. */
+static void write_sample(FILE *f, const struct scrape *scrape, const struct metrics_family *family,
 			 const struct lp_vm_snapshot *vm, const char *label,
 			 const char *label_value, double value)
 {
-	fprintf(f, PREFIX "%s%s", name, type == COUNTER ? "_total" : "");
+	fprintf(f, METRICS_PREFIX "%s%s", family->name, metrics_suffix(family->type));
 	if (vm || label)
 		fputc('{', f);
 	if (vm)
@@ -69,25 +65,28 @@ static void write_host(FILE *f, const struct scrape *scrape)
 	const struct lp_status *s = &scrape->status;
 
 #define X(name, type, unit, help, value)                                                           \
-	write_head(f, #name, type, unit, help);                                                    \
-	write_sample(f, scrape, #name, type, NULL, NULL, NULL, (double)(value));
+	write_head(f, &metrics_families[METRICS_ID_##name]);                                       \
+	write_sample(f, scrape, &metrics_families[METRICS_ID_##name], NULL, NULL, NULL,            \
+		     (double)(value));
 	METRICS_HOST(X)
 #undef X
 }
 
 static void write_info(FILE *f, const struct scrape *scrape)
 {
-	fputs("# TYPE " PREFIX "build info\n# HELP " PREFIX "build The daemon.\n", f);
-	fprintf(f, PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n", scrape->status.version,
-		scrape->status.link);
+	write_head(f, &metrics_families[METRICS_ID_build]);
+	fprintf(f, METRICS_PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n",
+		scrape->status.version, scrape->status.link);
 }
 
 static void write_refused(FILE *f, const struct scrape *scrape)
 {
-	write_head(f, "refused_regions", COUNTER, "", "Refused merges, by reason.");
+	const struct metrics_family *family = &metrics_families[METRICS_ID_refused_regions];
+
+	write_head(f, family);
 	for (int i = lpage_reason_next(LPAGE_REASON_NONE); i >= 0; i = lpage_reason_next(i)) {
 		if (scrape->status.tally.refused[i])
-			write_sample(f, scrape, "refused_regions", COUNTER, NULL, "reason",
+			write_sample(f, scrape, family, NULL, "reason",
 				     lpage_reason_name((unsigned int)i),
 				     (double)scrape->status.tally.refused[i]);
 	}
@@ -95,25 +94,27 @@ static void write_refused(FILE *f, const struct scrape *scrape)
 
 static void write_losses(FILE *f, const struct scrape *scrape)
 {
+	const struct metrics_family *family = &metrics_families[METRICS_ID_lost_events];
 	static const char *const kinds[LP_LOSS_MAX] = {
 		[LP_LOSS_OVERRUN] = "overrun",
 		[LP_LOSS_TRUNCATED] = "truncated",
 		[LP_LOSS_MALFORMED] = "malformed",
 	};
 
-	write_head(f, "lost_events", COUNTER, "", "Lost kernel events, by cause.");
+	write_head(f, family);
 	for (int i = 0; i < LP_LOSS_MAX; i++)
-		write_sample(f, scrape, "lost_events", COUNTER, NULL, "cause", kinds[i],
+		write_sample(f, scrape, family, NULL, "cause", kinds[i],
 			     (double)scrape->status.link_stats.lost[i]);
 }
 
 static void write_vms(FILE *f, const struct scrape *scrape)
 {
 #define X(name, type, unit, help, value)                                                           \
-	write_head(f, #name, type, unit, help);                                                    \
+	write_head(f, &metrics_families[METRICS_ID_##name]);                                       \
 	for (size_t i = 0; i < scrape->nr_vms; i++) {                                              \
 		const struct lp_vm_snapshot *v = &scrape->vms[i];                                  \
-		write_sample(f, scrape, #name, type, v, NULL, NULL, (double)(value));              \
+		write_sample(f, scrape, &metrics_families[METRICS_ID_##name], v, NULL, NULL,       \
+			     (double)(value));                                                     \
 	}
 	METRICS_VM(X)
 #undef X
@@ -121,7 +122,9 @@ static void write_vms(FILE *f, const struct scrape *scrape)
 
 static void write_states(FILE *f, const struct scrape *scrape)
 {
-	write_head(f, "vm_regions", GAUGE, "", "Regions by state.");
+	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_regions];
+
+	write_head(f, family);
 	for (size_t i = 0; i < scrape->nr_vms; i++) {
 		const struct lp_vm_snapshot *vm = &scrape->vms[i];
 		const struct {
@@ -133,28 +136,32 @@ static void write_states(FILE *f, const struct scrape *scrape)
 			    {"unmapped", vm->vm.unmapped}};
 
 		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
-			write_sample(f, scrape, "vm_regions", GAUGE, vm, "state", rows[k].state,
+			write_sample(f, scrape, family, vm, "state", rows[k].state,
 				     (double)rows[k].value);
 	}
 }
 
-static void write_directions(FILE *f, const struct scrape *scrape, const char *name,
-			     const struct lp_vm_snapshot *vm, uint64_t shared, uint64_t private)
+static void write_directions(FILE *f, const struct scrape *scrape,
+			     const struct metrics_family *family, const struct lp_vm_snapshot *vm,
+			     uint64_t shared, uint64_t private)
 {
-	write_sample(f, scrape, name, COUNTER, vm, "to", "shared", (double)shared);
-	write_sample(f, scrape, name, COUNTER, vm, "to", "private", (double)private);
+	write_sample(f, scrape, family, vm, "to", "shared", (double)shared);
+	write_sample(f, scrape, family, vm, "to", "private", (double)private);
 }
 
 static void write_conversions(FILE *f, const struct scrape *scrape)
 {
-	write_head(f, "vm_conversions", COUNTER, "", "Conversions that changed at least one page.");
+	const struct metrics_family *events = &metrics_families[METRICS_ID_vm_conversions];
+	const struct metrics_family *pages = &metrics_families[METRICS_ID_vm_converted_pages];
+
+	write_head(f, events);
 	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(f, scrape, "vm_conversions", &scrape->vms[i],
+		write_directions(f, scrape, events, &scrape->vms[i],
 				 scrape->vms[i].vm.to_shared_events,
 				 scrape->vms[i].vm.to_private_events);
-	write_head(f, "vm_converted_pages", COUNTER, "", "Pages converted.");
+	write_head(f, pages);
 	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(f, scrape, "vm_converted_pages", &scrape->vms[i],
+		write_directions(f, scrape, pages, &scrape->vms[i],
 				 scrape->vms[i].vm.to_shared_pages,
 				 scrape->vms[i].vm.to_private_pages);
 }
