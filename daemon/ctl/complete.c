@@ -5,7 +5,7 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/ctl/client.h"
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/verbs.h"
 
 static void offer(FILE *f, const char *word, const char *typed)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/config/config.h"
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/verbs.h"
 
 int verb_config_show(struct ctl *ctl)

@@ -15,7 +15,7 @@
 #include <tdx-lpage/text.h>
 
 #include "daemon/ctl/client.h"
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/verbs.h"
 
 #define WIDTH 79

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"

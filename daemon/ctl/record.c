@@ -14,7 +14,7 @@
 
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
@@ -25,7 +25,6 @@
 
 #define MAX_BYTES (UINT64_C(100) << 20)
 #define PASS_MS	  1000 /* without news, what waits is written this often */
-#define LOOKS_MAX 4096
 
 enum end { END_NONE, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
 
@@ -41,12 +40,12 @@ struct record {
 	uint64_t max_bytes;
 	uint64_t duration_us; /* UINT64_MAX: none */
 	int signals;	      /* a signalfd */
-	struct record_file file;
+	struct trace_file file;
 	struct rebuild *rebuild; /* once the stream has begun */
 	uint64_t began_us;	 /* our clock */
 	uint64_t speed;
-	uint64_t told_ns; /* the stream's time */
-	bool waits;	  /* said that no VM is there yet */
+	uint64_t stream_ns; /* the stream's time */
+	bool waits;	    /* said that no VM is there yet */
 	enum end end;
 	int error; /* of the file, negative errno */
 	int exit;  /* of a complaint that was made */
@@ -65,15 +64,15 @@ static uint64_t stream_now(const struct record *rec)
 {
 	uint64_t ns = (now_us() - rec->began_us) * NS_PER_US * rec->speed;
 
-	return ns > rec->told_ns ? ns : rec->told_ns;
+	return ns > rec->stream_ns ? ns : rec->stream_ns;
 }
 
 /* Notes what writing came to. */
-static void took(struct record *rec, int result)
+static void note_result(struct record *rec, int result)
 {
 	if (result == 0 || rec->end)
 		return;
-	rec->end = result == RECORD_FILE_FULL ? BY_SIZE : BY_ERROR;
+	rec->end = result == TRACE_FILE_FULL ? BY_SIZE : BY_ERROR;
 	rec->error = result < 0 ? result : 0;
 }
 
@@ -115,7 +114,7 @@ static uint32_t get_reason(const json_t *object)
 	return KVM_LPAGE_REASON_NONE;
 }
 
-static void read_look(const json_t *object, struct rebuild_observation *ret)
+static void read_observation(const json_t *object, struct rebuild_observation *ret)
 {
 	int state = lpage_state_from_name(get_text(object, "state"));
 
@@ -144,8 +143,8 @@ static void on_begin(struct record *rec, const json_t *record)
 	const struct rebuild_options options = {
 		.raw = rec->raw,
 		.speed = get_count(record, "speed"),
-		.write = record_file_write,
-		.widen = record_file_widen,
+		.write = trace_file_write,
+		.widen = trace_file_widen,
 		.ctx = &rec->file,
 	};
 
@@ -154,7 +153,8 @@ static void on_begin(struct record *rec, const json_t *record)
 	rec->began_us = now_us();
 	rec->speed = options.speed ? options.speed : 1;
 	rec->rebuild = rebuild_new(&options);
-	took(rec, rec->rebuild ? record_file_header(&rec->file, &numbers, rec->raw) : -ENOMEM);
+	note_result(rec,
+		    rec->rebuild ? trace_file_header(&rec->file, &numbers, rec->raw) : -ENOMEM);
 }
 
 static void on_vm(struct record *rec, const json_t *record)
@@ -168,30 +168,30 @@ static void on_vm(struct record *rec, const json_t *record)
 		.is_new = get_count(record, "known_regions") == 0,
 	};
 
-	took(rec, rebuild_vm(rec->rebuild, rec->told_ns, &vm));
+	note_result(rec, rebuild_vm(rec->rebuild, rec->stream_ns, &vm));
 }
 
 static void on_gone(struct record *rec, const json_t *record)
 {
-	took(rec, rebuild_vm_gone(rec->rebuild, rec->told_ns, (uint32_t)get_count(record, "vm")));
+	note_result(rec, rebuild_vm_gone(rec->rebuild, rec->stream_ns,
+					 (uint32_t)get_count(record, "vm")));
 }
 
 static void on_regions(struct record *rec, const json_t *record)
 {
 	uint32_t vm = (uint32_t)get_count(record, "vm");
-	struct rebuild_observation look;
+	struct rebuild_observation obs;
 	const json_t *region;
 	size_t i;
 
 	json_array_foreach(json_object_get(record, "regions"), i, region) {
-		read_look(region, &look);
-		took(rec, rebuild_observation(rec->rebuild, rec->told_ns, vm, &look, 1));
+		read_observation(region, &obs);
+		note_result(rec, rebuild_observe(rec->rebuild, rec->stream_ns, vm, &obs, 1));
 	}
 }
 
-static void on_synced(struct record *rec, const json_t *record)
+static void on_synced(struct record *rec)
 {
-	(void)record;
 	rebuild_synced(rec->rebuild);
 	if (!ctl_option(rec->ctl, "--vm") || rebuild_stats(rec->rebuild)->vms || rec->waits)
 		return;
@@ -199,37 +199,41 @@ static void on_synced(struct record *rec, const json_t *record)
 	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for it to start\n");
 }
 
-static void on_lost(struct record *rec, const json_t *record)
+static void on_observations_lost(struct record *rec, const json_t *record)
 {
-	took(rec, rebuild_gap(rec->rebuild, rec->told_ns, REBUILD_LOST, get_count(record, "lost")));
+	note_result(rec, rebuild_gap(rec->rebuild, rec->stream_ns, REBUILD_OBSERVATIONS_LOST,
+				     get_count(record, "lost")));
 }
 
-static void on_loss(struct record *rec, const json_t *record)
+static void on_events_lost(struct record *rec)
 {
-	(void)record;
-	took(rec, rebuild_gap(rec->rebuild, rec->told_ns, REBUILD_LOSS, 0));
+	note_result(rec, rebuild_gap(rec->rebuild, rec->stream_ns, REBUILD_EVENTS_LOST, 0));
 }
 
 static void on_record(struct record *rec, const json_t *record)
 {
-	static const struct {
-		const char *kind;
-		void (*take)(struct record *rec, const json_t *record);
-	} kinds[] = {
-		{"begin", on_begin},	 {"vm", on_vm},		{"gone", on_gone},
-		{"regions", on_regions}, {"synced", on_synced}, {"lost", on_lost},
-		{"loss", on_loss},
-	};
 	const char *kind = get_text(record, "kind");
 	uint64_t t_ns = get_count(record, "time_ns");
 
-	if (t_ns > rec->told_ns)
-		rec->told_ns = t_ns;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		/* A newer daemon may tell more. */
-		if (strcmp(kinds[i].kind, kind) == 0 && (i == 0 || rec->rebuild))
-			kinds[i].take(rec, record);
-	}
+	if (t_ns > rec->stream_ns)
+		rec->stream_ns = t_ns;
+	if (strcmp(kind, "begin") == 0)
+		on_begin(rec, record);
+	else if (!rec->rebuild)
+		return;
+	else if (strcmp(kind, "vm") == 0)
+		on_vm(rec, record);
+	else if (strcmp(kind, "gone") == 0)
+		on_gone(rec, record);
+	else if (strcmp(kind, "regions") == 0)
+		on_regions(rec, record);
+	else if (strcmp(kind, "synced") == 0)
+		on_synced(rec);
+	else if (strcmp(kind, "lost") == 0)
+		on_observations_lost(rec, record);
+	else if (strcmp(kind, "loss") == 0)
+		on_events_lost(rec);
+	/* Records of a newer daemon that are not known here are skipped. */
 }
 
 static void take_reply(struct record *rec)
@@ -305,7 +309,7 @@ static void run(struct record *rec)
 			continue;
 		shown_us = now_us();
 		if (rec->rebuild && !rec->end)
-			took(rec, rebuild_passed(rec->rebuild, stream_now(rec)));
+			note_result(rec, rebuild_advance(rec->rebuild, stream_now(rec)));
 		show_progress(rec, false);
 	}
 	show_progress(rec, true);
@@ -321,13 +325,13 @@ static int finish(struct record *rec)
 		return 0;
 	if (rec->end != BY_SIZE)
 		err = rebuild_end(rec->rebuild, end_ns);
-	if (err == RECORD_FILE_FULL)
+	if (err == TRACE_FILE_FULL)
 		rec->end = BY_SIZE;
 	if (rec->end == BY_SIZE)
 		end_ns = rebuild_reached_ns(rec->rebuild);
 	if (err >= 0)
-		err = record_file_end(&rec->file, end_ns, rebuild_stats(rec->rebuild));
-	rec->told_ns = end_ns;
+		err = trace_file_end(&rec->file, end_ns, rebuild_stats(rec->rebuild));
+	rec->stream_ns = end_ns;
 	return err;
 }
 
@@ -340,7 +344,7 @@ static json_t *summary_json(const struct record *rec)
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-		{"duration_us", rec->told_ns / NS_PER_US},
+		{"duration_us", rec->stream_ns / NS_PER_US},
 		{"bytes", rec->file.bytes},
 		{"vms", stats->vms},
 		{"records", stats->records},
@@ -365,7 +369,7 @@ static json_t *summary_json(const struct record *rec)
 static void print_summary(const struct record *rec)
 {
 	const struct rebuild_stats *stats = rebuild_stats(rec->rebuild);
-	json_t *us = json_integer((json_int_t)(rec->told_ns / NS_PER_US));
+	json_t *us = json_integer((json_int_t)(rec->stream_ns / NS_PER_US));
 	char duration[FORMAT_MAX], bytes[FORMAT_MAX];
 	FILE *out = rec->ctl->out;
 
@@ -419,7 +423,7 @@ static int parse_options(struct record *rec)
 	rec->max_bytes = MAX_BYTES;
 	rec->duration_us = UINT64_MAX;
 	if (size &&
-	    (range_parse_gpa(size, &rec->max_bytes) < 0 || rec->max_bytes < RECORD_FILE_MIN_BYTES))
+	    (range_parse_gpa(size, &rec->max_bytes) < 0 || rec->max_bytes < TRACE_FILE_MIN_BYTES))
 		return ctl_usage_error(rec->ctl,
 				       "--max-size %s: must be a size such as 100M (allowed: 4K to "
 				       "4095T)",
@@ -457,8 +461,8 @@ static int begin_stream(struct record *rec)
 
 static int make_file(struct record *rec)
 {
-	int err = record_file_open(&rec->file, rec->path, ctl_option(rec->ctl, "--force") != NULL,
-				   rec->max_bytes);
+	int err = trace_file_open(&rec->file, rec->path, ctl_option(rec->ctl, "--force") != NULL,
+				  rec->max_bytes);
 
 	if (err == -EEXIST)
 		return ctl_failure(rec->ctl, "%s exists; use --force to overwrite it", rec->path);
@@ -478,9 +482,9 @@ static int record(struct record *rec)
 	run(rec);
 	err = finish(rec);
 	if (err == 0)
-		err = record_file_close(&rec->file);
+		err = trace_file_close(&rec->file);
 	else
-		(void)record_file_close(&rec->file);
+		(void)trace_file_close(&rec->file);
 	if (err < 0 && rec->end != BY_ERROR) {
 		rec->end = BY_ERROR;
 		rec->error = err;

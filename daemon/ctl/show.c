@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/lists.h"
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"

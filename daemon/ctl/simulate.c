@@ -8,7 +8,7 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/simulate.h"
 #include "daemon/ctl/verbs.h"
 

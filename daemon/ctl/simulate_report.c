@@ -23,7 +23,7 @@ int simulate_report_check(const struct simulation *sim)
 
 	if (!sim->report)
 		return CTL_OK;
-	err = report_file_check(sim->report);
+	err = report_output_check(sim->report);
 	if (err)
 		return file_failure(sim, err);
 	if (stat(sim->trace, &trace) == 0 && stat(sim->report, &report) == 0 &&
@@ -93,7 +93,7 @@ static int write_page(const struct simulation *sim, const struct report_page *pa
 	if (f) {
 		report_print(f, page);
 		if (!ferror(f) && fclose(f) == 0)
-			err = report_file_write(sim->report, text, len);
+			err = report_output_write(sim->report, text, len);
 	}
 	free(text);
 	return err ? file_failure(sim, err) : CTL_OK;

@@ -8,7 +8,7 @@
 #include "daemon/config/value.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/rebuild/internal.h"
+#include "daemon/rebuild/rebuild_internal.h"
 
 #define LAG_NS	    UINT64_C(2000000000)
 #define WAITING_MAX (UINT64_C(1) << 17) /* records; beyond it the oldest do not wait */
@@ -107,7 +107,7 @@ static int write_until(struct rebuild *r, uint64_t until_ns)
 	return err;
 }
 
-int rebuild_passed(struct rebuild *r, uint64_t now_ns)
+int rebuild_advance(struct rebuild *r, uint64_t now_ns)
 {
 	int err = now_ns > r->lag_ns ? write_until(r, now_ns - r->lag_ns) : 0;
 
@@ -149,9 +149,9 @@ static struct region *find_region(struct rebuild *r, struct vm *vm, uint64_t rfn
 		return NULL;
 	region->rfn = rfn;
 	region->index = r->options.raw ? rfn : vm->nr_indices;
-	region->told_ns = region->last_ns = vm->begin_ns;
+	region->observed_ns = region->last_ns = vm->begin_ns;
 	region->refused_ns = NEVER;
-	region->look.last_op_ns = REBUILD_NEVER;
+	region->last.last_op_ns = REBUILD_NEVER;
 	if (!tsearch(region, &vm->tree, by_rfn)) {
 		free(region);
 		return NULL;
@@ -160,8 +160,8 @@ static struct region *find_region(struct rebuild *r, struct vm *vm, uint64_t rfn
 	return region;
 }
 
-int rebuild_observation(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
-			const struct rebuild_observation *looks, size_t nr)
+int rebuild_observe(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
+		    const struct rebuild_observation *observations, size_t nr)
 {
 	struct vm *vm = find_vm(r, vm_id);
 	struct region *region;
@@ -170,14 +170,15 @@ int rebuild_observation(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
 
 	for (size_t i = 0; vm && i < nr && !err; i++) {
 		/* No trace can hold it. */
-		if (looks[i].rfn >= TRACE_REGIONS_MAX)
+		if (observations[i].rfn >= TRACE_REGIONS_MAX)
 			continue;
-		region = find_region(r, vm, looks[i].rfn, &first);
+		region = find_region(r, vm, observations[i].rfn, &first);
 		err = region ? widen(r, vm, region->index + 1) : -ENOMEM;
 		if (!err)
-			err = rebuild_region_look(r, vm, region, &looks[i], first, now_ns);
+			err = rebuild_region_observe(r, vm, region, &observations[i], first,
+						     now_ns);
 	}
-	return err ? err : rebuild_passed(r, now_ns);
+	return err ? err : rebuild_advance(r, now_ns);
 }
 
 /* ---- VMs ---- */
@@ -243,7 +244,7 @@ int rebuild_vm(struct rebuild *r, uint64_t now_ns, const struct rebuild_vm *init
 		err = add_vm(r, now_ns, init);
 	else
 		err = widen(r, vm, init->memory_bytes / REGION_BYTES);
-	return err ? err : rebuild_passed(r, now_ns);
+	return err ? err : rebuild_advance(r, now_ns);
 }
 
 static void free_vm(struct vm *vm)
@@ -253,7 +254,7 @@ static void free_vm(struct vm *vm)
 }
 
 /* Its regions go now: those of its A that wait forget them. */
-static void let_go(struct rebuild *r, struct vm *vm)
+static void forget_regions(struct rebuild *r, struct vm *vm)
 {
 	for (size_t i = 0; i < r->order.nr; i++) {
 		if (r->order.heap[i]->out.record.vm_id == vm->trace_id)
@@ -270,11 +271,11 @@ int rebuild_vm_gone(struct rebuild *r, uint64_t now_ns, uint32_t vm_id)
 	if (!vm)
 		return 0;
 	vm->gone = true;
-	let_go(r, vm);
+	forget_regions(r, vm);
 	out.record.vm_id = vm->trace_id;
 	if (!rebuild_put(r, &out))
 		return -ENOMEM;
-	return rebuild_passed(r, now_ns);
+	return rebuild_advance(r, now_ns);
 }
 
 void rebuild_synced(struct rebuild *r)
@@ -290,10 +291,10 @@ int rebuild_gap(struct rebuild *r, uint64_t now_ns, enum rebuild_mark mark, uint
 		.record = {.t_ns = now_ns}, .mark = mark, .number = number, .only_mark = true};
 
 	r->gap_ns = now_ns + r->lag_ns;
-	r->stats.lost += mark == REBUILD_LOST ? number : 0;
+	r->stats.lost += mark == REBUILD_OBSERVATIONS_LOST ? number : 0;
 	if (!rebuild_put(r, &out))
 		return -ENOMEM;
-	return rebuild_passed(r, now_ns);
+	return rebuild_advance(r, now_ns);
 }
 
 /* ---- life ---- */

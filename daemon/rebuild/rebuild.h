@@ -61,11 +61,11 @@ enum rebuild_mark {
 	REBUILD_WAS_TABLE,  /* at 4 KiB when the recording (or its VM) began */
 	REBUILD_WAS_SHARED, /* some page shared then */
 	REBUILD_BECAME_TABLE,
-	REBUILD_HIDDEN, /* @number conversions between two looks, up to @until_ns */
-	REBUILD_TRIED,	/* an A, known from tries: refused at @until_ns */
-	REBUILD_VM,	/* of the kernel's id @number; raw recordings only */
-	REBUILD_LOST,	/* @number observations; no record */
-	REBUILD_LOSS,	/* the kernel's events were lost; no record */
+	REBUILD_HIDDEN,		   /* @number conversions between two looks, up to @until_ns */
+	REBUILD_TRIED,		   /* an A, known from tries: refused at @until_ns */
+	REBUILD_VM,		   /* of the kernel's id @number; raw recordings only */
+	REBUILD_OBSERVATIONS_LOST, /* @number observations; no record */
+	REBUILD_EVENTS_LOST,	   /* the kernel's events were lost; no record */
 };
 
 struct rebuild_out {
@@ -113,14 +113,14 @@ struct rebuild *rebuild_free(struct rebuild *rebuild);
 int rebuild_vm(struct rebuild *rebuild, uint64_t now_ns, const struct rebuild_vm *vm);
 int rebuild_vm_gone(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id);
 /* Looks at regions of a VM that was not told of are left out. */
-int rebuild_observation(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id,
-			const struct rebuild_observation *looks, size_t nr);
+int rebuild_observe(struct rebuild *rebuild, uint64_t now_ns, uint32_t vm_id,
+		    const struct rebuild_observation *observations, size_t nr);
 /* All regions that were known have been told. */
 void rebuild_synced(struct rebuild *rebuild);
-/* @mark: REBUILD_LOST or REBUILD_LOSS. */
+/* @mark: REBUILD_OBSERVATIONS_LOST or REBUILD_EVENTS_LOST. */
 int rebuild_gap(struct rebuild *rebuild, uint64_t now_ns, enum rebuild_mark mark, uint64_t number);
 /* Nothing was told until now: writes what is old enough. */
-int rebuild_passed(struct rebuild *rebuild, uint64_t now_ns);
+int rebuild_advance(struct rebuild *rebuild, uint64_t now_ns);
 
 /* Writes what is left, and the end. */
 int rebuild_end(struct rebuild *rebuild, uint64_t now_ns);

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <linux/kvm_lpage.h>
 
-#include "daemon/rebuild/internal.h"
 #include "daemon/rebuild/plan.h"
+#include "daemon/rebuild/rebuild_internal.h"
 
-#define TELL_NS UINT64_C(50000000) /* from the kernel's notice to the look */
-#define PAGES	PLAN_PAGES
+#define REPORT_DELAY_NS UINT64_C(50000000) /* from the kernel's notice to the look */
+#define PAGES		PLAN_PAGES
 
 /* ---- records of a region ---- */
 
@@ -134,14 +134,14 @@ static uint64_t stamp(int64_t ns)
  * Shared pages. The kernel counts a conversion before the state is mixed, or no longer: a look between
  * the two is of what the last stamp says. Counters from before a record was kept say nothing.
  */
-static unsigned int count_shared(const struct rebuild_observation *look)
+static unsigned int count_shared(const struct rebuild_observation *obs)
 {
-	uint32_t nr = look->to_shared_pages - look->to_private_pages;
-	bool mixed = look->state == KVM_LPAGE_STATE_MIXED;
-	bool shared_last = look->to_shared_ns > look->to_private_ns;
+	uint32_t nr = obs->to_shared_pages - obs->to_private_pages;
+	bool mixed = obs->state == KVM_LPAGE_STATE_MIXED;
+	bool shared_last = obs->to_shared_ns > obs->to_private_ns;
 
 	if (nr > PAGES)
-		return !mixed ? 0 : look->shared ? PAGES : 1;
+		return !mixed ? 0 : obs->shared ? PAGES : 1;
 	if (mixed == (nr > 0))
 		return nr;
 	if (mixed)
@@ -173,29 +173,30 @@ static int play(struct rebuild *r, const struct vm *vm, struct region *region,
 static uint64_t unseen_since(const struct rebuild *r, const struct vm *vm,
 			     const struct region *region, uint64_t now_ns)
 {
-	uint64_t from_ns = max_of(region->last_ns, region->told_ns);
-	uint64_t told_within_ns = vm->notify_interval_ns + TELL_NS * max_of(r->options.speed, 1);
+	uint64_t from_ns = max_of(region->last_ns, region->observed_ns);
+	uint64_t reported_within_ns =
+		vm->notify_interval_ns + REPORT_DELAY_NS * max_of(r->options.speed, 1);
 
-	if (now_ns < r->gap_ns || now_ns < told_within_ns)
+	if (now_ns < r->gap_ns || now_ns < reported_within_ns)
 		return from_ns;
-	return max_of(from_ns, now_ns - told_within_ns);
+	return max_of(from_ns, now_ns - reported_within_ns);
 }
 
 /* What happened since the last look. */
 static int convert(struct rebuild *r, const struct vm *vm, struct region *region,
-		   const struct rebuild_observation *look, uint64_t now_ns)
+		   const struct rebuild_observation *obs, uint64_t now_ns)
 {
-	const struct rebuild_observation *old = &region->look;
+	const struct rebuild_observation *old = &region->last;
 	struct plan_delta delta = {
 		.shared_before = region->nr_shared,
-		.shared_after = count_shared(look),
-		.to_shared_events = look->to_shared_events - old->to_shared_events,
-		.to_private_events = look->to_private_events - old->to_private_events,
-		.to_shared_pages = look->to_shared_pages - old->to_shared_pages,
-		.to_private_pages = look->to_private_pages - old->to_private_pages,
+		.shared_after = count_shared(obs),
+		.to_shared_events = obs->to_shared_events - old->to_shared_events,
+		.to_private_events = obs->to_private_events - old->to_private_events,
+		.to_shared_pages = obs->to_shared_pages - old->to_shared_pages,
+		.to_private_pages = obs->to_private_pages - old->to_private_pages,
 		.from_ns = unseen_since(r, vm, region, now_ns),
-		.to_shared_ns = min_of(stamp(look->to_shared_ns), now_ns),
-		.to_private_ns = min_of(stamp(look->to_private_ns), now_ns),
+		.to_shared_ns = min_of(stamp(obs->to_shared_ns), now_ns),
+		.to_private_ns = min_of(stamp(obs->to_private_ns), now_ns),
 	};
 	struct plan plan;
 
@@ -213,28 +214,28 @@ static int convert(struct rebuild *r, const struct vm *vm, struct region *region
 
 /* What a region was when the recording, or its VM, began. Fills in what it would have counted. */
 static int begin_region(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_observation *look)
+			const struct rebuild_observation *obs)
 {
 	int64_t begin_ns = (int64_t)vm->begin_ns;
-	bool s_since = look->to_shared_ns > begin_ns, p_since = look->to_private_ns > begin_ns;
+	bool s_since = obs->to_shared_ns > begin_ns, p_since = obs->to_private_ns > begin_ns;
 	struct rebuild_out out = {.mark = REBUILD_WAS_SHARED};
-	unsigned int nr = count_shared(look);
+	unsigned int nr = count_shared(obs);
 
-	region->look = *look;
+	region->last = *obs;
 	/* The last ones happened while all was being told. */
-	region->look.to_shared_events -= s_since;
-	region->look.to_shared_pages -= s_since;
-	region->look.to_private_events -= p_since;
-	region->look.to_private_pages -= p_since;
-	if (p_since && (!s_since || look->to_private_ns < look->to_shared_ns))
+	region->last.to_shared_events -= s_since;
+	region->last.to_shared_pages -= s_since;
+	region->last.to_private_events -= p_since;
+	region->last.to_private_pages -= p_since;
+	if (p_since && (!s_since || obs->to_private_ns < obs->to_shared_ns))
 		nr = nr < PAGES ? nr + 1 : nr;
 	else if (s_since)
 		nr = 0;
-	if (nr || (look->state == KVM_LPAGE_STATE_TABLE && !s_since))
+	if (nr || (obs->state == KVM_LPAGE_STATE_TABLE && !s_since))
 		r->stats.initial++;
 	if (nr)
 		return move_to(r, vm, region, &out, nr, vm->begin_ns);
-	if (look->state != KVM_LPAGE_STATE_TABLE || s_since)
+	if (obs->state != KVM_LPAGE_STATE_TABLE || s_since)
 		return 0;
 	return put_small(r, vm, region, vm->begin_ns, REBUILD_WAS_TABLE);
 }
@@ -280,38 +281,38 @@ static int known_accepted(struct rebuild *r, const struct vm *vm, struct region 
 }
 
 static int judge_accept(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_observation *look, bool new_op, uint64_t now_ns)
+			const struct rebuild_observation *obs, bool new_op, uint64_t now_ns)
 {
-	uint64_t op_ns = min_of(stamp(look->last_op_ns), now_ns);
+	uint64_t op_ns = min_of(stamp(obs->last_op_ns), now_ns);
 
 	if (region->nr_shared)
 		return 0;
-	if (new_op && look->last_op == KVM_LPAGE_OP_MERGE && look->last_op_ns >= 0 &&
-	    look->last_op_ns > look->to_private_ns && says_not_accepted(look->last_reason))
+	if (new_op && obs->last_op == KVM_LPAGE_OP_MERGE && obs->last_op_ns >= 0 &&
+	    obs->last_op_ns > obs->to_private_ns && says_not_accepted(obs->last_reason))
 		refused(r, region, op_ns);
-	else if (look->state == KVM_LPAGE_STATE_LARGE)
+	else if (obs->state == KVM_LPAGE_STATE_LARGE)
 		return known_accepted(r, vm, region,
-				      look->last_op == KVM_LPAGE_OP_MERGE ? op_ns : now_ns);
+				      obs->last_op == KVM_LPAGE_OP_MERGE ? op_ns : now_ns);
 	return 0;
 }
 
-int rebuild_region_look(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_observation *look, bool first, uint64_t now_ns)
+int rebuild_region_observe(struct rebuild *r, const struct vm *vm, struct region *region,
+			   const struct rebuild_observation *obs, bool first, uint64_t now_ns)
 {
 	bool new_op;
 	int err = 0;
 
 	if (first && !vm->settled)
-		err = begin_region(r, vm, region, look);
-	new_op = first || look->last_op_ns != region->look.last_op_ns;
+		err = begin_region(r, vm, region, obs);
+	new_op = first || obs->last_op_ns != region->last.last_op_ns;
 	if (!err)
-		err = convert(r, vm, region, look, now_ns);
-	if (!err && look->state == KVM_LPAGE_STATE_TABLE && !region->small && !region->nr_shared &&
+		err = convert(r, vm, region, obs, now_ns);
+	if (!err && obs->state == KVM_LPAGE_STATE_TABLE && !region->small && !region->nr_shared &&
 	    !region->guess && !(region->pending && !region->accept))
 		err = guess_small(r, vm, region, now_ns);
 	if (!err)
-		err = judge_accept(r, vm, region, look, new_op, now_ns);
-	region->look = *look;
-	region->told_ns = now_ns;
+		err = judge_accept(r, vm, region, obs, new_op, now_ns);
+	region->last = *obs;
+	region->observed_ns = now_ns;
 	return err;
 }

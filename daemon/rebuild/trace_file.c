@@ -33,11 +33,11 @@ static int open_again(const char *path)
 	return fd;
 }
 
-int record_file_open(struct record_file *file, const char *path, bool force, uint64_t max_bytes)
+int trace_file_open(struct trace_file *file, const char *path, bool force, uint64_t max_bytes)
 {
 	int fd;
 
-	*file = (struct record_file){.max_bytes = max_bytes, .header = true};
+	*file = (struct trace_file){.max_bytes = max_bytes, .header = true};
 	if (force)
 		fd = open_again(path);
 	else
@@ -52,7 +52,7 @@ int record_file_open(struct record_file *file, const char *path, bool force, uin
 	return 0;
 }
 
-static int written(struct record_file *file)
+static int written(struct trace_file *file)
 {
 	long at = ftell(file->f);
 
@@ -62,7 +62,7 @@ static int written(struct record_file *file)
 	return 0;
 }
 
-int record_file_header(struct record_file *file, const struct trace_costs *costs, bool raw)
+int trace_file_header(struct trace_file *file, const struct trace_costs *costs, bool raw)
 {
 	int err = trace_write_header(file->f, costs);
 
@@ -89,12 +89,12 @@ static void write_comment(FILE *f, const struct rebuild_out *out)
 	if (out->mark == REBUILD_VM)
 		fprintf(f, "# VM %" PRIu32 " is the host's VM %" PRIu64 "\n", record->vm_id,
 			out->number);
-	if (out->mark == REBUILD_LOST)
+	if (out->mark == REBUILD_OBSERVATIONS_LOST)
 		fprintf(f,
 			"# lost: %" PRIu64 " observations up to %" PRIu64 ", the writer was too "
 			"slow; what follows was looked at anew\n",
 			out->number, record->t_ns);
-	if (out->mark == REBUILD_LOSS)
+	if (out->mark == REBUILD_EVENTS_LOST)
 		fprintf(f, "# loss: events of the kernel were lost before %" PRIu64 "\n",
 			record->t_ns);
 	if (out->mark < REBUILD_WAS_TABLE || out->mark > REBUILD_TRIED)
@@ -115,7 +115,7 @@ static void write_comment(FILE *f, const struct rebuild_out *out)
 		fprintf(f, "accepted after the refusal at %" PRIu64 "\n", out->until_ns);
 }
 
-static int write_vm(struct record_file *file, const struct rebuild_out *out, bool header)
+static int write_vm(struct trace_file *file, const struct rebuild_out *out, bool header)
 {
 	uint32_t id = out->record.vm_id;
 
@@ -131,9 +131,9 @@ static int write_vm(struct record_file *file, const struct rebuild_out *out, boo
 	return trace_write_vm(file->f, &out->record, header, &file->vms[id]);
 }
 
-int record_file_write(void *ctx, const struct rebuild_out *out)
+int trace_file_write(void *ctx, const struct rebuild_out *out)
 {
-	struct record_file *file = ctx;
+	struct trace_file *file = ctx;
 	bool header = file->header && !out->record.t_ns;
 	int err = 0;
 
@@ -142,7 +142,7 @@ int record_file_write(void *ctx, const struct rebuild_out *out)
 		return 0;
 	if (file->full || file->bytes + RESERVE_BYTES > file->max_bytes) {
 		file->full = true;
-		return RECORD_FILE_FULL;
+		return TRACE_FILE_FULL;
 	}
 	write_comment(file->f, out);
 	if (out->only_mark)
@@ -155,14 +155,14 @@ int record_file_write(void *ctx, const struct rebuild_out *out)
 	return err ? err : written(file);
 }
 
-int record_file_widen(void *ctx, uint32_t trace_vm, uint64_t regions)
+int trace_file_widen(void *ctx, uint32_t trace_vm, uint64_t regions)
 {
-	struct record_file *file = ctx;
+	struct trace_file *file = ctx;
 
 	return trace_raise_regions(file->f, file->vms[trace_vm], regions);
 }
 
-int record_file_end(struct record_file *file, uint64_t end_ns, const struct rebuild_stats *stats)
+int trace_file_end(struct trace_file *file, uint64_t end_ns, const struct rebuild_stats *stats)
 {
 	const struct trace_record end = {.t_ns = end_ns, .op = TRACE_END};
 	int err;
@@ -180,7 +180,7 @@ int record_file_end(struct record_file *file, uint64_t end_ns, const struct rebu
 	return err ? err : written(file);
 }
 
-int record_file_close(struct record_file *file)
+int trace_file_close(struct trace_file *file)
 {
 	int err = 0;
 

@@ -7,10 +7,10 @@
 
 #include "daemon/rebuild/rebuild.h"
 
-#define RECORD_FILE_MIN_BYTES UINT64_C(4096)
-#define RECORD_FILE_FULL      1
+#define TRACE_FILE_MIN_BYTES UINT64_C(4096)
+#define TRACE_FILE_FULL	     1
 
-struct record_file {
+struct trace_file {
 	FILE *f;
 	uint64_t bytes;
 	uint64_t max_bytes;
@@ -24,18 +24,18 @@ struct record_file {
  * Makes the file, mode 0600; one that is there is not touched (-EEXIST) unless @force, and only if
  * it is a regular file (-ENOTSUP). Negative errno.
  */
-int record_file_open(struct record_file *file, const char *path, bool force, uint64_t max_bytes);
+int trace_file_open(struct trace_file *file, const char *path, bool force, uint64_t max_bytes);
 
-int record_file_header(struct record_file *file, const struct trace_costs *costs, bool raw);
+int trace_file_header(struct trace_file *file, const struct trace_costs *costs, bool raw);
 
-/* For rebuild_options, with a struct record_file as ctx. write: RECORD_FILE_FULL at the limit. */
-int record_file_write(void *ctx, const struct rebuild_out *out);
-int record_file_widen(void *ctx, uint32_t trace_vm, uint64_t regions);
+/* For rebuild_options, with a struct trace_file as ctx. write: TRACE_FILE_FULL at the limit. */
+int trace_file_write(void *ctx, const struct rebuild_out *out);
+int trace_file_widen(void *ctx, uint32_t trace_vm, uint64_t regions);
 
 /* Writes the end of a trace whose records reach up to @end_ns, with what is known of it. */
-int record_file_end(struct record_file *file, uint64_t end_ns, const struct rebuild_stats *stats);
+int trace_file_end(struct trace_file *file, uint64_t end_ns, const struct rebuild_stats *stats);
 
 /* Closes it; all has reached the file then, or a negative errno says why not. */
-int record_file_close(struct record_file *file);
+int trace_file_close(struct trace_file *file);
 
 #endif

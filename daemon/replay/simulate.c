@@ -47,12 +47,11 @@ static void show(struct run *run, uint32_t vm_id, uint64_t rfn, const struct mod
 }
 
 static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
-			uint64_t opt_ns)
+			const struct model_region *region, uint64_t end_ns)
 {
 	struct run *run = ctx;
 
-	run->options->on_interval(run->options->ctx, vm, rfn, region, end_ns, cost_ns, opt_ns);
+	run->options->on_interval(run->options->ctx, vm, rfn, region, end_ns);
 }
 
 static void on_state(void *ctx, const struct model_vm *vm, uint64_t rfn, uint32_t before,

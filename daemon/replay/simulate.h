@@ -22,8 +22,7 @@ struct simulate_options {
 	/* Called for each batch and each interval; may be NULL. */
 	void (*on_batch)(void *ctx, uint64_t now_ns, const struct policy_batch *batch);
 	void (*on_interval)(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			    const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
-			    uint64_t opt_ns);
+			    const struct model_region *region, uint64_t end_ns);
 	/* Called as time passes, at most once per sample_ns of the trace; may be NULL. */
 	void (*on_sample)(void *ctx, uint64_t now_ns, const struct policy_ledger *ledger);
 	uint64_t sample_ns;

@@ -57,24 +57,31 @@ static void add_merged_by_optimum(struct report_run *run, uint64_t from_ns, uint
 
 /* ---- VMs ---- */
 
-static void add_states(struct report_run *run, size_t vm, uint64_t sign)
+static void add_vm_regions(struct report_run *run, const uint64_t vm_states[REPORT_STATES])
 {
 	for (size_t i = 0; i < REPORT_STATES; i++)
-		run->states[i] += sign * run->vm_states[vm][i];
+		run->states[i] += vm_states[i];
+}
+
+static void remove_vm_regions(struct report_run *run, const uint64_t vm_states[REPORT_STATES])
+{
+	for (size_t i = 0; i < REPORT_STATES; i++)
+		run->states[i] -= vm_states[i];
 }
 
 static void change_vm(struct report_run *run, const struct trace_record *record)
 {
 	const struct report_vm *vm = report_facts_vm(run->facts, record->vm_id);
-	size_t i = vm ? (size_t)(vm - run->facts->vms) : 0;
+	uint64_t *vm_states;
 
 	if (!vm)
 		return;
+	vm_states = run->vm_states[vm - run->facts->vms];
 	if (record->op == TRACE_VM) {
-		run->vm_states[i][KVM_LPAGE_STATE_LARGE] = record->regions;
-		add_states(run, i, 1);
+		vm_states[KVM_LPAGE_STATE_LARGE] = record->regions;
+		add_vm_regions(run, vm_states);
 	} else {
-		add_states(run, i, UINT64_MAX); /* subtracts */
+		remove_vm_regions(run, vm_states);
 	}
 }
 
@@ -242,8 +249,7 @@ double report_length_edge(size_t class)
 }
 
 static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
-			uint64_t opt_ns)
+			const struct model_region *region, uint64_t end_ns)
 {
 	struct report_run *run = ctx;
 	const struct trace_costs *costs = &run->facts->costs;
@@ -251,8 +257,6 @@ static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
 		(model_walk)(costs->merge_ns + (region->partial ? costs->split_ns : 0)) * NS_PER_S;
 	struct report_region *kept = region_get(run, vm->id, rfn);
 
-	(void)cost_ns;
-	(void)opt_ns;
 	if (kept)
 		add_to_region(kept, region, paid);
 	add_regret(region, paid, &run->regret);

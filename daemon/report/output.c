@@ -21,7 +21,7 @@ static char *dir_of(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-int report_file_check(const char *path)
+int report_output_check(const char *path)
 {
 	CLEANUP(freep) char *real = realpath(path, NULL), *dir = dir_of(real ? real : path);
 	struct stat st;
@@ -69,10 +69,10 @@ static int write_beside(const char *path, const char *text, size_t len)
 	return err;
 }
 
-int report_file_write(const char *path, const char *text, size_t len)
+int report_output_write(const char *path, const char *text, size_t len)
 {
 	CLEANUP(freep) char *real = realpath(path, NULL), *beside = NULL;
-	int err = report_file_check(path);
+	int err = report_output_check(path);
 
 	if (err)
 		return err;

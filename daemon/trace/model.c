@@ -219,36 +219,29 @@ static void interval_begin(struct model *model, struct model_region *region, uin
 
 /*
  * Adds up an interval that ends now. @partial: by a conversion of some pages, which would split a
- * merged region. Returns its cost; *ret_opt is the best possible.
+ * merged region.
  */
-static model_walk interval_score(const struct trace_costs *costs, struct model_score *score,
-				 const struct model_region *region, bool partial,
-				 model_walk *ret_opt)
+static void interval_score(const struct trace_costs *costs, struct model_score *score,
+			   const struct model_region *region, bool partial)
 {
 	model_walk merge = (model_walk)costs->merge_ns * NS_PER_S;
 	model_walk split = partial ? (model_walk)costs->split_ns * NS_PER_S : 0;
 
-	*ret_opt = region->walk < merge + split ? region->walk : merge + split;
 	score->walk += region->walked;
-	score->opt += *ret_opt;
+	score->opt += region->walk < merge + split ? region->walk : merge + split;
 	if (region->merged && partial)
 		score->splits++;
-	return region->walked + (region->merged ? merge + split : 0);
 }
 
 static void interval_finish(struct model *model, struct model_vm *vm, uint64_t rfn,
 			    struct model_region *region, uint64_t t_ns, bool partial)
 {
-	model_walk cost;
-	model_walk opt;
-
 	interval_walk(region, t_ns);
 	region->interval = false;
 	region->partial = partial;
-	cost = interval_score(&model->costs, &model->score, region, partial, &opt);
+	interval_score(&model->costs, &model->score, region, partial);
 	if (model->interval)
-		model->interval(model->ctx, vm, rfn, region, t_ns, (uint64_t)(cost / NS_PER_S),
-				(uint64_t)(opt / NS_PER_S));
+		model->interval(model->ctx, vm, rfn, region, t_ns);
 }
 
 struct model_score model_score_at(const struct model *model, uint64_t t_ns)
@@ -261,12 +254,11 @@ struct model_score model_score_at(const struct model *model, uint64_t t_ns)
 
 		for (; (region = model_region_next(model->vms[i], &rfn)); rfn++) {
 			struct model_region copy = *region;
-			model_walk opt;
 
 			if (!copy.interval)
 				continue;
 			interval_walk(&copy, t_ns);
-			interval_score(&model->costs, &score, &copy, false, &opt);
+			interval_score(&model->costs, &score, &copy, false);
 		}
 	}
 	return score;

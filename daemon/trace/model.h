@@ -100,8 +100,7 @@ struct model {
 		      uint32_t after, uint64_t t_ns);
 	/* Called for each interval that ends; may be NULL. */
 	void (*interval)(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			 const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
-			 uint64_t opt_ns);
+			 const struct model_region *region, uint64_t end_ns);
 	void *ctx;
 };
 

@@ -40,7 +40,7 @@ struct world {
 	struct policy *policy;
 	struct config *config;
 	struct rebuild *rebuild;
-	struct record_file file;
+	struct trace_file file;
 	uint64_t begin_ns; /* of the recording */
 	bool recording;
 	char path[40];
@@ -62,7 +62,7 @@ static void tell_regions(struct world *w, const struct sim_vm *vm, uint64_t sinc
 	while ((nr = sim_host_regions(&w->host, &query, &rfn, regions, 64)) > 0) {
 		for (size_t i = 0; i < nr; i++) {
 			const struct lp_region *r = &regions[i];
-			const struct rebuild_observation look = {
+			const struct rebuild_observation recorded = {
 				.rfn = r->rfn,
 				.state = r->state,
 				.shared = r->shared,
@@ -88,9 +88,9 @@ static void tell_regions(struct world *w, const struct sim_vm *vm, uint64_t sinc
 			assert_int_equal(policy_observe(w->policy, vm->id, &obs, w->host.now_ns),
 					 0);
 			if (w->recording)
-				assert_int_equal(rebuild_observation(w->rebuild,
-								     w->host.now_ns - w->begin_ns,
-								     vm->id, &look, 1),
+				assert_int_equal(rebuild_observe(w->rebuild,
+								 w->host.now_ns - w->begin_ns,
+								 vm->id, &recorded, 1),
 						 0);
 		}
 	}
@@ -151,13 +151,13 @@ static void merge(struct world *w)
 static void begin_recording(struct world *w)
 {
 	const struct rebuild_options options = {
-		.write = record_file_write, .widen = record_file_widen, .ctx = &w->file};
+		.write = trace_file_write, .widen = trace_file_widen, .ctx = &w->file};
 
 	w->recording = true;
 	w->begin_ns = w->host.now_ns;
 	w->rebuild = rebuild_new(&options);
-	assert_int_equal(record_file_open(&w->file, w->recorded, true, UINT64_C(1) << 40), 0);
-	assert_int_equal(record_file_header(&w->file, &w->host.model.costs, false), 0);
+	assert_int_equal(trace_file_open(&w->file, w->recorded, true, UINT64_C(1) << 40), 0);
+	assert_int_equal(trace_file_header(&w->file, &w->host.model.costs, false), 0);
 	for (size_t i = 0; i < w->host.nr_vms; i++) {
 		if (w->host.vms[i].gone)
 			continue;
@@ -193,10 +193,10 @@ static void play(struct world *w, uint64_t from_ns)
 		merge(w);
 	}
 	assert_int_equal(rebuild_end(w->rebuild, w->host.end_ns - w->begin_ns), 0);
-	assert_int_equal(record_file_end(&w->file, w->host.end_ns - w->begin_ns,
-					 rebuild_stats(w->rebuild)),
+	assert_int_equal(trace_file_end(&w->file, w->host.end_ns - w->begin_ns,
+					rebuild_stats(w->rebuild)),
 			 0);
-	assert_int_equal(record_file_close(&w->file), 0);
+	assert_int_equal(trace_file_close(&w->file), 0);
 }
 
 static struct simulate_result simulate(const struct world *w, const char *path)

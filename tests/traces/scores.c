@@ -74,16 +74,13 @@ static void hindsight_clear(struct hindsight *hindsight)
 }
 
 static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			const struct model_region *region, uint64_t end_ns, uint64_t cost_ns,
-			uint64_t opt_ns)
+			const struct model_region *region, uint64_t end_ns)
 {
 	struct hindsight *hindsight = ctx;
 	double length_s = (double)(end_ns - region->start_ns) / 1e9;
 	double walk = (double)region->walk / 1e9;
-	/* The optimum tells whether a partial conversion ended it. */
-	double split = opt_ns <= 30000 && walk > 30001 ? 0 : 45000;
+	double split = region->partial ? 45000 : 0;
 
-	(void)cost_ns;
 	for (int i = 0; i < THRESHOLDS; i++) {
 		double threshold_s = hindsight->thresholds_s[i];
 

@@ -18,7 +18,7 @@
 
 struct world {
 	struct rebuild *rebuild;
-	struct rebuild_observation look; /* of the next tell() */
+	struct rebuild_observation obs; /* of the next tell() */
 	FILE *f;
 	char *text; /* one line per record, times in ms */
 	size_t size;
@@ -82,10 +82,10 @@ static void begin(struct world *w, bool raw)
 	memset(w, 0, sizeof(*w));
 	w->f = open_memstream(&w->text, &w->size);
 	w->rebuild = rebuild_new(&options);
-	w->look = (struct rebuild_observation){.rfn = 70,
-					       .to_shared_ns = REBUILD_NEVER,
-					       .to_private_ns = REBUILD_NEVER,
-					       .last_op_ns = REBUILD_NEVER};
+	w->obs = (struct rebuild_observation){.rfn = 70,
+					      .to_shared_ns = REBUILD_NEVER,
+					      .to_private_ns = REBUILD_NEVER,
+					      .last_op_ns = REBUILD_NEVER};
 }
 
 /* With VM 9, of which nothing was known. */
@@ -98,33 +98,33 @@ static void begin_vm(struct world *w)
 
 static void tell(struct world *w, int64_t now_ns)
 {
-	assert_int_equal(rebuild_observation(w->rebuild, (uint64_t)now_ns, 9, &w->look, 1), 0);
+	assert_int_equal(rebuild_observe(w->rebuild, (uint64_t)now_ns, 9, &w->obs, 1), 0);
 }
 
 /* @events conversions of one page each, the last one at @ns. */
 static void to_shared(struct world *w, uint32_t events, int64_t ns)
 {
-	w->look.state = KVM_LPAGE_STATE_MIXED;
-	w->look.to_shared_events += events;
-	w->look.to_shared_pages += events;
-	w->look.to_shared_ns = ns;
+	w->obs.state = KVM_LPAGE_STATE_MIXED;
+	w->obs.to_shared_events += events;
+	w->obs.to_shared_pages += events;
+	w->obs.to_shared_ns = ns;
 }
 
 static void to_private(struct world *w, uint32_t events, int64_t ns)
 {
-	w->look.state = KVM_LPAGE_STATE_TABLE;
-	w->look.to_private_events += events;
-	w->look.to_private_pages += events;
-	w->look.to_private_ns = ns;
+	w->obs.state = KVM_LPAGE_STATE_TABLE;
+	w->obs.to_private_events += events;
+	w->obs.to_private_pages += events;
+	w->obs.to_private_ns = ns;
 }
 
 static void tried(struct world *w, uint32_t reason, int64_t ns)
 {
-	w->look.last_op = KVM_LPAGE_OP_MERGE;
-	w->look.last_reason = reason;
-	w->look.last_op_ns = ns;
+	w->obs.last_op = KVM_LPAGE_OP_MERGE;
+	w->obs.last_reason = reason;
+	w->obs.last_op_ns = ns;
 	if (!reason)
-		w->look.state = KVM_LPAGE_STATE_LARGE;
+		w->obs.state = KVM_LPAGE_STATE_LARGE;
 }
 
 static const struct rebuild_stats *stats(const struct world *w)
@@ -174,14 +174,14 @@ static void pages_come_back_in_parts(void **state)
 	(void)state;
 	begin_vm(&w);
 	to_shared(&w, 1, 300 * MS);
-	w.look.to_shared_pages = 10;
+	w.obs.to_shared_pages = 10;
 	tell(&w, 400 * MS);
 	to_private(&w, 1, 450 * MS);
-	w.look.to_private_pages = 4;
-	w.look.state = KVM_LPAGE_STATE_MIXED;
+	w.obs.to_private_pages = 4;
+	w.obs.state = KVM_LPAGE_STATE_MIXED;
 	tell(&w, 500 * MS);
 	to_private(&w, 1, 600 * MS);
-	w.look.to_private_pages = 10;
+	w.obs.to_private_pages = 10;
 	tell(&w, 700 * MS);
 	end(&w, 5 * S,
 	    "0 N 1 vm-1 8 12000\n300 S 1 0 10\n450 P 1 6 4\n600 P 1 0 6\n600 A 1 0 512\n5000 E\n");
@@ -194,16 +194,16 @@ static void a_whole_region_is_converted_as_such(void **state)
 	(void)state;
 	begin_vm(&w);
 	to_shared(&w, 1, 300 * MS);
-	w.look.to_shared_pages = 512;
-	w.look.shared = true;
+	w.obs.to_shared_pages = 512;
+	w.obs.shared = true;
 	tell(&w, 400 * MS);
 	to_private(&w, 1, 500 * MS);
-	w.look.to_private_pages = 512;
-	w.look.shared = false;
-	w.look.state = KVM_LPAGE_STATE_LARGE;
+	w.obs.to_private_pages = 512;
+	w.obs.shared = false;
+	w.obs.state = KVM_LPAGE_STATE_LARGE;
 	tell(&w, 600 * MS);
 	/* The kernel mapped it at 4 KiB: no conversion says so. */
-	w.look.state = KVM_LPAGE_STATE_TABLE;
+	w.obs.state = KVM_LPAGE_STATE_TABLE;
 	tell(&w, 3600 * MS);
 	end(&w, 5 * S,
 	    "0 N 1 vm-1 8 12000\n300 S 1 0 512\n500 P 1 0 512\n500 A 1 0 512\n"
@@ -217,7 +217,7 @@ static void a_split_comes_before_its_conversion(void **state)
 
 	(void)state;
 	begin_vm(&w);
-	w.look.state = KVM_LPAGE_STATE_TABLE;
+	w.obs.state = KVM_LPAGE_STATE_TABLE;
 	tell(&w, 400 * MS);
 	tell(&w, 405 * MS);
 	to_shared(&w, 1, 410 * MS);
@@ -225,9 +225,9 @@ static void a_split_comes_before_its_conversion(void **state)
 	to_private(&w, 1, 600 * MS);
 	tell(&w, 700 * MS);
 	/* This one was not: no conversion comes. */
-	w.look = (struct rebuild_observation){.rfn = 5, .state = KVM_LPAGE_STATE_TABLE};
+	w.obs = (struct rebuild_observation){.rfn = 5, .state = KVM_LPAGE_STATE_TABLE};
 	tell(&w, 800 * MS);
-	assert_int_equal(rebuild_passed(w.rebuild, 4 * S), 0);
+	assert_int_equal(rebuild_advance(w.rebuild, 4 * S), 0);
 	to_shared(&w, 1, 3900 * MS);
 	tell(&w, 4 * S);
 	end(&w, 5 * S,
@@ -243,14 +243,14 @@ static void a_state_follows_its_count(void **state)
 	(void)state;
 	begin_vm(&w);
 	to_shared(&w, 1, 410 * MS);
-	w.look.state = KVM_LPAGE_STATE_TABLE;
+	w.obs.state = KVM_LPAGE_STATE_TABLE;
 	tell(&w, 411 * MS);
-	w.look.state = KVM_LPAGE_STATE_MIXED;
+	w.obs.state = KVM_LPAGE_STATE_MIXED;
 	tell(&w, 500 * MS);
 	to_private(&w, 1, 600 * MS);
-	w.look.state = KVM_LPAGE_STATE_MIXED;
+	w.obs.state = KVM_LPAGE_STATE_MIXED;
 	tell(&w, 601 * MS);
-	w.look.state = KVM_LPAGE_STATE_TABLE;
+	w.obs.state = KVM_LPAGE_STATE_TABLE;
 	tell(&w, 700 * MS);
 	end(&w, 5 * S, "0 N 1 vm-1 8 12000\n410 S 1 0 1\n600 P 1 0 1\n600 A 1 0 512\n5000 E\n");
 }
@@ -281,8 +281,8 @@ static void too_many_hidden_ones_are_counted(void **state)
 	(void)state;
 	begin_vm(&w);
 	/* Over the end of the counters. */
-	w.look.to_shared_events = w.look.to_private_events = UINT32_MAX - 10;
-	w.look.to_shared_pages = w.look.to_private_pages = UINT32_MAX - 10;
+	w.obs.to_shared_events = w.obs.to_private_events = UINT32_MAX - 10;
+	w.obs.to_shared_pages = w.obs.to_private_pages = UINT32_MAX - 10;
 	to_shared(&w, 0, 10 * MS);
 	to_private(&w, 0, 20 * MS);
 	tell(&w, 30 * MS);
@@ -365,7 +365,7 @@ static void a_late_refusal_is_counted(void **state)
 	to_private(&w, 1, 110 * MS);
 	tell(&w, 200 * MS);
 	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
-	assert_int_equal(rebuild_passed(w.rebuild, 8 * S), 0);
+	assert_int_equal(rebuild_advance(w.rebuild, 8 * S), 0);
 	tell(&w, 8 * S);
 	assert_int_equal(stats(&w)->accepts_contradicted, 1);
 	end(&w, 9 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n9000 E\n");
@@ -382,7 +382,7 @@ static void what_was_before_is_made_up(void **state)
 	begin(&w, false);
 	vm(&w, 3 * MS, 9, false);
 	for (uint64_t i = 0; i < 4; i++) {
-		w.look = (struct rebuild_observation){
+		w.obs = (struct rebuild_observation){
 			.rfn = 1000 + i,
 			.state = states[i],
 			.to_shared_events = 7,
@@ -398,11 +398,11 @@ static void what_was_before_is_made_up(void **state)
 	rebuild_synced(w.rebuild);
 	assert_int_equal(stats(&w)->initial, 2);
 	/* The shared one comes back. */
-	w.look.rfn = 1002;
-	w.look.state = KVM_LPAGE_STATE_TABLE;
-	w.look.to_private_events++;
-	w.look.to_private_pages = 20;
-	w.look.to_private_ns = 700 * MS;
+	w.obs.rfn = 1002;
+	w.obs.state = KVM_LPAGE_STATE_TABLE;
+	w.obs.to_private_events++;
+	w.obs.to_private_pages = 20;
+	w.obs.to_private_ns = 700 * MS;
 	tell(&w, 800 * MS);
 	end(&w, 5 * S,
 	    "0 N 1 vm-1 8 12000\n"
@@ -418,8 +418,8 @@ static void the_past_is_not_counted(void **state)
 	(void)state;
 	begin(&w, false);
 	vm(&w, 0, 9, false);
-	w.look.to_shared_events = w.look.to_shared_pages = 500;
-	w.look.to_private_events = w.look.to_private_pages = 499;
+	w.obs.to_shared_events = w.obs.to_shared_pages = 500;
+	w.obs.to_private_events = w.obs.to_private_pages = 499;
 	to_shared(&w, 0, 2 * MS);
 	to_private(&w, 1, 3 * MS);
 	tell(&w, 5 * MS);
@@ -436,14 +436,14 @@ static void regions_are_put_in_order(void **state)
 	begin_vm(&w);
 	to_shared(&w, 1, 500 * MS);
 	tell(&w, 600 * MS);
-	w.look = (struct rebuild_observation){.rfn = 3, .to_private_ns = REBUILD_NEVER};
+	w.obs = (struct rebuild_observation){.rfn = 3, .to_private_ns = REBUILD_NEVER};
 	to_shared(&w, 1, 400 * MS);
 	tell(&w, 610 * MS);
 	/* This one comes when 5 s have been written: moved, and counted. */
-	w.look.rfn = 4;
-	w.look.to_shared_ns = 4 * S;
-	assert_int_equal(rebuild_gap(w.rebuild, 5 * S, REBUILD_LOST, 3), 0);
-	assert_int_equal(rebuild_passed(w.rebuild, 9 * S), 0);
+	w.obs.rfn = 4;
+	w.obs.to_shared_ns = 4 * S;
+	assert_int_equal(rebuild_gap(w.rebuild, 5 * S, REBUILD_OBSERVATIONS_LOST, 3), 0);
+	assert_int_equal(rebuild_advance(w.rebuild, 9 * S), 0);
 	tell(&w, 9 * S);
 	assert_int_equal(stats(&w)->late, 1);
 	assert_int_equal(stats(&w)->lost, 3);
@@ -486,9 +486,9 @@ static void raw_keeps_names_and_numbers(void **state)
 	to_shared(&w, 1, 100 * MS);
 	tell(&w, 200 * MS);
 	/* Written by now, with as many regions as were known of. */
-	assert_int_equal(rebuild_passed(w.rebuild, 5 * S), 0);
-	w.look.rfn = 99;
-	w.look.to_shared_ns = 4900 * MS;
+	assert_int_equal(rebuild_advance(w.rebuild, 5 * S), 0);
+	w.obs.rfn = 99;
+	w.obs.to_shared_ns = 4900 * MS;
 	tell(&w, 5 * S);
 	assert_int_equal(w.widened, 100);
 	end(&w, 6 * S, "0 N 1 web-1 71 12000 vm\n100 S 1 35840 1\n4900 S 1 50688 1\n6000 E\n");

@@ -26,27 +26,27 @@ static void make_dir(char *dir, char *path, size_t size)
 static void the_file_is_its_owners_and_new(void **state)
 {
 	char dir[32], path[64], other[64];
-	struct record_file file;
+	struct trace_file file;
 	struct stat st;
 	mode_t mask = umask(0);
 
 	(void)state;
 	make_dir(dir, path, sizeof(path));
 	snprintf(other, sizeof(other), "%s/link", dir);
-	assert_int_equal(record_file_open(&file, path, false, 1 << 20), 0);
-	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(trace_file_open(&file, path, false, 1 << 20), 0);
+	assert_int_equal(trace_file_close(&file), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(record_file_open(&file, path, false, 1 << 20), -EEXIST);
+	assert_int_equal(trace_file_open(&file, path, false, 1 << 20), -EEXIST);
 	assert_int_equal(chmod(path, 0644), 0);
-	assert_int_equal(record_file_open(&file, path, true, 1 << 20), 0);
-	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(trace_file_open(&file, path, true, 1 << 20), 0);
+	assert_int_equal(trace_file_close(&file), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	/* Nothing else is written to, by force or not. */
 	assert_int_equal(symlink(path, other), 0);
-	assert_int_equal(record_file_open(&file, other, true, 1 << 20), -ELOOP);
-	assert_int_equal(record_file_open(&file, "/dev/null", true, 1 << 20), -ENOTSUP);
+	assert_int_equal(trace_file_open(&file, other, true, 1 << 20), -ELOOP);
+	assert_int_equal(trace_file_open(&file, "/dev/null", true, 1 << 20), -ENOTSUP);
 	assert_int_equal(unlink(other), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(dir), 0);
@@ -86,27 +86,27 @@ static void a_full_file_ends_well(void **state)
 	const struct rebuild_stats none = {0};
 	uint64_t regions = 0, end_ns = 0;
 	unsigned int nr = 0;
-	struct record_file file;
+	struct trace_file file;
 	char dir[32], path[64];
 	struct stat st;
 	int r = 0;
 
 	(void)state;
 	make_dir(dir, path, sizeof(path));
-	assert_int_equal(record_file_open(&file, path, false, 8192), 0);
-	assert_int_equal(record_file_header(&file, &costs, false), 0);
-	assert_int_equal(record_file_write(&file, &out), 0);
+	assert_int_equal(trace_file_open(&file, path, false, 8192), 0);
+	assert_int_equal(trace_file_header(&file, &costs, false), 0);
+	assert_int_equal(trace_file_write(&file, &out), 0);
 	out.mark = REBUILD_HIDDEN;
 	for (; r == 0; nr++) {
 		out.record = (struct trace_record){
 			.t_ns = nr, .op = TRACE_TO_SHARED, .vm_id = 1, .gfn = 5, .npages = 1};
-		r = record_file_write(&file, &out);
+		r = trace_file_write(&file, &out);
 		if (nr == 3)
-			assert_int_equal(record_file_widen(&file, 1, 4000), 0);
+			assert_int_equal(trace_file_widen(&file, 1, 4000), 0);
 	}
-	assert_int_equal(r, RECORD_FILE_FULL);
-	assert_int_equal(record_file_end(&file, nr, &none), 0);
-	assert_int_equal(record_file_close(&file), 0);
+	assert_int_equal(r, TRACE_FILE_FULL);
+	assert_int_equal(trace_file_end(&file, nr, &none), 0);
+	assert_int_equal(trace_file_close(&file), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size > 7000 && st.st_size <= 8192);
 	assert_int_equal(read_file(path, &regions, &end_ns), nr - 1);
@@ -119,13 +119,13 @@ static void a_full_file_ends_well(void **state)
 static void a_full_disk_is_told(void **state)
 {
 	const struct rebuild_stats none = {0};
-	struct record_file file = {.max_bytes = 1 << 20, .f = fopen("/dev/full", "w")};
+	struct trace_file file = {.max_bytes = 1 << 20, .f = fopen("/dev/full", "w")};
 
 	(void)state;
 	assert_non_null(file.f);
-	(void)record_file_header(&file, &costs, false);
-	(void)record_file_end(&file, 5, &none);
-	assert_int_equal(record_file_close(&file), -ENOSPC);
+	(void)trace_file_header(&file, &costs, false);
+	(void)trace_file_end(&file, 5, &none);
+	assert_int_equal(trace_file_close(&file), -ENOSPC);
 }
 
 int main(void)

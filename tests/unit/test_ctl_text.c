@@ -11,7 +11,7 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/range.h"
 
 static void addresses(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What rebuild.c (VMs, order, life) and region.c (regions) share. */
-#ifndef TDX_LPAGE_REBUILD_INTERNAL_H
-#define TDX_LPAGE_REBUILD_INTERNAL_H
+#ifndef TDX_LPAGE_REBUILD_REBUILD_INTERNAL_H
+#define TDX_LPAGE_REBUILD_REBUILD_INTERNAL_H
 
 #include "daemon/rebuild/order.h"
 #include "daemon/rebuild/rebuild.h"
@@ -11,8 +11,8 @@
 struct region {
 	uint64_t rfn;			 /* the kernel's; first, for the search */
 	uint64_t index;			 /* in the trace */
-	struct rebuild_observation look; /* the last one */
-	uint64_t told_ns;
+	struct rebuild_observation last; /* the last one */
+	uint64_t observed_ns;
 	uint64_t last_ns; /* of its last record */
 	uint64_t usual_shared_ns;
 	unsigned int nr_shared;
@@ -69,7 +69,7 @@ struct order_entry *rebuild_put(struct rebuild *r, struct rebuild_out *out);
  * Rebuilds what happened to a region since it was looked at last; @first: that was never. 0 or
  * -ENOMEM.
  */
-int rebuild_region_look(struct rebuild *r, const struct vm *vm, struct region *region,
-			const struct rebuild_observation *look, bool first, uint64_t now_ns);
+int rebuild_region_observe(struct rebuild *r, const struct vm *vm, struct region *region,
+			   const struct rebuild_observation *obs, bool first, uint64_t now_ns);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/format.h"
+#include "daemon/ctl/display.h"
 
 #define MS_US	INT64_C(1000)
 #define S_US	(1000 * MS_US)

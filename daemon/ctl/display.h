@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Text for people out of JSON values, and tables that align. */
-#ifndef TDX_LPAGE_CTL_FORMAT_H
-#define TDX_LPAGE_CTL_FORMAT_H
+#ifndef TDX_LPAGE_CTL_DISPLAY_H
+#define TDX_LPAGE_CTL_DISPLAY_H
 
 #include <jansson.h>
 #include <stdbool.h>
