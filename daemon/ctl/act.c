@@ -29,15 +29,15 @@ static void print_done(struct ctl *ctl, const json_t *reply)
 	size_t i;
 	json_t *result;
 
-	fprintf(ctl->out, "%s: %" INT " regions done, %" INT " refused\n", get_text(reply, "op"),
-		get_int(reply, "done"), get_int(reply, "refused"));
+	fprintf(ctl->out, "%s: %" INT " region%s done, %" INT " refused\n", get_text(reply, "op"),
+		get_int(reply, "done"), plural(get_int(reply, "done")), get_int(reply, "refused"));
 	if (get_int(reply, "refused"))
 		fputs("first refusal of each range:\n", ctl->out);
 	json_array_foreach(json_object_get(reply, "results"), i, result)
 		print_refusal(ctl, result);
 }
 
-/* Takes the reference to @params. A refusal is exit status 1. */
+/* Takes the reference to @params. Returns CTL_FAILED when a region was refused. */
 static int run_op(struct ctl *ctl, const char *method, json_t *params)
 {
 	json_t *ranges = json_array(), *reply;
@@ -88,7 +88,7 @@ int verb_release(struct ctl *ctl)
 	return run_op(ctl, "Release", json_object());
 }
 
-/* A call whose answer says nothing. Takes the reference to @params. */
+/* A call whose reply is empty. Takes the reference to @params. */
 static int run_plain(struct ctl *ctl, const char *method, json_t *params)
 {
 	json_t *reply;
@@ -136,11 +136,11 @@ int verb_reload(struct ctl *ctl)
 	if (ctl->json)
 		return ctl_print_json(ctl, reply);
 	if (get_bool(reply, "missing"))
-		fprintf(ctl->out, "%s does not exist: the defaults are in force\n",
+		fprintf(ctl->out, "%s does not exist; using the defaults\n",
 			get_text(reply, "path"));
 	else
-		fprintf(ctl->out, "%s is in force, %" INT " rules\n", get_text(reply, "path"),
-			get_int(reply, "rules"));
+		fprintf(ctl->out, "loaded %s, %" INT " rule%s\n", get_text(reply, "path"),
+			get_int(reply, "rules"), plural(get_int(reply, "rules")));
 	json_decref(reply);
 	return CTL_OK;
 }

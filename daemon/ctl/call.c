@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reaching the daemon, and turning its errors into words and exit codes. */
+/* Connects to the daemon, and turns its errors into messages and exit codes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +18,10 @@ static int unreachable(struct ctl *ctl, const char *path, int error)
 {
 	fprintf(ctl->err, "tdx-lpctl: cannot reach tdx-lpaged at %s: %s\n", path, strerror(-error));
 	if (error == -EACCES)
-		fprintf(ctl->err, wants_control(ctl) ?
-					  "This needs root, or the group tdx-lpage-admin.\n" :
-					  "Read access is for root and the group tdx-lpage.\n");
+		fprintf(ctl->err,
+			wants_control(ctl) ?
+				"Requires root or membership in the group tdx-lpage-admin.\n" :
+				"Requires root or membership in the group tdx-lpage.\n");
 	else if (error == -ENOENT || error == -ECONNREFUSED)
 		fprintf(ctl->err, "Is it running? Try: systemctl status tdx-lpaged\n");
 	return CTL_UNREACHABLE;
@@ -44,7 +45,7 @@ int ctl_connect(struct ctl *ctl)
 		return CTL_OK;
 	r = try_connect(ctl, wants_control(ctl) ? CONTROL_SOCKET : CONTROL_READ_SOCKET, path,
 			sizeof(path));
-	/* Who may control may read. */
+	/* The control socket can read, too. */
 	if (r < 0 && !ctl->socket && !wants_control(ctl)) {
 		char other[4096];
 
@@ -58,13 +59,14 @@ int ctl_lost(struct ctl *ctl, int error)
 {
 	ctl->client = ctl_client_close(ctl->client);
 	if (error == -ETIMEDOUT)
-		fprintf(ctl->err, "tdx-lpctl: tdx-lpaged does not answer\n");
+		fprintf(ctl->err, "tdx-lpctl: tdx-lpaged does not respond\n");
 	else if (error == -ECONNRESET || error == -EPIPE)
 		fprintf(ctl->err,
 			"tdx-lpctl: tdx-lpaged closed the connection; it was stopped, or it "
 			"has too many clients\n");
 	else
-		fprintf(ctl->err, "tdx-lpctl: talking to tdx-lpaged: %s\n", strerror(-error));
+		fprintf(ctl->err, "tdx-lpctl: connection to tdx-lpaged failed: %s\n",
+			strerror(-error));
 	return CTL_UNREACHABLE;
 }
 
@@ -146,8 +148,8 @@ int ctl_complain(struct ctl *ctl, const json_t *reply)
 	return ctl_failure(ctl, "%s (%s)", text_of(params, "text"), text_of(params, "errno"));
 }
 
-/* Names and command lines come from VMMs: no control character of theirs reaches a terminal. */
-static void clean_string(json_t *string)
+/* Names and command lines come from VMMs: control characters must not reach a terminal. */
+static void sanitize_string(json_t *string)
 {
 	char *copy = strdup(json_string_value(string));
 
@@ -163,18 +165,18 @@ static void clean_string(json_t *string)
 	free(copy);
 }
 
-static void clean(json_t *json)
+static void sanitize(json_t *json)
 {
 	const char *name;
 	json_t *value;
 	size_t i;
 
 	if (json_is_string(json))
-		clean_string(json);
+		sanitize_string(json);
 	json_array_foreach(json, i, value)
-		clean(value);
+		sanitize(value);
 	json_object_foreach(json, name, value)
-		clean(value);
+		sanitize(value);
 }
 
 int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
@@ -185,7 +187,7 @@ int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
 	if (r < 0)
 		return ctl_lost(ctl, r);
 	if (!ctl->json)
-		clean(reply);
+		sanitize(reply);
 	if (json_object_get(reply, "error")) {
 		r = ctl_complain(ctl, reply);
 		json_decref(reply);

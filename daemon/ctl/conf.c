@@ -17,8 +17,8 @@ int verb_config_show(struct ctl *ctl)
 		json_object_del(reply, "text");
 		return ctl_print_json(ctl, reply);
 	}
-	fprintf(ctl->out, "# in force, from %s%s\n%s", get_text(reply, "path"),
-		get_bool(reply, "missing") ? ", which does not exist" : "",
+	fprintf(ctl->out, "# configuration in force, from %s%s\n%s", get_text(reply, "path"),
+		get_bool(reply, "missing") ? " (does not exist, using the defaults)" : "",
 		get_text(reply, "text"));
 	json_decref(reply);
 	return CTL_OK;
@@ -63,7 +63,8 @@ int verb_config_check(struct ctl *ctl)
 	else if (r < 0)
 		config_errors_print(ctl->err, &errors);
 	else
-		fprintf(ctl->out, "%s is valid, %zu rules\n", path, config->nr_rules);
+		fprintf(ctl->out, "%s is valid, %zu rule%s\n", path, config->nr_rules,
+			plural((json_int_t)config->nr_rules));
 	config_free(config);
 	config_errors_done(&errors);
 	return code;

@@ -248,7 +248,7 @@ static void say_left_out(const struct table *table, FILE *f, const int *widths)
 	for (size_t c = 0; c < table->nr_columns; c++) {
 		if (widths[c])
 			continue;
-		fprintf(f, any ? ", %s" : "omitted: %s", head_text(table, c));
+		fprintf(f, any ? ", %s" : "columns omitted: %s", head_text(table, c));
 		any = true;
 	}
 	fputs(any ? "\n" : "", f);

@@ -20,6 +20,12 @@ const char *format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]);
 /* "97.96%"; "-" for null. */
 const char *format_percent(const json_t *percent, char ret[static FORMAT_MAX]);
 
+/* The ending of a noun that is counted: "1 region", "2 regions". */
+static inline const char *plural(json_int_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 /* Writes @text, broken between words, in lines of @width characters, each but the first after @indent blanks. */
 void print_wrapped(FILE *f, const char *text, int indent, int width);
 

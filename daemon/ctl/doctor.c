@@ -31,14 +31,14 @@ static const struct {
 	const char *why;
 	const char *remedy;
 } incapables[] = {
-	{"memfd_4k", "a guest_memfd was made without the 2M flag",
-	 "load kvm with gmem_2m=1, or let the VMM set GUEST_MEMFD_FLAG_HUGE_2M; then restart the VM"},
+	{"memfd_4k", "a guest_memfd was created without the 2M flag",
+	 "load kvm with gmem_2m=1, or configure the VMM to set GUEST_MEMFD_FLAG_HUGE_2M; then restart the VM"},
 	{"memfd_mmap", "a guest_memfd can be mapped by user space, which keeps it at 4 KiB",
-	 "let the VMM make it without GUEST_MEMFD_FLAG_MMAP"},
+	 "configure the VMM to create it without GUEST_MEMFD_FLAG_MMAP"},
 	{"align_gfn", "a slot's base_gfn and its offset in the guest_memfd differ modulo 2 MiB",
-	 "let the VMM use offsets that are aligned like the guest-physical address"},
+	 "configure the VMM to align the offset like the guest-physical address"},
 	{"align_hva", "a slot's base_gfn and userspace_addr differ modulo 2 MiB",
-	 "let the VMM align its mapping of guest memory to 2 MiB"},
+	 "configure the VMM to align its mapping of guest memory to 2 MiB"},
 	{"vendor", "this VM type supports 4 KiB private mappings only", ""},
 	{"host", "two-dimensional paging or large pages are turned off on this host",
 	 "load kvm_intel with ept=1, or kvm_amd with npt=1"},
@@ -146,7 +146,7 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 	if (kvm_param(ctl, "kvm_intel", "tdx", text, sizeof(text)))
 		add(checks, *text == 'Y' ? GOOD : NOTE, "kvm_intel.tdx",
 		    *text == 'Y' ? NULL :
-				   "turn TDX on in the firmware, boot with nohibernate, and load "
+				   "enable TDX in the firmware, boot with nohibernate, and load "
 				   "kvm_intel with tdx=1",
 		    "%s", *text == 'Y' ? "on" : "off: no TDX guest can run");
 }
@@ -173,7 +173,8 @@ static void check_free_memory(const struct ctl *ctl, json_t *checks)
 	}
 	fclose(f);
 	add(checks, blocks ? GOOD : NOTE, "free memory",
-	    blocks ? NULL : "free or compact memory before starting VMs (vm.compact_memory)",
+	    blocks ? NULL :
+		     "free or compact memory before starting VMs (sysctl vm.compact_memory=1)",
 	    "%llu free blocks of 2 MiB", blocks);
 }
 
@@ -189,7 +190,7 @@ static void check_family(const struct ctl *ctl, json_t *checks)
 		r = genl_ctrl_resolve(sock, KVM_LPAGE_FAMILY_NAME);
 	nl_socket_free(sock);
 	if (r >= 0)
-		add(checks, GOOD, "netlink family", NULL, "%s is there", KVM_LPAGE_FAMILY_NAME);
+		add(checks, GOOD, "netlink family", NULL, "%s found", KVM_LPAGE_FAMILY_NAME);
 	else
 		add(checks, BAD, "netlink family",
 		    "boot a kernel with the kvm-lpage patches; load kvm", "%s: %s",
@@ -209,8 +210,8 @@ static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name
 	if (r == 0)
 		add(checks, GOOD, name, NULL, "%s answers", path);
 	else if (r == -EACCES)
-		add(checks, NOTE, name, "run as root, or join the socket's group",
-		    "%s: no access for uid %u", path, geteuid());
+		add(checks, NOTE, name, "run as root or as a member of the socket's group",
+		    "%s: permission denied for uid %u", path, geteuid());
 	else
 		add(checks, BAD, name, "systemctl enable --now tdx-lpaged", "%s: %s", path,
 		    strerror(-r));
@@ -266,7 +267,7 @@ static void check_vm(json_t *checks, const json_t *vm)
 	for (size_t i = 0; i < json_array_size(flags); i++)
 		add_incapable(checks, name, json_string_value(json_array_get(flags, i)));
 	if (strcmp(get_text(vm, "mode"), "off") == 0)
-		add(checks, NOTE, name, "see the rule, and whether the VMM turned it off",
+		add(checks, NOTE, name, "check the rule, and whether the VMM turned merging off",
 		    "the mode in force is off");
 	if (*get_text(vm, "rule_passed_over"))
 		add(checks, NOTE, name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Verbs by name, and help: all out of the table of verbs. */
+/* Finds verbs by name and prints help, all from the table of verbs. */
 #include <ctype.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #define WIDTH 79
 
-/* Is @name, of one or two words, what @words begin with? Returns how many words it took. */
+/* Returns how many of @words make up @name, which is one or two words; 0: they differ. */
 static int words_matched(const char *name, int nr, const char *const *words)
 {
 	size_t len = nr > 0 ? strlen(words[0]) : 0;
@@ -64,7 +64,7 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 
 	fprintf(f, "Usage: tdx-lpctl %s%s%s%s\n\n", verb->name,
 		verb->options[0].name ? " [OPTIONS]" : "", *verb->args ? " " : "", verb->args);
-	/* Half a sentence in the table, a whole one here. */
+	/* A phrase in the table, a sentence here. */
 	fprintf(f, "%c%s.\n", toupper((unsigned char)verb->help[0]), verb->help + 1);
 	if (verb->about) {
 		print_wrapped(f, verb->about, 0, WIDTH);
@@ -81,7 +81,7 @@ void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb)
 	}
 }
 
-/* Writes the second words of verbs that begin with @first, with commas. */
+/* Lists the second words of the verbs that start with @first, separated by commas. */
 static void second_words(const struct ctl_verb *verbs, const char *first, char *ret, size_t size)
 {
 	size_t len = strlen(first), used = 0;
@@ -99,14 +99,15 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 {
 	char words[128];
 
-	/* What is wrong is the verb: the help about this one, if any, does not help. */
+	/* Point to the general help rather than to that of a verb. */
 	ctl->verb = NULL;
 	second_words(ctl->verbs, first, words, sizeof(words));
 	if (!*words)
 		return ctl_usage_error(ctl, "unknown verb \"%s\"", first);
 	if (second)
-		return ctl_usage_error(ctl, "unknown verb \"%s %s\"; there is: %s", first, second,
-				       words);
+		return ctl_usage_error(ctl,
+				       "unknown verb \"%s %s\": %s must be followed by one of: %s",
+				       first, second, first, words);
 	return ctl_usage_error(ctl, "%s must be followed by one of: %s", first, words);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A VM's memory as a picture. */
+/* Draws a map of a VM's memory. */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static void find_extent(struct map *map, const json_t *params, const json_t *reg
 		map->nr_regions = (uint64_t)get_int(last, "rfn") + 1;
 }
 
-/* A power of two, so that every line begins at a round address. */
+/* A power of two, so that every line starts at a round address. */
 static void find_scale(struct map *map)
 {
 	map->per_cell = 1;
@@ -81,7 +82,7 @@ static void print_map(struct ctl *ctl, const struct map *map)
 	char size[FORMAT_MAX];
 
 	fprintf(ctl->out,
-		"one character: %s; . : + # 4 KiB (a quarter, half, more, all), s shared, h held\n",
+		"%s per character; at 4 KiB: . <=25%% : <=50%% + <=75%% # >75%%; s shared, h held\n",
 		format_bytes(map->per_cell * REGION_BYTES, size));
 	for (size_t i = 0; i < map->nr_cells; i++) {
 		if (i % map->width == 0)
@@ -115,7 +116,7 @@ static int show(struct ctl *ctl, struct map *map, json_int_t vm, const json_t *p
 	find_scale(map);
 	map->cells = calloc(map->nr_cells, sizeof(*map->cells));
 	if (!map->cells)
-		return ctl_failure(ctl, "no memory");
+		return ctl_failure(ctl, "%s", strerror(ENOMEM));
 	json_array_foreach(regions, i, region)
 		add_region(map, region);
 	if (!ctl->json) {
@@ -143,7 +144,7 @@ int verb_region_map(struct ctl *ctl)
 		json_decref(params);
 		return r;
 	}
-	extent = json_deep_copy(params); /* listing moves the start on */
+	extent = json_deep_copy(params); /* listing changes the start */
 	json_object_set_new(params, "vm", json_string(ctl->args[0]));
 	r = ctl_list_regions(ctl, params, ULONG_MAX, &vm, &regions);
 	if (r == CTL_OK && !ctl->json && json_array_size(regions) == 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * probe: the daemon takes PROBE_REGIONS regions and one window in a call, so that more regions take
- * more windows, one after the other.
+ * probe: a call takes at most PROBE_REGIONS regions and one window; more regions are probed in
+ * consecutive windows.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -19,7 +19,7 @@
 #define INT	      JSON_INTEGER_FORMAT
 #define PROBE_REGIONS 64
 
-/* What is asked for, and what came of it so far. */
+/* The request, and its results so far. */
 struct probe {
 	uint64_t window_us;
 	json_t *ranges;
@@ -27,7 +27,7 @@ struct probe {
 	json_t *sum; /* the first reply, with the later ones added */
 };
 
-/* Regions that are worth a look when none are named. */
+/* The regions to probe when no range is given. */
 static int listed_ranges(struct ctl *ctl, json_t *ranges)
 {
 	json_t *params =
@@ -43,7 +43,7 @@ static int listed_ranges(struct ctl *ctl, json_t *ranges)
 		ctl_add_range(ranges, (uint64_t)get_int(region, "rfn"), 1);
 	json_decref(regions);
 	if (!json_array_size(ranges))
-		return ctl_failure(ctl, "no region of VM %s is known to be mapped; name a RANGE",
+		return ctl_failure(ctl, "no region of VM %s is known to be mapped; specify a RANGE",
 				   ctl->args[0]);
 	return CTL_OK;
 }
@@ -59,7 +59,7 @@ static json_int_t count_regions(const json_t *ranges)
 	return nr;
 }
 
-/* Cuts the next window's regions off the list, neighbours joined. */
+/* Takes the regions of the next window off the list and joins adjacent ones. */
 static json_t *cut(json_t *ranges)
 {
 	uint64_t left = PROBE_REGIONS, start, end = UINT64_MAX;
@@ -116,7 +116,7 @@ static void add_reply(struct probe *probe, json_t *reply)
 	json_decref(reply);
 }
 
-/* One line for those who wait at a terminal; an empty one takes it away. */
+/* A progress line on a terminal, cleared at the end. */
 static void show_progress(struct ctl *ctl, const struct probe *probe, json_int_t done)
 {
 	json_t *us = json_integer((json_int_t)probe->window_us);
@@ -138,7 +138,7 @@ static int run_windows(struct ctl *ctl, struct probe *probe)
 	int r = CTL_OK, timeout_ms = ctl->timeout_ms;
 	json_int_t done = 0;
 
-	/* The answer comes when the window is over. */
+	/* The reply comes at the end of the window. */
 	ctl->timeout_ms += (int)(probe->window_us / 1000);
 	while (r == CTL_OK && json_array_size(probe->ranges)) {
 		json_t *part = cut(probe->ranges), *reply;
@@ -206,10 +206,11 @@ static void print_probe(struct ctl *ctl, const json_t *sum)
 	if (json_array_size(regions))
 		print_regions(ctl, regions);
 	fprintf(ctl->out,
-		"%" INT " regions touched within %s, %" INT " not, %" INT
+		"%" INT " region%s touched within %s, %" INT " not, %" INT
 		" unknown; longest stall %s\n",
-		get_int(sum, "touched"), format_us(json_object_get(sum, "window_us"), window),
-		get_int(sum, "untouched"), get_int(sum, "unknown"),
+		get_int(sum, "touched"), plural(get_int(sum, "touched")),
+		format_us(json_object_get(sum, "window_us"), window), get_int(sum, "untouched"),
+		get_int(sum, "unknown"),
 		format_us(json_object_get(batches, "stall_max_us"), stall));
 }
 

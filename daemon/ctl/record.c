@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* record: from the daemon to a trace. */
+/* record: streams from the daemon to a trace. */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kvm_lpage.h>
@@ -24,7 +24,7 @@
 #include <tdx-lpage/protocol.h>
 
 #define MAX_BYTES (UINT64_C(100) << 20)
-#define PASS_MS	  1000 /* without news, what waits is written this often */
+#define PASS_MS	  1000 /* how often pending records are written when nothing is received */
 
 enum end { END_NONE, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
 
@@ -45,10 +45,10 @@ struct record {
 	uint64_t began_us;	 /* our clock */
 	uint64_t speed;
 	uint64_t stream_ns; /* the stream's time */
-	bool waits;	    /* said that no VM is there yet */
+	bool waits;	    /* reported that no VM matches yet */
 	enum end end;
 	int error; /* of the file, negative errno */
-	int exit;  /* of a complaint that was made */
+	int exit;  /* exit code after an error message */
 };
 
 static uint64_t now_us(void)
@@ -59,7 +59,7 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* The stream's time, as far as it is known. */
+/* The stream's time: extrapolated, never behind the last record. */
 static uint64_t stream_now(const struct record *rec)
 {
 	uint64_t ns = (now_us() - rec->began_us) * NS_PER_US * rec->speed;
@@ -67,7 +67,7 @@ static uint64_t stream_now(const struct record *rec)
 	return ns > rec->stream_ns ? ns : rec->stream_ns;
 }
 
-/* Notes what writing came to. */
+/* Ends the run when writing failed or the file is full. */
 static void note_result(struct record *rec, int result)
 {
 	if (result == 0 || rec->end)
@@ -76,7 +76,7 @@ static void note_result(struct record *rec, int result)
 	rec->error = result < 0 ? result : 0;
 }
 
-/* ---- what the stream says ---- */
+/* ---- records of the stream ---- */
 
 static int64_t get_stamp(const json_t *object, const char *name)
 {
@@ -99,7 +99,7 @@ static uint32_t get_op(const json_t *object)
 		       KVM_LPAGE_OP_MERGE;
 }
 
-/* Of the reasons only two matter. */
+/* Only two reasons matter to the reconstruction. */
 static uint32_t get_reason(const json_t *object)
 {
 	static const uint32_t reasons[] = {KVM_LPAGE_REASON_NOT_ACCEPTED,
@@ -315,7 +315,7 @@ static void run(struct record *rec)
 	show_progress(rec, true);
 }
 
-/* Writes what waits, and the end. Returns 0 or a negative errno. */
+/* Writes pending records and the end. Returns 0 or a negative errno. */
 static int finish(struct record *rec)
 {
 	uint64_t end_ns = stream_now(rec);
@@ -374,19 +374,19 @@ static void print_summary(const struct record *rec)
 	FILE *out = rec->ctl->out;
 
 	fprintf(out, "%s: %s of %" PRIu64 " VM%s, %" PRIu64 " records, %s%s\n", rec->path,
-		format_us(us, duration), stats->vms, stats->vms == 1 ? "" : "s", stats->records,
+		format_us(us, duration), stats->vms, plural((json_int_t)stats->vms), stats->records,
 		format_bytes(rec->file.bytes, bytes),
 		rec->end == BY_SIZE ? "; truncated at --max-size" : "");
 	fprintf(out,
-		"%" PRIu64 " regions were at 4 KiB or shared before; %" PRIu64
-		" conversions happened between two samples\n",
+		"%" PRIu64 " regions were mapped at 4 KiB or shared at the start; %" PRIu64
+		" conversions between observations were reconstructed\n",
 		stats->initial, stats->hidden + stats->left_out);
 	fprintf(out,
-		"accepted by the guest: %" PRIu64 " assumed, %" PRIu64 " known from tries, %" PRIu64
-		" refused later\n",
+		"acceptance by the guest: %" PRIu64 " assumed, %" PRIu64
+		" inferred from refusals, %" PRIu64 " contradicted later\n",
 		stats->accepts_assumed, stats->accepts_tried, stats->accepts_contradicted);
 	if (stats->lost || stats->late)
-		fprintf(out, "%" PRIu64 " observations were lost, %" PRIu64 " came late\n",
+		fprintf(out, "%" PRIu64 " observations were lost, %" PRIu64 " arrived late\n",
 			stats->lost, stats->late);
 	json_decref(us);
 }
@@ -431,7 +431,7 @@ static int parse_options(struct record *rec)
 	return ctl_duration(rec->ctl, "--duration", "1s", "168h", &rec->duration_us);
 }
 
-/* The VMs that --vm lists, with commas or given several times. NULL: all. */
+/* The VMs given by --vm. NULL: all. */
 static json_t *vms_param(struct ctl *ctl)
 {
 	const char *text = ctl_option(ctl, "--vm");
@@ -489,7 +489,7 @@ static int record(struct record *rec)
 		rec->end = BY_ERROR;
 		rec->error = err;
 	}
-	/* Nothing was recorded: what was made for it goes. */
+	/* Nothing was recorded: remove the empty file. */
 	if (!rec->rebuild)
 		unlink(rec->path);
 	return report(rec);

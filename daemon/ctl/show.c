@@ -26,11 +26,12 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	fprintf(ctl->out, "tdx-lpaged %s, link %s, up %s\n", get_text(host, "version"),
 		get_text(host, "link"), format_us(json_object_get(host, "uptime_us"), up));
 	if (get_bool(host, "config_missing"))
-		fprintf(ctl->out, "%s does not exist: the defaults are in force\n",
+		fprintf(ctl->out, "%s does not exist; using the defaults\n",
 			get_text(host, "config_file"));
 	else
-		fprintf(ctl->out, "%s, %" INT " rules, read %s ago\n",
+		fprintf(ctl->out, "%s, %" INT " rule%s, loaded %s ago\n",
 			get_text(host, "config_file"), get_int(host, "rules"),
+			plural(get_int(host, "rules")),
 			format_us(json_object_get(host, "config_age_us"), age));
 	say_if(ctl, get_bool(host, "degraded"), "DEGRADED", get_text(host, "degraded_why"));
 	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
@@ -57,12 +58,12 @@ static void print_losses(struct ctl *ctl, const json_t *host)
 		fprintf(ctl->out,
 			"lost %" INT " kernel event%s; resynchronized %" INT
 			" time%s, last %s ago\n",
-			lost, lost == 1 ? "" : "s", get_int(host, "resyncs"),
-			get_int(host, "resyncs") == 1 ? "" : "s",
+			lost, plural(lost), get_int(host, "resyncs"),
+			plural(get_int(host, "resyncs")),
 			format_us(json_object_get(host, "resync_age_us"), age));
 }
 
-/* One word for what goes on with a VM; the strongest reason wins. */
+/* One word for the state of a VM; the strongest reason wins. */
 static const char *vm_state(const json_t *host, const json_t *vm, char gate[static TEXT_NAME_MAX])
 {
 	if (get_bool(host, "degraded"))
@@ -118,8 +119,8 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
 }
 
-/* A rule that does nothing must not do so in silence. */
-static void print_passed_over(struct ctl *ctl, const json_t *vms)
+/* A rule that could not be matched must not be skipped silently. */
+static void print_skipped_rules(struct ctl *ctl, const json_t *vms)
 {
 	size_t i;
 	json_t *vm;
@@ -127,8 +128,8 @@ static void print_passed_over(struct ctl *ctl, const json_t *vms)
 	json_array_foreach(vms, i, vm) {
 		if (*get_text(vm, "rule_passed_over"))
 			fprintf(ctl->out,
-				"VM %" INT ": rule %s was passed over, it asks for what could not "
-				"be read\n",
+				"VM %" INT
+				": rule %s was skipped: what it matches on could not be read\n",
 				get_int(vm, "id"), get_text(vm, "rule_passed_over"));
 	}
 }
@@ -145,7 +146,7 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 			      "the list of VMs is not known; see tdx-lpctl doctor\n" :
 			      "no VM with private memory is running\n",
 		      ctl->out);
-	print_passed_over(ctl, vms);
+	print_skipped_rules(ctl, vms);
 }
 
 int verb_status(struct ctl *ctl)
@@ -322,7 +323,7 @@ static void print_stats(struct ctl *ctl, const json_t *vm)
 
 static void print_refusals(struct ctl *ctl, const json_t *vm)
 {
-	const char *name, *head = "refused by";
+	const char *name, *head = "refusals";
 	char word[TEXT_NAME_MAX];
 	json_t *count;
 

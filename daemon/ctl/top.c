@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The status on a screen of its own. */
+/* top: the status, full-screen and updated continuously. */
 #include <ncurses.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static double sort_value(const json_t *vm, int sort)
 	}
 }
 
-/* By insertion: there are as many VMs as a host has, and they hardly change places. */
+/* Insertion sort: a host has few VMs, and their order hardly changes. */
 static void sort_vms(json_t *vms, int sort)
 {
 	for (size_t i = 1; i < json_array_size(vms); i++) {
@@ -48,7 +48,7 @@ static void sort_vms(json_t *vms, int sort)
 	}
 }
 
-/* Asks the daemon. Returns what is to be shown, as text; NULL after a complaint. */
+/* Queries the daemon. Returns the status as text; NULL after an error message. */
 static char *picture(struct ctl *ctl, int sort, int *ret)
 {
 	struct ctl painter = *ctl;
@@ -75,7 +75,7 @@ static char *picture(struct ctl *ctl, int sort, int *ret)
 	return text;
 }
 
-/* The table's head is the line after the empty one. */
+/* The table's header is the line after the empty one. */
 static void paint(char *text)
 {
 	char *save = NULL;
@@ -98,7 +98,7 @@ static void paint(char *text)
 		mvaddnstr(row, 0, line, COLS);
 	}
 	attrset(A_DIM);
-	mvaddnstr(LINES - 1, 0, "q end  sort: i id  c coverage  t 4 KiB  m merges", COLS);
+	mvaddnstr(LINES - 1, 0, "q quit  sort by: i id  c coverage  t 4 KiB  m merges", COLS);
 	if (hidden)
 		printw("; %d more lines", hidden);
 	attrset(A_NORMAL);
@@ -142,7 +142,7 @@ int verb_top(struct ctl *ctl)
 			ctl, "top is interactive; programs should use status -o json or watch -o "
 			     "json");
 	if (!ctl->env.in || !isatty(fileno(ctl->env.in)) || !isatty(fileno(ctl->out)))
-		return ctl_usage_error(ctl, "top needs a terminal");
+		return ctl_usage_error(ctl, "top requires a terminal");
 	top.interval_ms = (int)(interval_us / 1000);
 	top.screen = newterm(NULL, ctl->out, ctl->env.in);
 	if (!top.screen)
@@ -150,7 +150,7 @@ int verb_top(struct ctl *ctl)
 	cbreak();
 	noecho();
 	curs_set(0);
-	/* What is said meanwhile comes after the screen is back. */
+	/* Messages are held back until the screen is restored. */
 	ctl->err = open_memstream(&said, &size);
 	r = ctl->err ? run(ctl, &top) : CTL_FAILED;
 	if (ctl->err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* tune: settings that would have cost less on a trace, checked on what they were not fitted to. */
+/* tune: searches for settings that cost less on a trace, and validates them on another part. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -15,13 +15,13 @@
 #include "daemon/replay/tune_split.h"
 #include <tdx-lpage/base.h>
 
-#define RUNS	  400 /* when --budget is left out */
+#define RUNS	  400 /* default of --budget */
 #define RUNS_MAX  100000
 #define SHOW_RUNS 5
 
 /*
- * Less than that is no gain: a recorded trace scores within 1.5 % of the host that it was recorded
- * from (tests/property/record_ratio.c), and two halves of a day differ by more.
+ * Relative gain below which a result is noise: a recorded trace scores within 1.5 % of the host that
+ * it was recorded from (tests/property/record_ratio.c), and two halves of a day differ by more.
  */
 #define NOISE 0.02
 
@@ -31,7 +31,7 @@ struct tune {
 	struct ctl *ctl;
 	const char *path;
 	const char *config_path; /* NULL: built-in defaults */
-	struct config *config;	 /* of the run that is made */
+	struct config *config;	 /* of the current run */
 	struct config_settings base;
 	struct tune_split split;
 	unsigned int max_runs;
@@ -59,7 +59,7 @@ static double gain_of(double base, double cost)
 
 /* ---- runs ---- */
 
-/* The settings in place of the defaults, and in rules where they do not say otherwise. */
+/* Replaces the defaults, and what rules inherit from them. */
 static void put_settings(struct config *config, const struct config_settings *settings)
 {
 	for (size_t i = 0; i < config_setting_keys.nr; i++) {
@@ -80,7 +80,7 @@ static int run(struct tune *tune, const struct config_settings *settings,
 {
 	const struct simulate_options options = {
 		.config = tune->config,
-		/* As the kernel tells. */
+		/* As the kernel reports them. */
 		.observe_ns = tune->config->defaults.notify_interval_ns,
 	};
 	struct simulate_result result;
@@ -104,7 +104,7 @@ static int fit_cost(void *ctx, const struct config_settings *settings, unsigned 
 	return run(tune, settings, &tune->split.levels[level], ret);
 }
 
-/* What was not fitted to: other VMs, or what came after. */
+/* The cost on what was held back: other VMs, or the later part. */
 static int held_cost(struct tune *tune, const struct config_settings *settings, double *ret)
 {
 	const struct tune_split *split = &tune->split;
@@ -113,7 +113,7 @@ static int held_cost(struct tune *tune, const struct config_settings *settings, 
 
 	if (err || split->by_vms)
 		return err;
-	/* Costs add up over time, and nothing of the later part changes the earlier one. */
+	/* Costs are additive over time: subtract the part that was fitted to. */
 	err = run(tune, settings, &split->levels[split->nr_levels - 1], &before);
 	*ret -= before;
 	return err;
@@ -160,9 +160,9 @@ static int tune_it(struct tune *tune)
 	return err;
 }
 
-/* ---- what each key gains ---- */
+/* ---- gain of each key ---- */
 
-/* How much more it costs, on what was not fitted to, with this key put back. */
+/* The relative cost of reverting this key, in validation. */
 static int key_gain(struct tune *tune, const struct config_key *key, double *ret)
 {
 	struct config_settings settings = tune->result.best;
@@ -193,14 +193,14 @@ static void write_head(const struct tune *tune, FILE *f)
 
 	fprintf(f, "# tdx-lpctl tune: %u runs over %s\n", tune->result.runs, tune->path);
 	if (split->by_vms)
-		fprintf(f, "# fitted to %u VMs, checked on the %u others\n", split->nr_fit_vms,
+		fprintf(f, "# fitted to %u VMs, validated on the other %u\n", split->nr_fit_vms,
 			split->nr_held_vms);
 	else
-		fprintf(f, "# fitted to the first %.0f s, checked on the %.0f s after them\n",
+		fprintf(f, "# fitted to the first %.0f s, validated on the following %.0f s\n",
 			(double)split->fit_end_ns / 1e9,
 			(double)(split->end_ns - split->fit_end_ns) / 1e9);
 	if (tune->result.cut)
-		fputs("# the budget was used up before the search had ended\n", f);
+		fputs("# the budget was exhausted before the search was complete\n", f);
 }
 
 static int write_key(struct tune *tune, FILE *f, const struct config_key *key, json_t *keys)
@@ -211,8 +211,8 @@ static int write_key(struct tune *tune, FILE *f, const struct config_key *key, j
 
 	config_value_format(key->type, tune_field(&tune->result.best, key), value);
 	config_value_format(key->type, tune_field(&tune->base, key), was);
-	fprintf(f, "  # was %s; without it %+.1f %%\n  %s: %s\n", was, 100 * gain, key->name,
-		value);
+	fprintf(f, "  # was %s; reverting it costs %+.1f %%\n  %s: %s\n", was, 100 * gain,
+		key->name, value);
 	json_array_append_new(keys, json_pack("{s:s, s:s, s:s, s:f}", "key", key->name, "value",
 					      value, "was", was, "gain_percent", 100 * gain));
 	return err;
@@ -223,13 +223,13 @@ static int write_better(struct tune *tune, FILE *f, json_t *keys)
 	int err = 0;
 
 	fprintf(f,
-		"# estimated: %.1f %% less than the %s on what was fitted, %.1f %% less on the check\n",
+		"# estimate: %.1f %% less than the %s where fitted, %.1f %% less in validation\n",
 		100 * tune->fit_gain, base_name(tune), 100 * tune->held_gain);
 	if (tune->held_gain < tune->fit_gain / 2)
-		fputs("# the check gained less than half of it: take some more traces before trusting it\n",
+		fputs("# validation confirms less than half of the gain: try more traces before relying on it\n",
 		      f);
 	fprintf(f,
-		"# These keys go into defaults: of %s, or into an entry of rules: for some VMs only.\n"
+		"# Add these keys to defaults: in %s, or to a rule to apply them to some VMs only.\n"
 		"version: 1\ndefaults:\n",
 		tune->config_path ? tune->config_path : CONFIG_PATH);
 	for (size_t i = 0; i < config_setting_keys.nr && !err; i++) {
@@ -246,19 +246,19 @@ static int write_fragment(struct tune *tune, FILE *f, json_t *keys)
 		return write_better(tune, f, keys);
 	if (tune->verdict == AS_GOOD)
 		fprintf(f,
-			"# the %s are as good: the best that was found costs %.1f %% less, and less "
-			"than %.0f %% is noise\n",
+			"# nothing better than the %s was found: the best settings cost %.1f %% less; "
+			"less than %.0f %% is noise\n",
 			base_name(tune), 100 * tune->fit_gain, 100 * NOISE);
 	else if (tune->verdict == UNCHECKED)
 		fprintf(f,
-			"# %.1f %% less than the %s on what was fitted, but in the rest there is "
-			"nothing to check it on: record for longer\n",
+			"# %.1f %% less than the %s where fitted, but there is no activity to validate "
+			"it on: record for longer\n",
 			100 * tune->fit_gain, base_name(tune));
 	else
 		fprintf(f,
-			"# the %s are as good: %.1f %% less on what was fitted, but %.1f %% %s on the "
-			"check; that is overfitting\n",
-			base_name(tune), 100 * tune->fit_gain, 100 * fabs(tune->held_gain),
+			"# nothing proposed (overfitting): %.1f %% less than the %s where fitted, but "
+			"%.1f %% %s in validation\n",
+			100 * tune->fit_gain, base_name(tune), 100 * fabs(tune->held_gain),
 			tune->held_gain < 0 ? "more" : "less");
 	fputs("version: 1\n", f);
 	return 0;

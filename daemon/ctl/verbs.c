@@ -7,9 +7,9 @@
 			0                                                                          \
 	}
 #define RANGE_HELP                                                                                 \
-	"RANGE is START-END (without END), START+SIZE or START alone for one region, in bytes of " \
-	"guest-physical address, such as 0x80000000-0xc0000000 or 2G+512M, in whole regions of "   \
-	"2 MiB."
+	"RANGE is START-END (END exclusive), START+SIZE, or START for a single region: "           \
+	"guest-physical addresses in bytes, aligned to 2 MiB, such as 0x80000000-0xc0000000 or "   \
+	"2G+512M."
 
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -124,7 +124,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "release",
 		.args = "VM RANGE...",
-		.help = "end holds",
+		.help = "release holds",
 		.about = "Holds set by the VMM remain. " RANGE_HELP,
 		.min_args = 2,
 		.max_args = 65,
@@ -166,7 +166,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "resume",
 		.args = "[VM]",
-		.help = "end a pause",
+		.help = "resume carrying out decisions",
 		.about =
 			"Without VM, ends the pause of the host; VMs paused individually stay paused.",
 		.max_args = 1,
@@ -204,7 +204,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "config check",
 		.args = "[FILE]",
-		.help = "check a file without using it",
+		.help = "check a configuration file without loading it",
 		.about = "Does not need the daemon. FILE defaults to /etc/tdx-lpage.yaml.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_FILE},
@@ -261,8 +261,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "wait",
 		.args = "[VM]",
 		.help = "wait until coverage reaches a threshold",
-		.about = "Without VM, waits for the coverage of all VMs together; having no VM at "
-			 "all counts as reached. The exit status is 1 on a timeout.",
+		.about = "Without VM, waits for the coverage of all VMs together; a host "
+			 "without VMs counts as reached. The exit status is 1 on a timeout.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_wait,

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is kept free for a comment, a record and the end. */
+/* Reserved for a comment, a record and the end. */
 #define RESERVE_BYTES 1024
 
-/* Opens the file that is there, for a new content. */
+/* Opens an existing file and empties it. */
 static int open_again(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
@@ -68,14 +68,14 @@ int trace_file_header(struct trace_file *file, const struct trace_costs *costs, 
 
 	if (err)
 		return err;
-	fputs("# Recorded from a running host. S and P carry the kernel's own stamps unless they "
-	      "are marked\n"
-	      "# as reconstructed; pages are counted from the region's start. A is never seen: it is "
-	      "assumed\n"
-	      "# to follow P at once, unless it is marked.\n",
+	fputs("# Recorded from a running host. S and P have the kernel's timestamps unless marked "
+	      "as\n"
+	      "# reconstructed; pages are counted from the start of the region. A is not visible to "
+	      "the\n"
+	      "# kernel: it is assumed to follow P immediately, unless marked.\n",
 	      file->f);
 	fputs(raw ? "# Raw: names and region numbers are those of the host.\n" :
-		    "# Anonymous: VMs and regions are numbered as they appeared.\n",
+		    "# Anonymous: VMs and regions are numbered in order of appearance.\n",
 	      file->f);
 	return written(file);
 }
@@ -91,25 +91,24 @@ static void write_comment(FILE *f, const struct rebuild_out *out)
 			out->number);
 	if (out->mark == REBUILD_OBSERVATIONS_LOST)
 		fprintf(f,
-			"# lost: %" PRIu64 " observations up to %" PRIu64 ", the writer was too "
-			"slow; what follows was looked at anew\n",
+			"# lost: %" PRIu64 " observations before %" PRIu64
+			", the client was too slow; resynchronized after that\n",
 			out->number, record->t_ns);
 	if (out->mark == REBUILD_EVENTS_LOST)
-		fprintf(f, "# loss: events of the kernel were lost before %" PRIu64 "\n",
-			record->t_ns);
+		fprintf(f, "# loss: kernel events were lost before %" PRIu64 "\n", record->t_ns);
 	if (out->mark < REBUILD_WAS_TABLE || out->mark > REBUILD_TRIED)
 		return;
 	fprintf(f, "# reconstructed: VM %" PRIu32 " region %" PRIu64 " ", record->vm_id, out->rfn);
 	if (out->mark == REBUILD_WAS_TABLE)
-		fputs("was at 4 KiB before\n", f);
+		fputs("was mapped at 4 KiB at the start\n", f);
 	else if (out->mark == REBUILD_WAS_SHARED)
-		fputs("was shared before\n", f);
+		fputs("was shared at the start\n", f);
 	else if (out->mark == REBUILD_BECAME_TABLE)
-		fputs("came to be at 4 KiB without a conversion\n", f);
+		fputs("was split without a conversion\n", f);
 	else if (out->mark == REBUILD_HIDDEN)
 		fprintf(f,
-			"has %" PRIu64 " conversions between two looks from here on to %" PRIu64
-			", spread evenly\n",
+			"has %" PRIu64 " conversions between two observations, spread evenly up to "
+			"%" PRIu64 "\n",
 			out->number, out->until_ns);
 	else
 		fprintf(f, "accepted after the refusal at %" PRIu64 "\n", out->until_ns);
@@ -168,10 +167,10 @@ int trace_file_end(struct trace_file *file, uint64_t end_ns, const struct rebuil
 	int err;
 
 	if (file->full)
-		fputs("# cut: the file is as long as it may be\n", file->f);
+		fputs("# truncated: the size limit is reached\n", file->f);
 	fprintf(file->f,
-		"# accepted: %" PRIu64 " assumed, %" PRIu64 " after refusals, %" PRIu64
-		" refused later than assumed\n"
+		"# accepted: %" PRIu64 " assumed, %" PRIu64 " inferred from refusals, %" PRIu64
+		" contradicted later\n"
 		"# hidden: %" PRIu64 " conversions spread, %" PRIu64 " left out; late: %" PRIu64
 		" records; lost: %" PRIu64 " observations\n",
 		stats->accepts_assumed, stats->accepts_tried, stats->accepts_contradicted,

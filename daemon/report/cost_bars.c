@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Bars of what each policy costs, by part. */
+/* Bar chart of the cost of each policy by part. */
 #include <math.h>
 #include <string.h>
 
@@ -14,10 +14,10 @@
 #define LEFT	   94
 #define RIGHT	   (WIDTH - 140)
 #define PARTS	   4
-#define CUT_FACTOR 8 /* a bar this many times as long as the second one would hide the others */
+#define CUT_FACTOR 8 /* a bar longer than this many times the optimum is cut */
 #define BARS	   10
 
-static const char *const part_names[PARTS] = {"page walks", "merges", "splits", "refused tries"};
+static const char *const part_names[PARTS] = {"page walks", "merges", "splits", "refused attempts"};
 static const char *const part_short[PARTS] = {"walks", "merges", "splits", "refused"};
 static const char *const part_class[PARTS] = {"c-walk", "c-merge", "c-split", "c-fail"};
 
@@ -55,8 +55,8 @@ static size_t find_bars(const struct report_page *page, struct bar *ret)
 }
 
 /*
- * The longest bar, or where it is cut: when the longest are so long that the rest could no longer
- * be told apart, the axis ends behind the longest of the rest.
+ * The end of the axis: the longest bar, unless that would make the others indistinguishable; then
+ * it ends after the longest of the others, and longer bars are cut.
  */
 static double axis_end(const struct bar *bars, size_t nr)
 {
@@ -86,7 +86,7 @@ static void draw_part(FILE *f, const struct bar *bar, int part, double x1, doubl
 	fputs("</title></rect>\n", f);
 }
 
-/* Two strokes across the end of a bar that goes on beyond the axis. */
+/* Two strokes across the end of a bar that is cut. */
 static void draw_cut(FILE *f, double x, double y)
 {
 	fprintf(f,
@@ -95,7 +95,7 @@ static void draw_cut(FILE *f, double x, double y)
 		x - 22, y - 2, BAR + 4, BAR + 4, x - 22, y - 2, BAR + 4, BAR + 4);
 }
 
-/* The numbers of the parts, those that are there. */
+/* The values of the parts that are not 0. */
 static void draw_numbers(FILE *f, const struct bar *bar, double y)
 {
 	char line[256] = "", text[REPORT_TEXT_MAX];
@@ -107,7 +107,7 @@ static void draw_numbers(FILE *f, const struct bar *bar, double y)
 			snprintf(line + used, sizeof(line) - used, "%s%s %s", used ? " · " : "",
 				 part_short[part], report_ns((double)bar->parts[part], 3, text));
 	}
-	svg_text(f, LEFT, y, "small", "%s", *line ? line : "nothing");
+	svg_text(f, LEFT, y, "small", "%s", *line ? line : "none");
 }
 
 static void draw_bar(FILE *f, const struct bar *bar, const struct svg_scale *x, double y)
@@ -153,7 +153,7 @@ void report_draw_costs(FILE *f, const struct report_page *page)
 	svg_begin(
 		f, "costs", WIDTH, plot.bottom + 46, "Cost by part",
 		"One bar per policy and one for the offline optimum: page walks, merges, splits and "
-		"refused tries. At the right the sum, and how many times the optimum that is.");
+		"refused attempts. On the right the total and its ratio to the optimum.");
 	for (int part = 0; part < PARTS; part++)
 		at = svg_legend(f, at, 14, part_class[part], part_names[part]);
 	for (size_t i = 0; i < ticks.nr; i++)

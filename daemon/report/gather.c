@@ -9,7 +9,7 @@
 
 #include <tdx-lpage/base.h>
 
-#define GONE REPORT_STATES /* of a region whose VM is not there */
+#define GONE REPORT_STATES /* the region of a VM that does not exist at that time */
 
 static uint64_t part_of(uint64_t whole, uint64_t parts)
 {
@@ -25,7 +25,7 @@ static struct report_point *point_at(struct report_run *run, uint64_t t_ns)
 	return &run->points[i < run->nr_points ? i : run->nr_points - 1];
 }
 
-/* Adds up the regions as they were from the last change until now. */
+/* Accounts the time since the last change. */
 static void pass_time(struct report_run *run, uint64_t t_ns)
 {
 	while (run->now_ns < t_ns) {
@@ -39,7 +39,7 @@ static void pass_time(struct report_run *run, uint64_t t_ns)
 	}
 }
 
-/* Constant work, however many steps the interval spans. */
+/* Takes constant time however many steps the interval spans: see whole_steps. */
 static void add_merged_by_optimum(struct report_run *run, uint64_t from_ns, uint64_t to_ns)
 {
 	uint64_t first = from_ns / run->step_ns, last = to_ns / run->step_ns;
@@ -102,7 +102,7 @@ static size_t column_of(const struct report_run *run, uint64_t t_ns)
 	return t_ns < run->facts->end_ns ? (size_t)(part / run->facts->end_ns) : REPORT_COLUMNS - 1;
 }
 
-/* The first ns of a column. */
+/* The start of a column in ns. */
 static uint64_t column_start(const struct report_run *run, size_t column)
 {
 	unsigned __int128 part = (unsigned __int128)run->facts->end_ns * column;
@@ -200,21 +200,21 @@ static struct report_region *region_get(struct report_run *run, uint32_t vm_id, 
 
 static model_walk regret_sum(const struct report_regret *regret)
 {
-	return regret->in_vain + regret->waited + regret->missed;
+	return regret->wasted + regret->late + regret->missed;
 }
 
-/* An interval that ended: what was it, against what would have been best? */
+/* Compares an interval that ended with its optimum. */
 static void add_regret(const struct model_region *region, model_walk paid,
 		       struct report_regret *ret)
 {
 	bool pays = region->walk >= paid;
 
 	if (region->merged && !pays) {
-		ret->in_vain += region->walked + paid - region->walk;
-		ret->nr_in_vain++;
+		ret->wasted += region->walked + paid - region->walk;
+		ret->nr_wasted++;
 	} else if (region->merged) {
-		ret->waited += region->walked;
-		ret->nr_waited++;
+		ret->late += region->walked;
+		ret->nr_late++;
 	} else if (pays && region->walk > paid) {
 		ret->missed += region->walk - paid;
 		ret->nr_missed++;
@@ -232,7 +232,7 @@ static void add_to_region(struct report_region *ret, const struct model_region *
 	add_regret(region, paid, &ret->regret);
 }
 
-/* ---- what the run tells ---- */
+/* ---- callbacks of the run ---- */
 
 static size_t length_class(uint64_t ns)
 {

@@ -15,11 +15,11 @@
 
 /* Why a run cost more than the optimum. Together they are the whole difference. */
 struct report_regret {
-	model_walk in_vain; /* merged, although walking would have been cheaper */
-	model_walk waited;  /* walked until a merge that paid */
-	model_walk missed;  /* never merged, although it would have paid */
-	uint64_t nr_in_vain;
-	uint64_t nr_waited;
+	model_walk wasted; /* merged, although walking would have been cheaper */
+	model_walk late;   /* walked until a merge that paid */
+	model_walk missed; /* never merged, although it would have paid */
+	uint64_t nr_wasted;
+	uint64_t nr_late;
 	uint64_t nr_missed;
 	uint64_t refused; /* tries */
 };

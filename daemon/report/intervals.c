@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How long regions stay private between two conversions. */
+/* Histogram of how long regions stay private between two conversions. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -149,15 +149,15 @@ void report_draw_intervals(FILE *f, const struct report_page *page)
 	x.from = report_length_edge(first);
 	x.to = report_length_edge(last + 1);
 	svg_begin(
-		f, "intervals", WIDTH, HEIGHT, "How long intervals last",
-		"A histogram of intervals, from the moment a region is private and accepted again "
-		"to its next conversion, both axes logarithmic. Intervals longer than the "
+		f, "intervals", WIDTH, HEIGHT, "Interval lengths",
+		"A histogram of the lengths of intervals between the moment a region is private and "
+		"accepted again and its next conversion; both axes are logarithmic. Intervals longer than the "
 		"break-even time are worth a merge.");
 	at = svg_legend(f, 0, 14, "b-converted", "ended by a conversion");
-	svg_legend(f, at, 14, "b-cut", "until the VM or the trace ended");
+	svg_legend(f, at, 14, "b-cut", "ended with the VM or the trace");
 	draw_ticks(&plot, &x, &y);
 	draw_bars(&plot, run, &x, &y, first, last);
-	/* Those of extreme costs are nowhere near. */
+	/* With extreme costs it is outside of the chart. */
 	if (marked && least_ns >= x.from && most_ns <= x.to)
 		draw_break_even(&plot, &x, least_ns, most_ns);
 	svg_axes(&plot, "length of the interval", "intervals");

@@ -12,7 +12,7 @@ static const char *last_part(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-/* No script and nothing from elsewhere: the page says so itself. */
+/* The policy forbids scripts and external resources: the page needs neither. */
 static void print_head(FILE *f, const struct report_page *page)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
@@ -40,25 +40,31 @@ static void end_section(FILE *f)
 static void print_charts(FILE *f, const struct report_page *page)
 {
 	fputs("<div class=\"charts\">\n", f);
-	begin_section(f, "Coverage over time",
-		      "Large regions by large ones and those with a page table; the average stands "
-		      "beside each name.");
+	begin_section(
+		f, "Coverage over time",
+		"Large regions as a share of large regions and those mapped at 4 KiB. Each name "
+		"is followed by the average.");
 	report_draw_coverage(f, page);
 	end_section(f);
-	begin_section(f, "Cost by part",
-		      "The optimum knows the future: it merges at once where that pays, or never.");
+	begin_section(
+		f, "Cost by part",
+		"The offline optimum knows the future: it merges a region immediately if that "
+		"pays off, and never otherwise.");
 	report_draw_costs(f, page);
 	end_section(f);
-	begin_section(f, "How long intervals last",
-		      "From the moment a region is private and accepted again to its next "
-		      "conversion. Those beyond break-even are worth a merge and the split after "
-		      "it.");
+	begin_section(
+		f, "Interval lengths",
+		"An interval starts when a region is private and accepted again, and ends with "
+		"its next conversion. Beyond break-even it is worth a merge and the later "
+		"split.");
 	report_draw_intervals(f, page);
 	end_section(f);
-	begin_section(f, "Where the regret comes from",
-		      "What each policy cost beyond the optimum. In vain: split again before it "
-		      "paid. Late: page walks before a merge that paid. Not merged: page walks "
-		      "beyond the price of a merge. Refused: tries.");
+	begin_section(
+		f, "Sources of regret",
+		"Cost of each policy above the optimum. Wasted: merges that were split before "
+		"they paid off. Late: page walks before a merge that paid off. Missed: page "
+		"walks beyond the cost of a merge that was not done. Refused: refused merge "
+		"attempts.");
 	report_print_regrets(f, page);
 	end_section(f);
 	fputs("</div>\n", f);
@@ -74,16 +80,17 @@ void report_print(FILE *f, const struct report_page *page)
 	report_print_facts(f, page);
 	fputs("</header>\n<main>\n", f);
 	begin_section(f, "Scores",
-		      "What every policy costs over this trace. The run that was asked for is set "
-		      "off. First splits are in neither cost nor optimum.");
+		      "Cost of every policy on this trace. The requested run is highlighted. First "
+		      "splits are included in neither cost nor optimum.");
 	report_print_scores(f, page);
 	end_section(f);
 	print_charts(f, page);
-	begin_section(f, "Worst regions",
-		      "Of the run that was asked for: the regions that cost most beyond their "
-		      "optimum, and what made up a fifth of that or more: merges undone by a "
-		      "conversion before they paid, page walks before a merge that paid, intervals "
-		      "worth a merge that got none, refused tries.");
+	begin_section(
+		f, "Worst regions",
+		"Regions of the requested run with the highest cost above their optimum, with "
+		"each cause that makes up a fifth of it or more: merges undone by a "
+		"conversion before they paid off, page walks before a merge that paid off, "
+		"missed merges that would have paid off, and refused merge attempts.");
 	report_print_worst(f, page);
 	end_section(f);
 	fputs("</main>\n</body>\n</html>\n", f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The tables of a report: the trace, the figures, the scores, and where the regret comes from. */
+/* The tables of a report: facts of the trace, statistics, scores, sources of regret. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -42,8 +42,8 @@ static void fact_regions(FILE *f, const struct report_page *page)
 	report_count(page->touched_regions, touched);
 	report_bytes(page->facts->regions * REGION_BYTES, bytes);
 	fprintf(f,
-		"<div><dt>Regions</dt><dd><data value=\"%" PRIu64 "\">%s</data> (%s), of them %s "
-		"with an interval or a try</dd></div>\n",
+		"<div><dt>Regions</dt><dd><data value=\"%" PRIu64 "\">%s</data> (%s), %s "
+		"of them touched</dd></div>\n",
 		page->facts->regions, regions, bytes, touched);
 }
 
@@ -60,7 +60,7 @@ static void fact_costs(FILE *f, const struct trace_costs *costs)
 	char merge[REPORT_TEXT_MAX], split[REPORT_TEXT_MAX], fail[REPORT_TEXT_MAX];
 	char text[4 * REPORT_TEXT_MAX];
 
-	snprintf(text, sizeof(text), "merge %s, split %s, refused try %s",
+	snprintf(text, sizeof(text), "merge %s, split %s, refused attempt %s",
 		 report_ns((double)costs->merge_ns, 3, merge),
 		 report_ns((double)costs->split_ns, 3, split),
 		 report_ns((double)costs->fail_ns, 3, fail));
@@ -83,14 +83,14 @@ static void fact_walks(FILE *f, const struct report_facts *facts)
 		return;
 	report_ns((double)least, 3, low);
 	report_ns((double)most, 3, high);
-	snprintf(text, sizeof(text), "%s%s%s per second at 4 KiB", low, least < most ? " to " : "",
-		 least < most ? high : "");
+	snprintf(text, sizeof(text), "%s%s%s per second and region at 4 KiB", low,
+		 least < most ? " to " : "", least < most ? high : "");
 	fact(f, "Page walks", text);
 	if (!report_break_even(facts, &least_ns, &most_ns))
 		return;
 	report_length(least_ns, low);
 	report_length(most_ns, high);
-	snprintf(text, sizeof(text), "%s%s%s (merge and split, by page walks)", low,
+	snprintf(text, sizeof(text), "%s%s%s (merge and split vs. page walks)", low,
 		 least_ns < most_ns ? " to " : "", least_ns < most_ns ? high : "");
 	fact(f, "Break-even", text);
 }
@@ -112,14 +112,14 @@ void report_print_facts(FILE *f, const struct report_page *page)
 	fact(f, "Observation", page->asked->observe);
 	fact(f, "Configuration", page->config);
 	snprintf(text, sizeof(text), "%016" PRIx64, page->config_digest);
-	fact(f, "Digest of the configuration", text);
-	fact(f, "Made by", "tdx-lpctl " TDX_LPAGE_VERSION);
+	fact(f, "Configuration digest", text);
+	fact(f, "Generator", "tdx-lpctl " TDX_LPAGE_VERSION);
 	fputs("</dl>\n", f);
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
-static void figure(FILE *f, const char *name, const char *value)
+static void print_stat(FILE *f, const char *name, const char *value)
 {
 	fprintf(f, "<div><dt>%s</dt><dd>%s</dd></div>\n", name, value);
 }
@@ -130,23 +130,23 @@ void report_print_stats(FILE *f, const struct report_page *page)
 	double coverage = report_mean_coverage(page->asked->run);
 	char text[REPORT_TEXT_MAX];
 
-	fputs("<dl class=\"figures\">\n", f);
+	fputs("<dl class=\"stats\">\n", f);
 	fputs("<div><dt>Policy</dt><dd>", f);
 	report_text(f, page->asked->policy);
 	fputs("</dd></div>\n", f);
 	snprintf(text, sizeof(text), isnan(result->ratio) ? "–" : "%.3f×", result->ratio);
-	figure(f, "Cost by optimum", text);
-	figure(f, "Cost", report_ns((double)result->cost_ns, 4, text));
-	figure(f, "Optimum", report_ns((double)result->opt_ns, 4, text));
+	print_stat(f, "Cost / optimum", text);
+	print_stat(f, "Cost", report_ns((double)result->cost_ns, 4, text));
+	print_stat(f, "Optimum", report_ns((double)result->opt_ns, 4, text));
 	snprintf(text, sizeof(text), isnan(coverage) ? "–" : "%.4g%%", coverage);
-	figure(f, "Mean coverage", text);
-	figure(f, "Merges", report_count(result->merges, text));
+	print_stat(f, "Mean coverage", text);
+	print_stat(f, "Merges", report_count(result->merges, text));
 	fputs("</dl>\n", f);
 }
 
 /* ---- scores ---- */
 
-/* Of all costs in the tables: ms, or µs where all are below one. */
+/* The unit of all costs in the tables: ms, or µs if all are below 1 ms. */
 static uint64_t unit_of(const struct report_page *page)
 {
 	for (size_t i = 0; i < page->nr_lines; i++)
@@ -244,18 +244,18 @@ static void regret_row(FILE *f, const struct report_line *line, uint64_t unit)
 {
 	const struct report_regret *regret = &line->run->regret;
 	uint64_t sum = line->result.cost_ns - line->result.opt_ns;
-	uint64_t in_vain = whole_ns(regret->in_vain), missed = whole_ns(regret->missed);
-	/* Takes what the others lost by rounding, so that the row adds up. */
-	uint64_t waited = sum - in_vain - missed - line->result.fail_ns;
+	uint64_t wasted = whole_ns(regret->wasted), missed = whole_ns(regret->missed);
+	/* The remainder, so that the row adds up despite rounding. */
+	uint64_t late = sum - wasted - missed - line->result.fail_ns;
 
 	fputs("<tr>\n<th scope=\"row\">", f);
 	report_text(f, line->policy);
 	fputs("</th>\n", f);
-	cost(f, "in vain", "in_vain_ns", in_vain, unit);
-	cost(f, "late", "waited_ns", waited, unit);
+	cost(f, "wasted", "wasted_ns", wasted, unit);
+	cost(f, "late", "late_ns", late, unit);
 	cost(f, "missed", "missed_ns", missed, unit);
 	cost(f, "refused", "fail_ns", line->result.fail_ns, unit);
-	cost(f, "together", "regret_ns", sum, unit);
+	cost(f, "total", "regret_ns", sum, unit);
 	fputs("</tr>\n", f);
 }
 
@@ -266,11 +266,11 @@ void report_print_regrets(FILE *f, const struct report_page *page)
 
 	fputs("<table class=\"cards regrets\">\n<thead><tr>", f);
 	head(f, "Policy", NULL, false);
-	head(f, "Merged in vain", name, true);
-	head(f, "Merged late", name, true);
-	head(f, "Not merged", name, true);
+	head(f, "Wasted merges", name, true);
+	head(f, "Late merges", name, true);
+	head(f, "Missed merges", name, true);
 	head(f, "Refused", name, true);
-	head(f, "Together", name, true);
+	head(f, "Total", name, true);
 	fputs("</tr></thead>\n<tbody>\n", f);
 	for (size_t i = 0; i < page->nr_lines; i++)
 		if (page->lines[i].drawn)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The regions that cost most beyond their optimum, with what happened to them. */
+/* The regions with the highest cost above their optimum, and their history. */
 #include <inttypes.h>
 #include <linux/kvm_lpage.h>
 #include <math.h>
@@ -96,9 +96,9 @@ static void draw_timeline(FILE *f, const struct report_page *page, size_t i, con
 	snprintf(id, sizeof(id), "time-%zu", i + 1);
 	snprintf(title, sizeof(title), "Time line of %s, region %" PRIu64, vm, timeline->rfn);
 	svg_begin(f, id, REPORT_COLUMNS, HEIGHT, title,
-		  "From the start of the trace to its end: conversions above the strip; in it how "
-		  "long the region was mapped at 2 MiB, at 4 KiB, or had shared pages; below it "
-		  "merges, and refused tries under them.");
+		  "From the start of the trace to its end. Above the strip: conversions. In the "
+		  "strip: how long the region was mapped at 2 MiB, at 4 KiB, or had shared "
+		  "pages. Below the strip: merges, then refused merge attempts.");
 	for (size_t n = 0; n < 3; n++)
 		draw_state(f, timeline, order, n, classes[n]);
 	svg_line(f, 0, STRIP_TOP + STRIP, REPORT_COLUMNS, STRIP_TOP + STRIP, "grid");
@@ -112,7 +112,7 @@ static void draw_timeline(FILE *f, const struct report_page *page, size_t i, con
 	svg_end(f);
 }
 
-/* ---- what went wrong ---- */
+/* ---- causes ---- */
 
 struct cause {
 	double ns;
@@ -129,19 +129,18 @@ static void print_cause(FILE *f, const struct cause *cause)
 		cause->nr == 1 ? cause->one : cause->many, report_ns(cause->ns, 3, ns));
 }
 
-/* What made up a fifth of the regret or more, the most first. */
+/* Every cause of a fifth of the regret or more, largest first. */
 static void print_causes(FILE *f, const struct report_region *region, uint64_t fail_ns)
 {
 	const struct report_regret *regret = &region->regret;
 	struct cause causes[] = {
-		{(double)regret->in_vain / NS_PER_S, regret->nr_in_vain, "merge undone early",
-		 "merges undone early"},
-		{(double)regret->waited / NS_PER_S, regret->nr_waited, "merge came late",
-		 "merges came late"},
-		{(double)regret->missed / NS_PER_S, regret->nr_missed, "interval lacked its merge",
-		 "intervals lacked a merge"},
-		{(double)regret->refused * (double)fail_ns, regret->refused, "refused try",
-		 "refused tries"},
+		{(double)regret->wasted / NS_PER_S, regret->nr_wasted, "merge undone too early",
+		 "merges undone too early"},
+		{(double)regret->late / NS_PER_S, regret->nr_late, "late merge", "late merges"},
+		{(double)regret->missed / NS_PER_S, regret->nr_missed, "missed merge",
+		 "missed merges"},
+		{(double)regret->refused * (double)fail_ns, regret->refused, "refused attempt",
+		 "refused attempts"},
 	};
 	size_t nr = ARRAY_SIZE(causes);
 	double sum = 0;
@@ -212,7 +211,7 @@ static void print_region(FILE *f, const struct report_page *page, size_t i, uint
 		fprintf(f, "%.2f", (double)region->cost / (double)region->opt);
 	else
 		fputs("–", f);
-	fputs("</td>\n<td class=\"why\" data-label=\"what went wrong\">", f);
+	fputs("</td>\n<td class=\"why\" data-label=\"causes\">", f);
 	print_causes(f, region, page->facts->costs.fail_ns);
 	fputs("</td>\n</tr>\n", f);
 }
@@ -222,7 +221,7 @@ static void print_legend(FILE *f)
 	static const char *const entries[][2] = {
 		{"s-large", "mapped at 2 MiB"},	 {"s-table", "at 4 KiB"},
 		{"s-mixed", "some page shared"}, {"m-conversion", "conversion (above)"},
-		{"m-merge", "merge (below)"},	 {"m-refused", "refused try (below)"},
+		{"m-merge", "merge (below)"},	 {"m-refused", "refused attempt (below)"},
 	};
 
 	fputs("<ul class=\"legend\">\n", f);
@@ -232,7 +231,7 @@ static void print_legend(FILE *f)
 	fputs("</ul>\n", f);
 }
 
-/* Costs of the table are in ms, or in µs where all are below one. */
+/* Costs of the table are in ms, or in µs if all are below 1 ms. */
 static uint64_t unit_of(const struct report_page *page)
 {
 	for (size_t i = 0; i < page->nr_worst; i++)
@@ -248,17 +247,10 @@ static void print_heads(FILE *f, uint64_t unit_ns)
 		bool number;
 		bool cost;
 	} heads[] = {
-		{"VM", false, false},
-		{"Region", false, false},
-		{"Time line", false, false},
-		{"Intervals", true, false},
-		{"Merges", true, false},
-		{"Splits", true, false},
-		{"Refused", true, false},
-		{"Cost", true, true},
-		{"Optimum", true, true},
-		{"Ratio", true, false},
-		{"What went wrong", false, false},
+		{"VM", false, false},	    {"Region", false, false}, {"Time line", false, false},
+		{"Intervals", true, false}, {"Merges", true, false},  {"Splits", true, false},
+		{"Refused", true, false},   {"Cost", true, true},     {"Optimum", true, true},
+		{"Ratio", true, false},	    {"Causes", false, false},
 	};
 
 	fputs("<thead><tr>", f);

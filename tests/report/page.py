@@ -168,7 +168,7 @@ def check_regrets(root, drawn):
     rows = find(root, "table", "regrets")[0].findall("tbody/tr")
     expect([text_of(r[0]) for r in rows] == [r["policy"] for r in drawn], "regrets of the wrong runs")
     for row, run in zip(rows, drawn):
-        parts = [value(row, name) for name in ("in_vain_ns", "waited_ns", "missed_ns", "fail_ns")]
+        parts = [value(row, name) for name in ("wasted_ns", "late_ns", "missed_ns", "fail_ns")]
         expect(sum(parts) == value(row, "regret_ns") == run["cost_ns"] - run["opt_ns"], run["policy"], "regret", parts)
         expect(min(parts) >= 0, run["policy"], "has a regret below 0")
 
@@ -201,7 +201,7 @@ def check_worst(root):
         cost, opt = (float(cells[name].find("data").get("value")) for name in ("cost", "optimum"))
         regrets.append(cost - opt)
         expect(len(find(row, "svg")) == 1, "a region without a time line")
-        expect(list(cells["what went wrong"].iter("li")), "a region without a cause")
+        expect(list(cells["causes"].iter("li")), "a region without a cause")
         if text_of(cells["ratio"]) != "–":
             expect(abs(float(text_of(cells["ratio"])) - cost / opt) < 0.0051 + 2 / opt, "ratio of a region")
     expect(len(rows) <= WORST_MAX, len(rows), "worst regions")

@@ -89,8 +89,8 @@ check 'a directory is no file' says 1 'run: .*' record --force --duration 1s run
 check 'no such id' says 1 'no VM has the id or name "99"' record --vm 99 --duration 1s none
 check 'and no file' test ! -e none
 check 'a name may come later' says 0 'no such VM yet' record --vm later --vm other --duration 1s later.rec
-check 'a size that is too small' says 2 'max-size 1K: wants a size.*allowed: 4K' record --max-size 1K none
-check 'raw is not for the read socket' says 1 'that socket is for reading only' --socket run/read record --raw --duration 1s none
+check 'a size that is too small' says 2 'max-size 1K: must be a size.*allowed: 4K' record --max-size 1K none
+check 'raw is not for the read socket' says 1 'this socket is read-only' --socket run/read record --raw --duration 1s none
 check 'raw keeps the name' says 0 'raw.rec: ' record --raw --duration 1s raw.rec
 check 'and the id' bash -c 'grep -q "name=secret-db" raw.rec && grep -q "^# VM 1 is the host.s VM 2$" raw.rec'
 check 'the daemon is stopping' stop
@@ -110,7 +110,7 @@ check 'ends well' ends 0
 check 'and says so' told '.ended == "size" and .bytes <= 20480'
 check 'it is no longer than that' test "$(stat -c %s small.rec)" -le 20480
 check 'simulate reads it' readable small.rec
-check 'for people' says 0 'cut, that is as long as it may be' record --max-size 8K small2.rec
+check 'for people' says 0 'truncated at --max-size' record --max-size 8K small2.rec
 check 'a recording whose daemon goes' begin gone.rec
 check 'the daemon goes' stop
 check 'it ends with exit status 3' ends 3

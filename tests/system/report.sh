@@ -143,7 +143,7 @@ a part of the wrong cost|0,/c-split" data-ns="/s//&1/
 a curve too few|0,/<path class="curve.*<title>never.*<\/path>/s///
 a curve out of its picture|s/L\([0-9.]*\) \([0-9.]*\)L/L\1 -\2L/
 a lost interval|0,/b-converted" data-count="[0-9]*"/s//b-converted" data-count="0"/
-regrets that do not add up|0,/class="in_vain_ns" value="\([0-9]*\)">[0-9,.]*/s//class="in_vain_ns" value="0">0.000/
+regrets that do not add up|0,/class="wasted_ns" value="\([0-9]*\)">[0-9,.]*/s//class="wasted_ns" value="0">0.000/
 a region without a cause|0,/<li>[0-9][^<]*<\/li>\(<li>[^<]*<\/li>\)*/s///
 END
 echo "1..$nr"

@@ -101,5 +101,5 @@ fails 'malformed trace' 'bad.lptrace:7: time 999 is before that of an earlier re
 [ "$(wc -l <err)" -eq 1 ] && ok 'one line' || not_ok 'one line' "$(cat err)"
 printf 'defaults: {batch: 99}\n' >bad.yaml
 fails 'malformed configuration' 'bad.yaml:1:' --trace example.lptrace --config bad.yaml
-fails 'unknown policy' '--policy lazy: wants adaptive' --trace example.lptrace --policy lazy
+fails 'unknown policy' '--policy lazy: must be adaptive' --trace example.lptrace --policy lazy
 fails 'no trace' 'simulate requires --trace FILE'

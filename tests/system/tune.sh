@@ -60,7 +60,7 @@ check 'it finds what is better' json '.verdict == "better" and .check_gain_perce
 check 'the daemon takes it' good fragment.yaml
 check 'and it costs less than half' test $((2 * $(cost web.lptrace fragment.yaml))) -lt "$(cost web.lptrace slow.yaml)"
 cp fragment.yaml first.yaml
-check 'for people' says 0 'without it \+' tune --trace web.lptrace --config slow.yaml
+check 'for people' says 0 'reverting it costs \+' tune --trace web.lptrace --config slow.yaml
 check 'the same' same out first.yaml
 echo 'version: 1
 rules: [{name: all, match: {vm-name: "*"}, policy: threshold, quiet-time: 30s, min-quiet: 2s, hold-after: false, hold-for: 60s}]' >rule.yaml
@@ -68,14 +68,14 @@ check 'a rule that says all itself is left alone' json '.verdict == "as_good"' -
 
 for kind in thrash periodic; do
 	"$generate" $kind 9 0.05 >$kind.lptrace
-	check "$kind: nothing to gain" says 0 'the defaults are as good' tune --trace $kind.lptrace
+	check "$kind: nothing to gain" says 0 'nothing better than the defaults' tune --trace $kind.lptrace
 	check "$kind: proposes nothing" bash -c '[ "$(grep -v "^#" out)" = "version: 1" ]'
 	check "$kind: the daemon takes that too" good out
 done
 
 trace once hot once hot >mixed.lptrace
 check 'a gain on half of the VMs that the others do not have' json '.verdict == "overfitted" and .split == "vms" and .fit_gain_percent > 50 and .check_gain_percent < 2 and .keys == []' --trace mixed.lptrace --config slow.yaml
-check 'is told' grep -q 'that is overfitting' fragment.yaml
+check 'is told' grep -q 'nothing proposed (overfitting)' fragment.yaml
 check 'and not proposed' bash -c '[ "$(grep -v "^#" fragment.yaml)" = "version: 1" ]'
 trace once once once once >alike.lptrace
 check 'one that they all have is' json '.verdict == "better" and .split == "vms"' --trace alike.lptrace --config slow.yaml
@@ -88,12 +88,12 @@ check 'that is told' grep -q 'record for longer' fragment.yaml
 
 check 'a budget of runs' json '.runs == 7 and .cut' --trace web.lptrace --config slow.yaml --budget 7
 check 'a budget of time' json '.runs > 0 and (.cut | not)' --trace web.lptrace --budget 1h
-check 'neither' says 2 '--budget 0: wants a number of runs or a time' tune --trace web.lptrace --budget 0
-check 'another objective' says 2 '--objective speed: wants cost' tune --trace web.lptrace --objective speed
+check 'neither' says 2 '--budget 0: must be a number of runs or a time' tune --trace web.lptrace --budget 0
+check 'another objective' says 2 '--objective speed: must be cost' tune --trace web.lptrace --objective speed
 check 'no trace' says 2 'tune requires --trace FILE' tune
 echo nonsense >bad.lptrace
 check 'no trace at all' says 2 '^bad.lptrace:1: not a trace' tune --trace bad.lptrace
-check 'standard input' says 2 'give a file' tune --trace -
+check 'standard input' says 2 'needs a file' tune --trace -
 echo 'defaults: {batch: 99}' >bad.yaml
 check 'a bad configuration' says 2 '^bad.yaml:1:' tune --trace web.lptrace --config bad.yaml
 echo "1..$n"

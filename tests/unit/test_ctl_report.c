@@ -206,7 +206,7 @@ static void never_misses_what_would_have_paid(void **state)
 	assert_int_equal(got->result.opt_ns, 129000);
 	assert_int_equal(ns_of(regret->missed), 111000);
 	assert_int_equal(regret->nr_missed, 2);
-	assert_true(regret->waited == 0 && regret->in_vain == 0 && regret->refused == 0);
+	assert_true(regret->late == 0 && regret->wasted == 0 && regret->refused == 0);
 	assert_int_equal(got->run->opt_merges, 2);
 	assert_int_equal(got->run->opt_splits, 1);
 	assert_int_equal(report_run_worst(got->run, worst), 1);
@@ -217,7 +217,7 @@ static void never_misses_what_would_have_paid(void **state)
 	gathered_free(got);
 }
 
-static void threshold_waits_and_merges_in_vain(void **state)
+static void threshold_waits_and_merges_wasted(void **state)
 {
 	struct gathered *late = gather(CONFIG_POLICY_THRESHOLD, 5 * S, NULL);
 	struct gathered *early = gather(CONFIG_POLICY_THRESHOLD, 1 * S, NULL);
@@ -225,18 +225,18 @@ static void threshold_waits_and_merges_in_vain(void **state)
 
 	(void)state;
 	/* Two merges after 5 s each; the policy's clock ticks in 1.05 ms. */
-	assert_int_equal(regret->nr_waited, 2);
-	assert_in_range(ns_of(regret->waited), 120000, 120200);
-	assert_int_equal(ns_of(regret->waited), late->result.cost_ns - late->result.opt_ns);
+	assert_int_equal(regret->nr_late, 2);
+	assert_in_range(ns_of(regret->late), 120000, 120200);
+	assert_int_equal(ns_of(regret->late), late->result.cost_ns - late->result.opt_ns);
 	/* After 1 s each: the second one is undone when walking would have cost 24000. */
 	regret = &early->run->regret;
-	assert_int_equal(regret->nr_waited, 2);
-	assert_int_equal(regret->nr_in_vain, 1);
-	assert_in_range(ns_of(regret->in_vain), 63000, 63100);
+	assert_int_equal(regret->nr_late, 2);
+	assert_int_equal(regret->nr_wasted, 1);
+	assert_in_range(ns_of(regret->wasted), 63000, 63100);
 	assert_int_equal(regret->nr_missed, 0);
 	assert_in_range(early->result.cost_ns - early->result.opt_ns,
-			ns_of(regret->waited + regret->in_vain),
-			ns_of(regret->waited + regret->in_vain) + 1);
+			ns_of(regret->late + regret->wasted),
+			ns_of(regret->late + regret->wasted) + 1);
 	gathered_free(late);
 	gathered_free(early);
 }
@@ -323,7 +323,7 @@ int main(void)
 		cmocka_unit_test(ticks_are_at_round_numbers),
 		cmocka_unit_test(the_facts_are_the_traces),
 		cmocka_unit_test(never_misses_what_would_have_paid),
-		cmocka_unit_test(threshold_waits_and_merges_in_vain),
+		cmocka_unit_test(threshold_waits_and_merges_wasted),
 		cmocka_unit_test(curves_are_averages_of_each_step),
 		cmocka_unit_test(lengths_are_counted_by_their_end),
 		cmocka_unit_test(a_time_line_shows_states_and_events),

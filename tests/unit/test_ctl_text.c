@@ -210,17 +210,17 @@ static void a_narrow_terminal_gets_less(void **state)
 	assert_table(55, "ID  NAME  MORE  WHY\n"
 			 " 1  web     12  -\n"
 			 " 2  base     3  the guest has to accept every page\n"
-			 "omitted: LESS\n");
+			 "columns omitted: LESS\n");
 	assert_table(32, "ID  NAME  WHY\n"
 			 " 1  web   -\n"
 			 " 2  base  the guest has to\n"
 			 "          accept every page\n"
-			 "omitted: MORE, LESS\n");
+			 "columns omitted: MORE, LESS\n");
 	/* Nothing sensible fits. */
 	assert_table(8, "ID  NAME  WHY\n"
 			" 1  web   -\n"
 			" 2  base  the guest has to accept every page\n"
-			"omitted: MORE, LESS\n");
+			"columns omitted: MORE, LESS\n");
 }
 
 int main(void)
