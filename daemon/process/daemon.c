@@ -92,9 +92,7 @@ static int check_config(struct daemon *d)
 
 	if (status == LP_EXIT_OK)
 		printf("%s: %s\n", d->options->config_path,
-		       d->config->missing ?
-			       "no such file, the built-in defaults would be in force" :
-			       "fine");
+		       d->config->missing ? "no such file, the built-in defaults apply" : "valid");
 	return status;
 }
 
@@ -131,8 +129,9 @@ static int take_lock(struct daemon *d, int dir_fd, const char *dir, int *ret_fd)
 	if (*ret_fd >= 0)
 		return LP_EXIT_OK;
 	if (*ret_fd == -EBUSY) {
-		lp_log(&d->log, LOG_ERR, NULL, "another tdx-lpaged is running, pid %d, with %s",
-		       (int)holder, dir);
+		lp_log(&d->log, LOG_ERR, NULL,
+		       "another tdx-lpaged is running (pid %d, runtime directory %s)", (int)holder,
+		       dir);
 		return LP_EXIT_BUSY;
 	}
 	lp_log(&d->log, LOG_ERR, NULL, "cannot lock %s/" STATE_DIR "/lock: %s", dir,
@@ -268,7 +267,7 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 	d->metrics_listen = config->global.metrics;
 	d->metrics_names = names;
 	if (listen[0])
-		lp_log(&d->log, LOG_INFO, NULL, "metrics: http://%s/metrics", listen);
+		lp_log(&d->log, LOG_INFO, NULL, "serving metrics on http://%s/metrics", listen);
 	return 0;
 }
 

@@ -56,7 +56,7 @@ static int complain(FILE *err, char **argv, int option)
 	const char *word = argv[optind - 1];
 
 	fprintf(err, "tdx-lpaged: %s \"%s\"; see tdx-lpaged --help\n",
-		option == ':' ? "no value given for option" : "bad option", word);
+		option == ':' ? "missing value for option" : "invalid option", word);
 	return LP_EXIT_USAGE;
 }
 

@@ -58,7 +58,7 @@ static void a_second_instance_is_refused(void **state)
 
 	daemon_host_start(host);
 	snprintf(other, sizeof(other), "%s/other", host->dir);
-	snprintf(first, sizeof(first), "pid %d,", (int)host->pid);
+	snprintf(first, sizeof(first), "(pid %d, ", (int)host->pid);
 	/* With another runtime directory, too: there is one kernel. */
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(truncate(host->log, 0), 0);

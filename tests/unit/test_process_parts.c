@@ -155,10 +155,10 @@ static void a_bad_option_is_one_line_on_stderr(void **state)
 		const char *words[3];
 		const char *err;
 	} bad[] = {
-		{{"--frobnicate"}, "bad option \"--frobnicate\""},
-		{{"-x"}, "bad option \"-x\""},
-		{{"--runtime-dir"}, "no value given for option \"--runtime-dir\""},
-		{{"--help=1"}, "bad option \"--help=1\""},
+		{{"--frobnicate"}, "invalid option \"--frobnicate\""},
+		{{"-x"}, "invalid option \"-x\""},
+		{{"--runtime-dir"}, "missing value for option \"--runtime-dir\""},
+		{{"--help=1"}, "invalid option \"--help=1\""},
 		{{"--dry-run", "extra"}, "unexpected argument \"extra\""},
 		{{"--link=tcp"}, "\"tcp\" must be netlink or sim:TRACE[,speed=N]"},
 		{{"--link=sim:"}, "\"sim:\" must be"},
