@@ -5,6 +5,10 @@
 
 #include "daemon/policy/internal.h"
 
+/*
+ * What it shrinks and grows to. `make bench-constant NAME=ACCEPT_MIN_NS VALUE='16 * NS_PER_MS'`:
+ * slow has 8 refusals in place of 28, but pattern 1.104 in place of 1.093.
+ */
 #define ACCEPT_MIN_NS (NS_PER_MS / 4)
 #define ACCEPT_MAX_NS NS_PER_S
 

@@ -7,9 +7,20 @@
 
 #include "daemon/policy/internal.h"
 
+/*
+ * Pauses of the latency guard: the first one, and the longest that doubling leads to. Higher: a VM
+ * whose batches stall it is stalled less often; lower: its merges come sooner. `make bench-constant
+ * NAME=GUARD_FIRST_NS VALUE=NS_PER_MS T=test_policy` hands out the next batch too soon;
+ * NAME=GUARD_LAST_NS VALUE='600 * NS_PER_S' pauses for longer than a minute.
+ */
 #define GUARD_FIRST_NS (100 * NS_PER_MS)
 #define GUARD_LAST_NS  (60 * NS_PER_S)
-/* A VM that took more than this many times its equal share leaves the rest of a bucket to others. */
+
+/*
+ * Multiple of its equal share from which on a VM leaves half of each global bucket to the others.
+ * Higher: one busy VM can use what the others leave; lower: others find a fuller bucket. `make
+ * bench-constant NAME=FAIR_FACTOR VALUE=1000.0 T=test_policy` lets a greedy VM delay nine others.
+ */
 #define FAIR_FACTOR 2.0
 
 void bucket_init(struct bucket *bucket, uint64_t rate_per_s, uint64_t now_ns)

@@ -13,6 +13,11 @@ struct policy;
 struct policy_vm;
 struct policy_batch_cost;
 
+/*
+ * What a bucket holds, as the time that fills it. Longer: bursts pass at once; shorter: the limit
+ * holds over shorter times. `make bench-constant NAME=BUDGET_SPAN_NS VALUE=NS_PER_S T=test_policy`
+ * hands out one region where ten are expected.
+ */
 #define BUDGET_SPAN_NS (10 * NS_PER_S)
 
 /* Tokens. The level may fall below 0, when something cost more than was thought. */

@@ -7,38 +7,98 @@
 
 #define BINS  HAZARD_BINS
 #define SLOTS HAZARD_SLOTS
-#define ONE   256 /* counts are in 1/256 */
+#define ONE   256 /* counts are in 1/256 interval */
 
 /*
- * Counts beyond these are halved. First intervals are of ever new regions, so that what they were
- * like before says less.
+ * Fitted constants. Each says its unit, what it trades, and a VALUE that shows it; the ratios are the scores of one kind of trace
+ * with the value in the tree and with that one:
+ *	make bench-constant NAME=PRIOR_FIRST VALUE=0.1
+ */
+
+/*
+ * Intervals in a bin of a context, beyond which its counts are halved. Higher: steadier estimates;
+ * lower: follows a guest that changes sooner. First intervals are of ever new regions, so that old
+ * ones say less. CAP 10 * ONE: phases 1.020 to 1.037. CAP_FIRST 200 * ONE: web 1.095 to 1.099; 10 *
+ * ONE: boot 1.076 to 1.066, but plain-web 1.039 to 1.044.
  */
 #define CAP	  (100 * ONE)
 #define CAP_FIRST (50 * ONE)
 
-/* How strongly a context leans on the one that it refines, in intervals. */
+/*
+ * Weight, in intervals, with which a context leans on the coarser one. Higher: fewer decisions from
+ * chance; lower: what is special in a context shows sooner. PRIOR_INTERVALS 64.0: plain-bursts
+ * 1.211 to 1.286, periodic 65 to 159 merges; 1.0: bursts 1.184 to 1.227. PRIOR_FIRST_INTERVALS 2.0:
+ * plain-web 1.039 to 1.053; 200.0: whole 1.012 to 1.021.
+ */
 #define PRIOR_INTERVALS	      8.0
 #define PRIOR_FIRST_INTERVALS 20.0
-/* The same for the bins on both sides, and the weight of the second next of them. */
+
+/*
+ * The same for the bins on both sides (intervals), and the weight of the farther two relative to
+ * the nearer two. Higher: smoother hazards, so that no merge waits for a jump by chance; lower:
+ * sharper ones, for regions with a period. SMOOTH_INTERVALS 1000.0: plain-bursts 1.211 to 1.229;
+ * 4.0: fleet 1.175 to 1.192, pattern 1.093 to 1.102. NEXT_WEIGHT 0.0: plain-boot 1.038 to 1.044,
+ * but pattern 1.093 to 1.088.
+ */
 #define SMOOTH_INTERVALS 64.0
 #define NEIGHBOURS	 2
 #define NEXT_WEIGHT	 0.6
-/* What is assumed before anything was seen: see prior_hazard(). */
-#define PRIOR_FIRST 0.012
-#define PRIOR_FLOOR 0.03
-#define PRIOR_RISE  0.7
-#define PRIOR_LEAST 0.004
-#define PRIOR_TAIL  0.1
 
-/* Of a VM's intervals, every eighth also teaches the host once the VM has taught this many. */
+/*
+ * What is assumed before anything was seen, as the part of the intervals reaching a bin that end in
+ * it: see prior_hazard(). It decides the first minutes of a VM only, so most of it moves little.
+ */
+
+/* Of first intervals. Higher: one-off regions wait longer; lower: hot ones are merged before they are known.
+ * 0.1: whole 1.012 to 1.105; 0.001: thrash 1.000 to 1.014. */
+#define PRIOR_FIRST 0.012
+/*
+ * Of later ones that outlived their mean. Higher: merges of what has cooled down wait; lower: they
+ * come at once. 0.2: plain-bursts 1.211 to 1.246, 1.0881 in the mean; 0.003: fleet 1.175 to 1.178.
+ */
+#define PRIOR_FLOOR 0.03
+/*
+ * Octaves of hazard per bin below the mean. Higher: younger regions count as safe, more merges that
+ * are split; lower: fewer merges of either kind. 3.0: plain-bursts 1.211 to 1.228; 0.2: 7074 merges
+ * in place of 7194.
+ */
+#define PRIOR_RISE 0.7
+/*
+ * The least of it there. Higher: fewer merges; lower: more of what has just begun counts as safe.
+ * 0.1: 7133 merges in place of 7194; 0.0001: 7192.
+ */
+#define PRIOR_LEAST 0.004
+/*
+ * Of what outlived the last bin, three minutes. Higher: a merge is charged more of the split that
+ * follows it. Few intervals get there: 0.9 and 0.01 change no score of these traces.
+ */
+#define PRIOR_TAIL 0.1
+
+/*
+ * Lessons (intervals that ended) after which only every eighth of a VM's intervals teaches the
+ * host. Higher: new VMs start from more, at the cost of a second set of counts per interval; lower:
+ * cheaper. 16: plain-bursts 1.211 to 1.254, plain-web 1.039 to 1.060.
+ */
 #define HOST_LESSONS 4096
 
-/* The VM is quiet when nothing was converted in the later half of a region's age. */
+/*
+ * The VM is quiet when nothing was converted in the last (QUIET_PART - 1) / QUIET_PART of a
+ * region's age. Higher: a pause of the whole guest is seen later; lower: shorter gaps pass for one.
+ * 8: phases 1.020 to 1.029; 1, any gap: pattern 1.093 to 1.288.
+ */
 #define QUIET_PART 2
 
-/* What is seen later than that, about a second, says nothing of how late the next will be. */
+/*
+ * Ticks (1.05 ms). What is seen later than that says nothing of how late the next conversion will
+ * be seen. Higher: a VM counts as busy for longer after a stall of the daemon; lower: what the dump
+ * has not shown yet passes for quiet. With OBSERVE=100ms, VALUE=1: plain-web 1.048 to 1.064.
+ */
 #define LAG_MAX_TICK 1000
-#define LAG_FADE     64
+/*
+ * Observations over which a long lag fades to 1/e. Higher: a single late dump is remembered longer;
+ * lower: a VM passes for quiet too soon. With OBSERVE=100ms, VALUE=4: pattern 1.106 to 1.115.
+ */
+#define LAG_FADE 64
 
 const uint32_t hazard_edge_tick[BINS + 1] = {
 	0,     8,     11,    16,    22,	   32,	  45,	 64,	 90,	 128,  181,

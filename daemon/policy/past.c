@@ -5,7 +5,12 @@
 
 #include "daemon/policy/rental.h"
 
-/* Gains of the averages once a region has had PAST_MAX intervals. */
+/*
+ * Part of the way that an interval moves an average, once a region has had PAST_MAX intervals.
+ * Fitted: see hazard.c. Higher: a region that changes is known sooner; lower: chance moves it less.
+ * MEAN_GAIN 0.3: pattern 1.093 to 1.109, fleet 1.175 to 1.195; 0.003: web 1.095 to 1.102.
+ * LINEAR_GAIN 0.3: 81 more merges that are split again.
+ */
 #define MEAN_GAIN   0.03
 #define LINEAR_GAIN 0.03
 

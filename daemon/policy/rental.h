@@ -17,7 +17,11 @@
 
 #define TICK_NS ((double)(1u << TICK_SHIFT))
 
-/* K of the bound, in units of merge + split + refusal cost. */
+/*
+ * K of the bound, in units of merge + split + refusal cost. Lower: a tighter bound; higher: more
+ * room to act on what was learnt. `make bench-constant NAME=RENTAL_DEBT_MAX VALUE=1`: bursts 1.184
+ * to 1.347.
+ */
 #define RENTAL_DEBT_MAX 3
 
 /* Page walks of a region at 4 KiB over @age_tick. */

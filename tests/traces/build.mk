@@ -35,3 +35,11 @@ bench: | bench-recorded
 .PHONY: bench-recorded
 bench-recorded: $(BUILD)/normal/tdx-lpctl ## Scores of every policy on the recorded traces
 	@for t in tests/traces/recorded/*.lptrace; do echo "$$t"; $< simulate --trace $$t --compare || exit 1; done
+
+# What a constant of the policy trades: NAME= and VALUE=; T= names a unit test to run instead of the traces.
+.PHONY: bench-constant
+bench-constant: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate $(TEST_LIBS:%=$(BUILD)/normal/%.a) \
+		$(if $(T),$(BUILD)/normal/tests/unit/$(T).o) ## Scores with another value of a constant of the policy (NAME=, VALUE=)
+	@CC='$(CC)' COMPILE='$(filter-out -DTDX_LPAGE_VERSION=%,$(PROJECT_CPPFLAGS)) $(CPPFLAGS) $(PROJECT_CFLAGS) $(normal_CFLAGS) $(PKG_CFLAGS) $(CFLAGS)' \
+		LINK='$(normal_LDFLAGS) -Wl,--start-group $(TEST_LIBS:%=$(BUILD)/normal/%.a) -Wl,--end-group $(PKG_LIBS) -lm' \
+		tests/traces/constant $(BUILD) '$(NAME)' '$(VALUE)' $(T)

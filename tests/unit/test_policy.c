@@ -457,6 +457,49 @@ static void the_latency_guard_suspends_merges(void **state)
 	policy_free(policy);
 }
 
+/* Doubling ends: a VM whose batches always stall it is tried once a minute. */
+static void latency_guard_pauses_a_minute_at_most(void **state)
+{
+	struct policy_batch_cost slow = {.regions = 8, .merged = 8, .stall_ns = 5 * MS};
+	struct policy_explanation why;
+	struct policy *policy = engine(&base);
+
+	(void)state;
+	convert(policy, 0, S);
+	for (unsigned int i = 0; i < 30; i++)
+		assert_int_equal(policy_batch_done(policy, VM, &slow, 10 * S), 0);
+	assert_int_equal(policy_next_batch(policy, 10 * S, &(struct policy_batch){0}), 0);
+	assert_int_equal(policy_explain(policy, VM, 0, 10 * S, &why), 0);
+	assert_int_equal(why.reason, LPAGE_REASON_LATENCY_GUARD);
+	assert_int_equal(why.need, 60 * S);
+	policy_free(policy);
+}
+
+/* More regions fall due at once than the queue holds: the others ask again. */
+static void deferred_region_is_due_again_soon(void **state)
+{
+	struct config_settings settings = base;
+	unsigned int deferred = 0;
+	struct policy_batch batch;
+	struct policy *policy;
+
+	(void)state;
+	settings.merge_rate_per_s = 1;
+	policy = engine(&settings);
+	for (uint64_t rfn = 0; rfn < 4200; rfn++)
+		convert(policy, rfn, 10 * S);
+	policy_next_batch(policy, 16 * S, &batch);
+	for (uint64_t rfn = 0; rfn < 4200; rfn++) {
+		struct policy_explanation why;
+
+		assert_int_equal(policy_explain(policy, VM, rfn, 16 * S, &why), 0);
+		if (why.reason == LPAGE_REASON_QUEUED && why.due_ns < 16 * S + 100 * MS)
+			deferred++;
+	}
+	assert_int_equal(deferred, 4200 - 4095);
+	policy_free(policy);
+}
+
 static void costs_are_learnt_within_limits(void **state)
 {
 	struct policy_batch_cost cost = {.regions = 10, .merged = 10, .regions_ns = 10 * 20000};
@@ -583,6 +626,8 @@ int main(void)
 		cmocka_unit_test(a_greedy_vm_costs_others_nothing),
 		cmocka_unit_test(the_best_region_is_merged_first),
 		cmocka_unit_test(the_latency_guard_suspends_merges),
+		cmocka_unit_test(latency_guard_pauses_a_minute_at_most),
+		cmocka_unit_test(deferred_region_is_due_again_soon),
 		cmocka_unit_test(costs_are_learnt_within_limits),
 		cmocka_unit_test(hot_regions_are_held),
 		cmocka_unit_test(bad_arguments_are_refused),
