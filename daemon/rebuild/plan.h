@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What may have happened to a region between two looks. Pure. */
+/* Plans conversions that explain the difference between two observations. No I/O, no clock. */
 #ifndef TDX_LPAGE_REBUILD_PLAN_H
 #define TDX_LPAGE_REBUILD_PLAN_H
 

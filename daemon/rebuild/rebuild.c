@@ -9,10 +9,11 @@
 
 #include "daemon/rebuild/rebuild_internal.h"
 
-#define LAG_NS	    UINT64_C(2000000000)
-#define WAITING_MAX (UINT64_C(1) << 17) /* records; beyond it the oldest do not wait */
+#define LAG_NS UINT64_C(2000000000)
+#define WAITING_MAX                                                                                \
+	(UINT64_C(1) << 17) /* pending records; beyond it the oldest are written early */
 
-/* How long to wait for what the daemon may still tell of the past. */
+/* How long to wait for late reports of the daemon. */
 static uint64_t lag_of(const struct rebuild *r, uint64_t notify_interval_ns)
 {
 	return LAG_NS * max_of(r->options.speed, 1) + notify_interval_ns;
@@ -53,7 +54,7 @@ static int write_vm(struct rebuild *r, struct rebuild_out *out)
 	return write_mark(r, out);
 }
 
-/* One page out and back, now: no conversion explains why the region is at 4 KiB. */
+/* One page shared and private again: no conversion explains why the region is at 4 KiB. */
 static int write_guess(struct rebuild *r, struct order_entry *entry)
 {
 	static const enum trace_op ops[] = {TRACE_TO_SHARED, TRACE_TO_PRIVATE, TRACE_ACCEPT};
@@ -169,7 +170,7 @@ int rebuild_observe(struct rebuild *r, uint64_t now_ns, uint32_t vm_id,
 	int err = 0;
 
 	for (size_t i = 0; vm && i < nr && !err; i++) {
-		/* No trace can hold it. */
+		/* Out of the range of a trace. */
 		if (observations[i].rfn >= TRACE_REGIONS_MAX)
 			continue;
 		region = find_region(r, vm, observations[i].rfn, &first);
@@ -221,7 +222,7 @@ static int add_vm(struct rebuild *r, uint64_t now_ns, const struct rebuild_vm *i
 		return -ENOMEM;
 	vm->id = init->id;
 	vm->trace_id = ++r->nr_vms;
-	/* Those that were there count from the begin, however long it took to tell. */
+	/* VMs of the initial report exist from the start, however long the report took. */
 	vm->begin_ns = r->synced ? max_of(now_ns, r->reached_ns) : 0;
 	vm->settled = init->is_new;
 	vm->notify_interval_ns = init->notify_interval_ns;
@@ -253,7 +254,7 @@ static void free_vm(struct vm *vm)
 	vm->tree = NULL;
 }
 
-/* Its regions go now: those of its A that wait forget them. */
+/* Frees the regions; pending records no longer refer to them. */
 static void forget_regions(struct rebuild *r, struct vm *vm)
 {
 	for (size_t i = 0; i < r->order.nr; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What rebuild.c (VMs, order, life) and region.c (regions) share. */
+/* State shared by rebuild.c (VMs, order, life cycle) and region.c (regions). */
 #ifndef TDX_LPAGE_REBUILD_REBUILD_INTERNAL_H
 #define TDX_LPAGE_REBUILD_REBUILD_INTERNAL_H
 
@@ -11,17 +11,17 @@
 struct region {
 	uint64_t rfn;			 /* the kernel's; first, for the search */
 	uint64_t index;			 /* in the trace */
-	struct rebuild_observation last; /* the last one */
+	struct rebuild_observation last; /* the last observation */
 	uint64_t observed_ns;
 	uint64_t last_ns; /* of its last record */
 	uint64_t usual_shared_ns;
 	unsigned int nr_shared;
 	bool small;	     /* the trace has it at 4 KiB */
-	bool pending;	     /* back to private, and its A is not written */
-	bool accepted;	     /* its A was written and nothing happened since */
+	bool pending;	     /* private again, its A not yet written */
+	bool accepted;	     /* its A was written, and no conversion since */
 	uint64_t refused_ns; /* last try that found it not accepted, NEVER: none since the P */
-	struct order_entry *accept; /* its A that waits */
-	struct order_entry *guess; /* that it came to be at 4 KiB, unless a conversion explains it */
+	struct order_entry *accept; /* its pending A */
+	struct order_entry *guess;  /* a pending split, cancelled if a conversion explains it */
 };
 
 struct vm {
@@ -31,7 +31,7 @@ struct vm {
 	uint64_t begin_ns;
 	bool gone;
 	bool written;
-	bool settled; /* what is seen first from now on began when the VM was there */
+	bool settled; /* regions first seen from now on did not exist at the start */
 	uint64_t regions;
 	uint64_t nr_indices;
 	uint64_t walk_ns_per_s;
@@ -48,7 +48,7 @@ struct rebuild {
 	uint32_t nr_vms;
 	uint64_t lag_ns;
 	uint64_t reached_ns;
-	uint64_t gap_ns; /* looks may have been left out until then */
+	uint64_t gap_ns; /* observations may have been lost until then */
 	bool synced;
 };
 
@@ -62,11 +62,11 @@ static inline uint64_t min_of(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Puts a record among those that wait; what comes too late is moved. NULL: out of memory. */
+/* Queues a record; a late one is moved to the time reached. NULL: out of memory. */
 struct order_entry *rebuild_put(struct rebuild *r, struct rebuild_out *out);
 
 /*
- * Rebuilds what happened to a region since it was looked at last; @first: that was never. 0 or
+ * Reconstructs what happened to a region since its last observation; @first: there was none. 0 or
  * -ENOMEM.
  */
 int rebuild_region_observe(struct rebuild *r, const struct vm *vm, struct region *region,

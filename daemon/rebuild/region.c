@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What two looks at a region tell of the time between them. */
+/* Reconstructs what happened to a region between two observations. */
 #include <errno.h>
 #include <linux/kvm_lpage.h>
 
 #include "daemon/rebuild/plan.h"
 #include "daemon/rebuild/rebuild_internal.h"
 
-#define REPORT_DELAY_NS UINT64_C(50000000) /* from the kernel's notice to the look */
+#define REPORT_DELAY_NS UINT64_C(50000000) /* from the kernel's notification to the observation */
 #define PAGES		PLAN_PAGES
 
 /* ---- records of a region ---- */
@@ -39,7 +39,7 @@ static int put_accept(struct rebuild *r, const struct vm *vm, struct region *reg
 	return 0;
 }
 
-/* An A that is assumed: as soon as the last page is back. */
+/* An assumed A: as soon as the last page is private again. */
 static int assume_accept(struct rebuild *r, const struct vm *vm, struct region *region,
 			 uint64_t t_ns)
 {
@@ -89,7 +89,7 @@ static int move_to(struct rebuild *r, const struct vm *vm, struct region *region
 	return after < region->nr_shared ? to_private(r, vm, region, out, after, t_ns) : 0;
 }
 
-/* One page out and back, for a region that is at 4 KiB for reasons that are not seen. */
+/* One page shared and private again, for a region at 4 KiB without a known cause. */
 static int put_small(struct rebuild *r, const struct vm *vm, struct region *region, uint64_t t_ns,
 		     enum rebuild_mark mark)
 {
@@ -123,7 +123,7 @@ static int guess_small(struct rebuild *r, const struct vm *vm, struct region *re
 	return 0;
 }
 
-/* ---- one look ---- */
+/* ---- one observation ---- */
 
 static uint64_t stamp(int64_t ns)
 {
@@ -131,8 +131,8 @@ static uint64_t stamp(int64_t ns)
 }
 
 /*
- * Shared pages. The kernel counts a conversion before the state is mixed, or no longer: a look between
- * the two is of what the last stamp says. Counters from before a record was kept say nothing.
+ * Shared pages. The kernel counts a conversion before it changes the state: an observation between
+ * the two is decided by the last time stamp. Counters from before a record was kept say nothing.
  */
 static unsigned int count_shared(const struct rebuild_observation *obs)
 {
@@ -169,7 +169,7 @@ static int play(struct rebuild *r, const struct vm *vm, struct region *region,
 	return err;
 }
 
-/* A change is told of soon: what was not seen is no older, unless looks were left out. */
+/* Changes are reported soon: unseen ones are no older, unless observations were lost. */
 static uint64_t unseen_since(const struct rebuild *r, const struct vm *vm,
 			     const struct region *region, uint64_t now_ns)
 {
@@ -182,7 +182,7 @@ static uint64_t unseen_since(const struct rebuild *r, const struct vm *vm,
 	return max_of(from_ns, now_ns - reported_within_ns);
 }
 
-/* What happened since the last look. */
+/* Conversions since the last observation. */
 static int convert(struct rebuild *r, const struct vm *vm, struct region *region,
 		   const struct rebuild_observation *obs, uint64_t now_ns)
 {
@@ -212,7 +212,7 @@ static int convert(struct rebuild *r, const struct vm *vm, struct region *region
 	return play(r, vm, region, &plan);
 }
 
-/* What a region was when the recording, or its VM, began. Fills in what it would have counted. */
+/* The state of a region at the start of the recording, or of its VM, and its counters then. */
 static int begin_region(struct rebuild *r, const struct vm *vm, struct region *region,
 			const struct rebuild_observation *obs)
 {
@@ -222,7 +222,7 @@ static int begin_region(struct rebuild *r, const struct vm *vm, struct region *r
 	unsigned int nr = count_shared(obs);
 
 	region->last = *obs;
-	/* The last ones happened while all was being told. */
+	/* The last conversions happened while the initial state was being reported. */
 	region->last.to_shared_events -= s_since;
 	region->last.to_shared_pages -= s_since;
 	region->last.to_private_events -= p_since;
@@ -244,7 +244,7 @@ static int begin_region(struct rebuild *r, const struct vm *vm, struct region *r
 
 static bool says_not_accepted(uint32_t reason)
 {
-	/* What the guest has not accepted is not mapped either where nothing is ever accepted. */
+	/* Without acceptance, as on other VM types, a page that is not used is not mapped. */
 	return reason == KVM_LPAGE_REASON_NOT_ACCEPTED || reason == KVM_LPAGE_REASON_NOT_MAPPED;
 }
 
@@ -263,7 +263,7 @@ static void refused(struct rebuild *r, struct region *region, uint64_t t_ns)
 	region->last_ns = max_of(region->last_ns, t_ns);
 }
 
-/* It is known to be accepted at @t_ns. */
+/* The region is known to be accepted at @t_ns. */
 static int known_accepted(struct rebuild *r, const struct vm *vm, struct region *region,
 			  uint64_t t_ns)
 {
@@ -274,7 +274,7 @@ static int known_accepted(struct rebuild *r, const struct vm *vm, struct region 
 	at_ns = region->refused_ns;
 	if (t_ns > at_ns)
 		at_ns += (t_ns - at_ns) / 2;
-	/* The second half of it may have been written past already. */
+	/* Records may have been written beyond that time already. */
 	at_ns = max_of(at_ns, min_of(r->reached_ns, t_ns));
 	r->stats.accepts_tried++;
 	return put_accept(r, vm, region, at_ns, REBUILD_TRIED);

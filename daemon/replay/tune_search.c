@@ -10,10 +10,10 @@
 
 #define WORDS_MAX  16
 #define PASSES_MAX 4
-#define BETTER	   1e-4 /* of the cost; less is no gain */
-#define PRUNE	   1e-3 /* a key that gains less goes back */
+#define BETTER	   1e-4 /* minimum relative gain of a step */
+#define PRUNE	   1e-3 /* a key with less relative gain is reverted */
 
-/* A run that was made. */
+/* A completed run. */
 struct run {
 	struct config_settings settings;
 	unsigned int level;
@@ -136,7 +136,7 @@ static double cost_of(struct search *s, const struct config_settings *settings, 
 	return run->cost;
 }
 
-/* ---- where to begin ---- */
+/* ---- starting points ---- */
 
 static void add_point(struct point *points, unsigned int *nr,
 		      const struct config_settings *settings)
@@ -175,13 +175,13 @@ static int by_cost(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Leaves the best points, by their cost at the last level. Returns how many. */
+/* Keeps the best points, sorted by cost at the last level. Returns their number. */
 static unsigned int halve(struct search *s, struct point *points, unsigned int nr)
 {
 	for (unsigned int level = 0; level < s->options->nr_levels; level++) {
 		for (unsigned int i = 0; i < nr; i++)
 			points[i].cost = cost_of(s, &points[i].settings, level);
-		/* Stable, so that ties are the same everywhere: there are few. */
+		/* Stable insertion sort, so that ties are resolved alike everywhere. */
 		for (unsigned int i = 1; i < nr; i++) {
 			struct point point = points[i];
 			unsigned int k = i;
@@ -209,7 +209,7 @@ static bool take_if_better(struct search *s, struct point *point,
 	return true;
 }
 
-/* Two digits are enough for people. */
+/* Rounds to two significant digits. */
 static uint64_t rounded(double ns)
 {
 	double unit = ns > 0 ? pow(10, floor(log10(ns)) - 1) : 1;
@@ -269,7 +269,7 @@ static void descend(struct search *s, struct point *point)
 	}
 }
 
-/* Puts back what gains nothing. */
+/* Reverts keys without gain. */
 static void prune(struct search *s, struct point *point)
 {
 	for (size_t i = 0; i < config_setting_keys.nr; i++) {
@@ -311,7 +311,7 @@ int tune_search(const struct tune_options *options, struct tune_result *ret)
 	s.runs = calloc(options->max_runs ? options->max_runs : 1, sizeof(*s.runs));
 	if (!s.runs)
 		return -ENOMEM;
-	/* What it is compared with comes first, whatever the budget. */
+	/* The base is always run, whatever the budget. */
 	best.cost = cost_of(&s, &options->base, options->nr_levels - 1);
 	s.base_cost = best.cost;
 	if (!s.cut && !s.error)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looks for better settings among the values that the table of keys lists for it. Deterministic; pure
- * but for what a run costs, which the caller finds out.
+ * Searches for better settings among the values that the table of keys lists as tunable.
+ * Deterministic; the caller determines the cost of a run.
  *
- * First a field of starting points, every policy and every quiet-time of threshold, is run on a part
- * of the traces; the better half goes on to a larger part, and so on (successive halving). From the
- * best two, one key after the other is moved to its best value, durations also to values between
- * the listed ones, until nothing is gained (coordinate search). At the end, what makes no difference
- * goes back to what it was.
+ * The starting points, every policy and every quiet-time of threshold, are run on a part of the
+ * trace; the better half is run on a larger part, and so on (successive halving). From the best two,
+ * one key after the other is set to its best value, durations also to values between the listed
+ * ones, until there is no gain (coordinate search). Finally, keys that make no difference are
+ * reverted.
  */
 #ifndef TDX_LPAGE_REPLAY_TUNE_SEARCH_H
 #define TDX_LPAGE_REPLAY_TUNE_SEARCH_H
@@ -22,10 +22,10 @@ struct tune_options {
 	struct config_settings base;
 	unsigned int max_runs;
 	unsigned int nr_levels; /* parts of the traces, the last one all; at least 1 */
-	/* What a run costs. Negative errno. */
+	/* Determines the cost of a run. Returns 0 or a negative errno. */
 	int (*cost)(void *ctx, const struct config_settings *settings, unsigned int level,
 		    double *ret);
-	/* Shall it go on, after so many runs? @gain: of the best so far, 0.1 for 10 %. NULL: yes. */
+	/* Continue after @runs? @gain: of the best settings so far, 0.1 for 10 %. NULL: yes. */
 	bool (*go_on)(void *ctx, unsigned int runs, double gain);
 	void *ctx;
 };

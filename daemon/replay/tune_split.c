@@ -12,7 +12,7 @@
 
 enum which_vms { ALL_VMS, EVEN_VMS, ODD_VMS };
 
-/* What a first reading finds out. */
+/* Result of the first pass. */
 struct census {
 	uint64_t records;
 	uint64_t end_ns;

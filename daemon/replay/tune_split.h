@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A trace in two: what settings are fitted to, and what they are checked on. With four VMs that convert,
- * or more, every other one of them; else the first three fifths of the time, and what comes after.
+ * Splits a trace in two: settings are fitted to one part and validated on the other. With at least
+ * four VMs that convert, by VM, alternating; else by time, after the first three fifths.
  */
 #ifndef TDX_LPAGE_REPLAY_TUNE_SPLIT_H
 #define TDX_LPAGE_REPLAY_TUNE_SPLIT_H

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,8 @@ struct ctl_host *ctl_host_new(void)
 {
 	struct ctl_host *host = calloc(1, sizeof(*host));
 
+	/* As in the daemon: a client may leave while an event is being sent. */
+	signal(SIGPIPE, SIG_IGN);
 	fake_core_init(&host->fake);
 	host->fake.answer_at_once = true;
 	host->event_text = "appeared: db";

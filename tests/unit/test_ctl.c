@@ -85,7 +85,7 @@ static const struct {
 	{"help-region-list", "region list --help"},
 };
 
-static void outputs_are_as_kept(void **state)
+static void output_matches_the_golden_files(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
@@ -121,7 +121,7 @@ static void json_output_is_one_object(void **state)
 }
 
 /* More than the daemon gives out in one part; a range keeps its end in every part. */
-static void long_lists_come_whole(void **state)
+static void long_lists_are_fetched_completely(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	json_t *json, *regions;
@@ -145,7 +145,7 @@ static void long_lists_come_whole(void **state)
 	ctl_host_free(host);
 }
 
-static void troubled_hosts_say_so(void **state)
+static void status_shows_the_problems_of_a_host(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	struct lp_status *s = &host->fake.status;
@@ -188,7 +188,7 @@ static void send_later(evutil_socket_t fd, short what, void *ctx)
 		fake_core_event(&host->fake, &events[i]);
 }
 
-static void names_do_not_steer_the_terminal(void **state)
+static void control_characters_do_not_reach_the_terminal(void **state)
 {
 	static const char *const lines[] = {"status", "vm list", "vm show 1", "watch --limit 1"};
 	const struct timeval soon = {.tv_usec = 1000};
@@ -274,7 +274,7 @@ static void long_probes_take_several_windows(void **state)
 	ctl_host_free(host);
 }
 
-static void refusals_and_errors_have_their_exit_codes(void **state)
+static void refusals_and_errors_set_the_exit_code(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 
@@ -302,7 +302,7 @@ static void refusals_and_errors_have_their_exit_codes(void **state)
 	ctl_host_free(host);
 }
 
-static void usage_errors(void **state)
+static void usage_errors_exit_with_2(void **state)
 {
 	static const char *const lines[] = {
 		"frobnicate",
@@ -339,7 +339,7 @@ static void usage_errors(void **state)
 	ctl_host_free(host);
 }
 
-static void no_daemon_is_exit_code_3(void **state)
+static void without_a_daemon_the_exit_code_is_3(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 
@@ -351,7 +351,7 @@ static void no_daemon_is_exit_code_3(void **state)
 	ctl_host_free(host);
 }
 
-static void a_read_socket_is_enough_to_read(void **state)
+static void reading_needs_only_the_read_socket(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	char line[128], path[64];
@@ -370,7 +370,7 @@ static void a_read_socket_is_enough_to_read(void **state)
 	ctl_host_free(host);
 }
 
-static void watching_prints_a_line_for_each(void **state)
+static void watch_prints_a_line_per_event(void **state)
 {
 	static const char *const lines[] = {"watch --limit 2", "watch --limit 2 -o json"};
 	static const char *const names[] = {"watch", "watch.json"};
@@ -391,7 +391,7 @@ static void watching_prints_a_line_for_each(void **state)
 }
 
 /* A daemon that never answers does not make wait outlast its time. */
-static void waiting_ends_in_time(void **state)
+static void wait_keeps_its_timeout(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 
@@ -402,7 +402,7 @@ static void waiting_ends_in_time(void **state)
 	ctl_host_free(host);
 }
 
-static void checking_files_needs_no_daemon(void **state)
+static void config_check_needs_no_daemon(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	char path[64], line[128];
@@ -473,20 +473,20 @@ static void completion_follows_the_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(outputs_are_as_kept),
+		cmocka_unit_test(output_matches_the_golden_files),
 		cmocka_unit_test(json_output_is_one_object),
-		cmocka_unit_test(long_lists_come_whole),
-		cmocka_unit_test(troubled_hosts_say_so),
-		cmocka_unit_test(names_do_not_steer_the_terminal),
+		cmocka_unit_test(long_lists_are_fetched_completely),
+		cmocka_unit_test(status_shows_the_problems_of_a_host),
+		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
 		cmocka_unit_test(long_probes_take_several_windows),
-		cmocka_unit_test(refusals_and_errors_have_their_exit_codes),
-		cmocka_unit_test(usage_errors),
-		cmocka_unit_test(no_daemon_is_exit_code_3),
-		cmocka_unit_test(a_read_socket_is_enough_to_read),
-		cmocka_unit_test(watching_prints_a_line_for_each),
-		cmocka_unit_test(waiting_ends_in_time),
-		cmocka_unit_test(checking_files_needs_no_daemon),
+		cmocka_unit_test(refusals_and_errors_set_the_exit_code),
+		cmocka_unit_test(usage_errors_exit_with_2),
+		cmocka_unit_test(without_a_daemon_the_exit_code_is_3),
+		cmocka_unit_test(reading_needs_only_the_read_socket),
+		cmocka_unit_test(watch_prints_a_line_per_event),
+		cmocka_unit_test(wait_keeps_its_timeout),
+		cmocka_unit_test(config_check_needs_no_daemon),
 		cmocka_unit_test(completion_follows_the_table),
 	};
 

@@ -205,7 +205,7 @@ static void replace(const char *file, const char *text, char *begin, const char 
 	free(all);
 }
 
-static void parts_are_what_the_tables_say(void **state)
+static void generated_parts_match_the_tables(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -236,7 +236,7 @@ static void parts_are_what_the_tables_say(void **state)
 	}
 }
 
-static void the_interface_file_is_what_the_daemon_says(void **state)
+static void interface_file_matches_the_daemon(void **state)
 {
 	static const char name[] = "docs/org.tdxlpage.Control.varlink";
 	char *want = wanted(control_print_interface), *got, *all = NULL;
@@ -256,7 +256,7 @@ static void the_interface_file_is_what_the_daemon_says(void **state)
 }
 
 /* Each option that the daemon's help lists is in its manual page. */
-static void the_daemons_options_are_in_its_page(void **state)
+static void daemon_options_are_in_the_man_page(void **state)
 {
 	char *page = read_file("docs/man/tdx-lpaged.8.scd"), *help = NULL, *save = NULL;
 	char *argv[] = {(char *)"tdx-lpaged", (char *)"--help", NULL};
@@ -286,9 +286,9 @@ static void the_daemons_options_are_in_its_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parts_are_what_the_tables_say),
-		cmocka_unit_test(the_interface_file_is_what_the_daemon_says),
-		cmocka_unit_test(the_daemons_options_are_in_its_page),
+		cmocka_unit_test(generated_parts_match_the_tables),
+		cmocka_unit_test(interface_file_matches_the_daemon),
+		cmocka_unit_test(daemon_options_are_in_the_man_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void remove_root(const char *root)
 	assert_int_equal(system(line), 0);
 }
 
-static void the_doctor_says_what_to_set(void **state)
+static void doctor_suggests_settings(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	char root[] = "/tmp/test_ctl_root.XXXXXX";
@@ -70,7 +70,7 @@ static void the_doctor_says_what_to_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_doctor_says_what_to_set),
+		cmocka_unit_test(doctor_suggests_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

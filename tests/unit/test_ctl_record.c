@@ -16,7 +16,7 @@
 #define MS INT64_C(1000000)
 #define S  (1000 * MS)
 
-struct world {
+struct record_fixture {
 	struct rebuild *rebuild;
 	struct rebuild_observation obs; /* of the next tell() */
 	FILE *f;
@@ -32,7 +32,7 @@ static int take(void *ctx, const struct rebuild_out *out)
 					    " hidden", " tried",     " vm",	    " lost",
 					    " loss"};
 	const struct trace_record *r = &out->record;
-	struct world *w = ctx;
+	struct record_fixture *w = ctx;
 
 	fprintf(w->f, "%" PRIu64, r->t_ns / (uint64_t)MS);
 	if (out->only_mark) {
@@ -53,14 +53,14 @@ static int take(void *ctx, const struct rebuild_out *out)
 
 static int widen(void *ctx, uint32_t trace_vm, uint64_t regions)
 {
-	struct world *w = ctx;
+	struct record_fixture *w = ctx;
 
 	assert_int_equal(trace_vm, 1);
 	w->widened = regions;
 	return 0;
 }
 
-static void vm(struct world *w, int64_t now_ns, uint32_t id, bool is_new)
+static void vm(struct record_fixture *w, int64_t now_ns, uint32_t id, bool is_new)
 {
 	const struct rebuild_vm init = {
 		.id = id,
@@ -74,7 +74,7 @@ static void vm(struct world *w, int64_t now_ns, uint32_t id, bool is_new)
 	assert_int_equal(rebuild_vm(w->rebuild, (uint64_t)now_ns, &init), 0);
 }
 
-static void begin(struct world *w, bool raw)
+static void begin(struct record_fixture *w, bool raw)
 {
 	const struct rebuild_options options = {
 		.raw = raw, .write = take, .widen = widen, .ctx = w};
@@ -89,20 +89,20 @@ static void begin(struct world *w, bool raw)
 }
 
 /* With VM 9, of which nothing was known. */
-static void begin_vm(struct world *w)
+static void begin_vm(struct record_fixture *w)
 {
 	begin(w, false);
 	vm(w, 0, 9, true);
 	rebuild_synced(w->rebuild);
 }
 
-static void tell(struct world *w, int64_t now_ns)
+static void tell(struct record_fixture *w, int64_t now_ns)
 {
 	assert_int_equal(rebuild_observe(w->rebuild, (uint64_t)now_ns, 9, &w->obs, 1), 0);
 }
 
 /* @events conversions of one page each, the last one at @ns. */
-static void to_shared(struct world *w, uint32_t events, int64_t ns)
+static void to_shared(struct record_fixture *w, uint32_t events, int64_t ns)
 {
 	w->obs.state = KVM_LPAGE_STATE_MIXED;
 	w->obs.to_shared_events += events;
@@ -110,7 +110,7 @@ static void to_shared(struct world *w, uint32_t events, int64_t ns)
 	w->obs.to_shared_ns = ns;
 }
 
-static void to_private(struct world *w, uint32_t events, int64_t ns)
+static void to_private(struct record_fixture *w, uint32_t events, int64_t ns)
 {
 	w->obs.state = KVM_LPAGE_STATE_TABLE;
 	w->obs.to_private_events += events;
@@ -118,7 +118,7 @@ static void to_private(struct world *w, uint32_t events, int64_t ns)
 	w->obs.to_private_ns = ns;
 }
 
-static void tried(struct world *w, uint32_t reason, int64_t ns)
+static void tried(struct record_fixture *w, uint32_t reason, int64_t ns)
 {
 	w->obs.last_op = KVM_LPAGE_OP_MERGE;
 	w->obs.last_reason = reason;
@@ -127,12 +127,12 @@ static void tried(struct world *w, uint32_t reason, int64_t ns)
 		w->obs.state = KVM_LPAGE_STATE_LARGE;
 }
 
-static const struct rebuild_stats *stats(const struct world *w)
+static const struct rebuild_stats *stats(const struct record_fixture *w)
 {
 	return rebuild_stats(w->rebuild);
 }
 
-static void end(struct world *w, int64_t now_ns, const char *want)
+static void end(struct record_fixture *w, int64_t now_ns, const char *want)
 {
 	assert_int_equal(rebuild_end(w->rebuild, (uint64_t)now_ns), 0);
 	fflush(w->f);
@@ -146,7 +146,7 @@ static void end(struct world *w, int64_t now_ns, const char *want)
 
 static void one_conversion_is_exact(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -167,9 +167,9 @@ static void one_conversion_is_exact(void **state)
 }
 
 /* The shared pages go up and down; A covers what came back before. */
-static void pages_come_back_in_parts(void **state)
+static void pages_return_in_parts(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -189,7 +189,7 @@ static void pages_come_back_in_parts(void **state)
 
 static void a_whole_region_is_converted_as_such(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -211,9 +211,9 @@ static void a_whole_region_is_converted_as_such(void **state)
 }
 
 /* The kernel splits a region before it counts the conversion. */
-static void a_split_comes_before_its_conversion(void **state)
+static void a_split_precedes_its_conversion(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -236,9 +236,9 @@ static void a_split_comes_before_its_conversion(void **state)
 }
 
 /* The kernel counts a conversion before the region is mixed, or no longer. */
-static void a_state_follows_its_count(void **state)
+static void a_state_lags_behind_its_counter(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -256,9 +256,9 @@ static void a_state_follows_its_count(void **state)
 }
 
 /* Four cycles within one look: three are spread over the time since the notice before. */
-static void hidden_ones_are_spread(void **state)
+static void hidden_conversions_are_spread(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -274,9 +274,9 @@ static void hidden_ones_are_spread(void **state)
 	    "980 S 1 0 1\n990 P 1 0 1\n990 A 1 0 512\n5000 E\n");
 }
 
-static void too_many_hidden_ones_are_counted(void **state)
+static void excess_hidden_conversions_are_counted(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -300,9 +300,9 @@ static void too_many_hidden_ones_are_counted(void **state)
 	rebuild_free(w.rebuild);
 }
 
-static void a_refusal_moves_the_accept(void **state)
+static void a_refusal_delays_the_acceptance(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -321,9 +321,9 @@ static void a_refusal_moves_the_accept(void **state)
 }
 
 /* Other refusals say nothing of it, and neither does one from before the last conversion. */
-static void other_refusals_do_not(void **state)
+static void other_refusals_do_not_delay_it(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -340,9 +340,9 @@ static void other_refusals_do_not(void **state)
 	    "600 S 1 0 1\n610 P 1 0 1\n610 A 1 0 512\n5000 E\n");
 }
 
-static void never_accepted_is_never_accepted(void **state)
+static void without_acceptance_no_accept_is_written(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -357,7 +357,7 @@ static void never_accepted_is_never_accepted(void **state)
 
 static void a_late_refusal_is_counted(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -372,11 +372,11 @@ static void a_late_refusal_is_counted(void **state)
 }
 
 /* One region of each state, all from before. */
-static void what_was_before_is_made_up(void **state)
+static void the_initial_state_is_reconstructed(void **state)
 {
 	static const uint32_t states[] = {KVM_LPAGE_STATE_LARGE, KVM_LPAGE_STATE_TABLE,
 					  KVM_LPAGE_STATE_MIXED, KVM_LPAGE_STATE_UNMAPPED};
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin(&w, false);
@@ -411,9 +411,9 @@ static void what_was_before_is_made_up(void **state)
 }
 
 /* Converted while all that was known was being told: its past is not the recording's. */
-static void the_past_is_not_counted(void **state)
+static void conversions_before_the_start_are_not_counted(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin(&w, false);
@@ -430,7 +430,7 @@ static void the_past_is_not_counted(void **state)
 
 static void regions_are_put_in_order(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -454,7 +454,7 @@ static void regions_are_put_in_order(void **state)
 
 static void vms_come_and_go(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin_vm(&w);
@@ -477,7 +477,7 @@ static void vms_come_and_go(void **state)
 
 static void raw_keeps_names_and_numbers(void **state)
 {
-	struct world w;
+	struct record_fixture w;
 
 	(void)state;
 	begin(&w, true);
@@ -498,18 +498,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_conversion_is_exact),
-		cmocka_unit_test(pages_come_back_in_parts),
+		cmocka_unit_test(pages_return_in_parts),
 		cmocka_unit_test(a_whole_region_is_converted_as_such),
-		cmocka_unit_test(a_split_comes_before_its_conversion),
-		cmocka_unit_test(a_state_follows_its_count),
-		cmocka_unit_test(hidden_ones_are_spread),
-		cmocka_unit_test(too_many_hidden_ones_are_counted),
-		cmocka_unit_test(a_refusal_moves_the_accept),
-		cmocka_unit_test(other_refusals_do_not),
-		cmocka_unit_test(never_accepted_is_never_accepted),
+		cmocka_unit_test(a_split_precedes_its_conversion),
+		cmocka_unit_test(a_state_lags_behind_its_counter),
+		cmocka_unit_test(hidden_conversions_are_spread),
+		cmocka_unit_test(excess_hidden_conversions_are_counted),
+		cmocka_unit_test(a_refusal_delays_the_acceptance),
+		cmocka_unit_test(other_refusals_do_not_delay_it),
+		cmocka_unit_test(without_acceptance_no_accept_is_written),
 		cmocka_unit_test(a_late_refusal_is_counted),
-		cmocka_unit_test(what_was_before_is_made_up),
-		cmocka_unit_test(the_past_is_not_counted),
+		cmocka_unit_test(the_initial_state_is_reconstructed),
+		cmocka_unit_test(conversions_before_the_start_are_not_counted),
 		cmocka_unit_test(regions_are_put_in_order),
 		cmocka_unit_test(vms_come_and_go),
 		cmocka_unit_test(raw_keeps_names_and_numbers),

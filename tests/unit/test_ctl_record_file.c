@@ -23,7 +23,7 @@ static void make_dir(char *dir, char *path, size_t size)
 	snprintf(path, size, "%s/t", dir);
 }
 
-static void the_file_is_its_owners_and_new(void **state)
+static void the_file_is_new_and_private(void **state)
 {
 	char dir[32], path[64], other[64];
 	struct trace_file file;
@@ -76,7 +76,7 @@ static unsigned int read_file(const char *path, uint64_t *ret_regions, uint64_t 
 	return nr;
 }
 
-static void a_full_file_ends_well(void **state)
+static void a_full_file_is_complete(void **state)
 {
 	struct rebuild_out out = {.record = {.op = TRACE_VM,
 					     .vm_id = 1,
@@ -116,7 +116,7 @@ static void a_full_file_ends_well(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
-static void a_full_disk_is_told(void **state)
+static void a_full_disk_is_reported(void **state)
 {
 	const struct rebuild_stats none = {0};
 	struct trace_file file = {.max_bytes = 1 << 20, .f = fopen("/dev/full", "w")};
@@ -131,9 +131,9 @@ static void a_full_disk_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_file_is_its_owners_and_new),
-		cmocka_unit_test(a_full_file_ends_well),
-		cmocka_unit_test(a_full_disk_is_told),
+		cmocka_unit_test(the_file_is_new_and_private),
+		cmocka_unit_test(a_full_file_is_complete),
+		cmocka_unit_test(a_full_disk_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void assert_text(const char *text, const char *want)
 	free(got);
 }
 
-static void text_is_never_markup(void **state)
+static void text_is_escaped(void **state)
 {
 	(void)state;
 	assert_text("a<b> & \"c\" 'd'", "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
@@ -68,7 +68,7 @@ static void text_is_never_markup(void **state)
 	assert_text("\xff", "\xef\xbf\xbd");
 }
 
-static void numbers_have_units_that_fit(void **state)
+static void numbers_have_suitable_units(void **state)
 {
 	char text[REPORT_TEXT_MAX];
 
@@ -175,7 +175,7 @@ static uint64_t ns_of(model_walk walk)
 	return (uint64_t)(walk / S);
 }
 
-static void the_facts_are_the_traces(void **state)
+static void facts_match_the_trace(void **state)
 {
 	struct gathered *got = gather(CONFIG_POLICY_NEVER, 0, NULL);
 	double least_ns, most_ns;
@@ -195,7 +195,7 @@ static void the_facts_are_the_traces(void **state)
 	gathered_free(got);
 }
 
-static void never_misses_what_would_have_paid(void **state)
+static void policy_never_misses_merges_that_pay_off(void **state)
 {
 	struct gathered *got = gather(CONFIG_POLICY_NEVER, 0, NULL);
 	const struct report_regret *regret = &got->run->regret;
@@ -273,7 +273,7 @@ static void curves_are_averages_of_each_step(void **state)
 	gathered_free(late);
 }
 
-static void lengths_are_counted_by_their_end(void **state)
+static void interval_lengths_are_counted_by_how_they_end(void **state)
 {
 	struct gathered *got = gather(CONFIG_POLICY_NEVER, 0, NULL);
 
@@ -318,14 +318,14 @@ static void a_time_line_shows_states_and_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_is_never_markup),
-		cmocka_unit_test(numbers_have_units_that_fit),
+		cmocka_unit_test(text_is_escaped),
+		cmocka_unit_test(numbers_have_suitable_units),
 		cmocka_unit_test(ticks_are_at_round_numbers),
-		cmocka_unit_test(the_facts_are_the_traces),
-		cmocka_unit_test(never_misses_what_would_have_paid),
+		cmocka_unit_test(facts_match_the_trace),
+		cmocka_unit_test(policy_never_misses_merges_that_pay_off),
 		cmocka_unit_test(threshold_waits_and_merges_wasted),
 		cmocka_unit_test(curves_are_averages_of_each_step),
-		cmocka_unit_test(lengths_are_counted_by_their_end),
+		cmocka_unit_test(interval_lengths_are_counted_by_how_they_end),
 		cmocka_unit_test(a_time_line_shows_states_and_events),
 	};
 

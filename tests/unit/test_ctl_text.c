@@ -14,7 +14,7 @@
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/range.h"
 
-static void addresses(void **state)
+static void addresses_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -58,7 +58,7 @@ static void addresses(void **state)
 	}
 }
 
-static void ranges(void **state)
+static void ranges_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -102,7 +102,7 @@ static void ranges(void **state)
 	}
 }
 
-static void durations(void **state)
+static void durations_are_formatted(void **state)
 {
 	static const struct {
 		json_int_t us;
@@ -127,7 +127,7 @@ static void durations(void **state)
 	assert_string_equal(format_us(NULL, text), "-");
 }
 
-static void sizes_and_percentages(void **state)
+static void sizes_and_percentages_are_formatted(void **state)
 {
 	static const struct {
 		double percent;
@@ -198,7 +198,7 @@ static void assert_table(int width, const char *wanted)
 	free(text);
 }
 
-static void a_narrow_terminal_gets_less(void **state)
+static void a_narrow_terminal_omits_columns(void **state)
 {
 	(void)state;
 	assert_table(0, "ID  NAME  MORE  LESS  WHY\n"
@@ -226,12 +226,12 @@ static void a_narrow_terminal_gets_less(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(ranges),
-		cmocka_unit_test(durations),
-		cmocka_unit_test(sizes_and_percentages),
+		cmocka_unit_test(addresses_are_parsed),
+		cmocka_unit_test(ranges_are_parsed),
+		cmocka_unit_test(durations_are_formatted),
+		cmocka_unit_test(sizes_and_percentages_are_formatted),
 		cmocka_unit_test(columns_align_by_characters),
-		cmocka_unit_test(a_narrow_terminal_gets_less),
+		cmocka_unit_test(a_narrow_terminal_omits_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

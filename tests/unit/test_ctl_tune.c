@@ -95,7 +95,7 @@ static double overtaken(const struct config_settings *s)
 	return s->min_quiet_ns ? 900 : 1000;
 }
 
-static void the_words_are_values(void **state)
+static void tunable_words_are_valid_values(void **state)
 {
 	unsigned int tunable = 0, words = 0;
 
@@ -120,7 +120,7 @@ static void the_words_are_values(void **state)
 		assert_null(config_global_keys.keys[i].tune);
 }
 
-static void it_finds_what_is_not_listed(void **state)
+static void search_finds_unlisted_values(void **state)
 {
 	struct land land = {.cost = valley};
 	struct tune_result result = search(&land, 1000, 1), again;
@@ -161,7 +161,7 @@ static void nothing_to_gain_changes_nothing(void **state)
 	assert_true(result.best_cost == result.base_cost);
 }
 
-static void what_no_longer_matters_goes_back(void **state)
+static void keys_without_effect_are_reverted(void **state)
 {
 	struct land land = {.cost = overtaken};
 	struct tune_result result = search(&land, 1000, 1);
@@ -172,7 +172,7 @@ static void what_no_longer_matters_goes_back(void **state)
 	assert_true(result.best_cost == 500);
 }
 
-static void budgets_are_kept(void **state)
+static void budgets_are_respected(void **state)
 {
 	struct land land = {.cost = valley};
 	struct tune_result result = search(&land, 5, 1);
@@ -211,7 +211,7 @@ static int failing(void *ctx, const struct config_settings *settings, unsigned i
 	return ++*(unsigned int *)ctx == 3 ? -EIO : 0;
 }
 
-static void a_run_that_fails_ends_it(void **state)
+static void a_failed_run_ends_the_search(void **state)
 {
 	unsigned int runs = 0;
 	struct tune_options options = {
@@ -296,7 +296,7 @@ static void many_vms_are_split_by_vm(void **state)
 	tune_split_done(&split);
 }
 
-static void bad_traces_are_told(void **state)
+static void bad_traces_are_reported(void **state)
 {
 	struct tune_split split;
 	char error[256];
@@ -318,17 +318,17 @@ static void bad_traces_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_words_are_values),
-		cmocka_unit_test(it_finds_what_is_not_listed),
+		cmocka_unit_test(tunable_words_are_valid_values),
+		cmocka_unit_test(search_finds_unlisted_values),
 		cmocka_unit_test(keys_that_belong_together),
 		cmocka_unit_test(nothing_to_gain_changes_nothing),
-		cmocka_unit_test(what_no_longer_matters_goes_back),
-		cmocka_unit_test(budgets_are_kept),
+		cmocka_unit_test(keys_without_effect_are_reverted),
+		cmocka_unit_test(budgets_are_respected),
 		cmocka_unit_test(bad_points_are_dropped_early),
-		cmocka_unit_test(a_run_that_fails_ends_it),
+		cmocka_unit_test(a_failed_run_ends_the_search),
 		cmocka_unit_test(few_vms_are_split_by_time),
 		cmocka_unit_test(many_vms_are_split_by_vm),
-		cmocka_unit_test(bad_traces_are_told),
+		cmocka_unit_test(bad_traces_are_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
