@@ -524,3 +524,19 @@ int lp_nl_parse_end(const struct nlmsghdr *hdr, struct lp_nl_end *ret)
 		snprintf(ret->text, sizeof(ret->text), "attribute %u is missing", missing);
 	return r;
 }
+
+const struct lp_nl_decoder lp_nl_decoders[] = {
+	{"policy", NULL, &limits_table},
+	{"region", NULL, &region_table},
+	{"result", NULL, &result_table},
+	{"batch", NULL, &batch_table},
+	{"probed", NULL, &probed_table},
+	{"vm", "vm-get", &vm_table},
+	{"vm", "vm-gone-ntf", &gone_table},
+	{"vm", "changed-ntf", &changed_table},
+	{"region-dump", "region-get", &chunk_table},
+	{"policy-change", "policy-ntf", &change_table},
+	{"request", "merge", &reply_table},
+	{"request", "op-done-ntf", &done_table},
+	{NULL, NULL, NULL},
+};

@@ -74,4 +74,15 @@ int lp_nl_parse_end(const struct nlmsghdr *hdr, struct lp_nl_end *ret);
 /* The command in the generic netlink header, or -EBADMSG when the message is too short. */
 int lp_nl_command(const struct nlmsghdr *hdr);
 
+/* A table of the decoder, and what of the family's specification it decodes. */
+struct lp_nl_decoder {
+	const char *set; /* the attribute set */
+	const char *
+		operation; /* whose reply or event it is; NULL: a nest, in which any attribute of the set can be */
+	const struct lp_attr_table *table;
+};
+
+/* All of them, for the check against the specification; ends with a row without a set. */
+extern const struct lp_nl_decoder lp_nl_decoders[];
+
 #endif
