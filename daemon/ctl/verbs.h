@@ -10,7 +10,7 @@ int verb_status(struct ctl *ctl);
 int verb_vm_list(struct ctl *ctl);
 int verb_vm_show(struct ctl *ctl);
 
-/* region.c */
+/* region_verbs.c */
 int verb_region_list(struct ctl *ctl);
 int verb_explain(struct ctl *ctl);
 
