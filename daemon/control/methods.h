@@ -5,7 +5,7 @@
 
 #include "daemon/control/call.h"
 
-/* read.c: nothing changes. Those that can ask the kernel anew are cancelled by method_unfresh(). */
+/* read.c: nothing changes. Those that can ask the kernel first are cancelled by method_unfresh(). */
 void method_ping(struct control_call *call);
 void method_status(struct control_call *call);
 void method_list_vms(struct control_call *call);
@@ -53,7 +53,7 @@ void method_pause(struct control_call *call);
 void method_resume(struct control_call *call);
 void method_set_dry_run(struct control_call *call);
 
-/* ranges.c */
+/* range_ops.c */
 void method_merge(struct control_call *call);
 void method_split(struct control_call *call);
 void method_hold(struct control_call *call);

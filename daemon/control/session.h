@@ -38,7 +38,7 @@ struct control_session *control_session_new(const struct control_session_options
 /* Cancels the open call. NULL-safe; returns NULL. */
 struct control_session *control_session_free(struct control_session *session);
 
-/* The client has read nearly all: tells the open call, which may go on sending. */
+/* The client has read nearly all output: notifies the open call, which may send more. */
 void control_session_drained(struct control_session *session);
 
 /* Is an answer owed, other than that of a stream, which has no end? */

@@ -33,7 +33,7 @@ struct region_view {
 	uint64_t age_ns;
 };
 
-/* A region as `record` is told of it. Times are from the begin of the recording. */
+/* A region as `record` sends it. Times are from the begin of the recording. */
 struct observation_view {
 	struct lp_region region;
 	int64_t to_shared_ns; /* INT64_MIN: never */

@@ -68,7 +68,7 @@ static void on_event(void *ctx, const struct lp_watch_event *event)
 
 	if (only && event->vm_id && event->vm_id != only)
 		return;
-	/* A client that reads too slowly is dropped by the server; there is nobody to tell. */
+	/* A client that reads too slowly is dropped by the server; nothing is left to do. */
 	(void)control_reply_more(call, json_pack("{s:o}", "event", event_json(event)));
 }
 

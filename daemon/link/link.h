@@ -203,7 +203,7 @@ enum lp_loss {
 };
 
 /*
- * What a link tells. Each may be NULL. @ctx is the one given to lp_link_init(). A callback may call
+ * Events of a link. Each may be NULL. @ctx is the one given to lp_link_init(). A callback may call
  * every function of the link but stop and free.
  */
 struct lp_link_events {

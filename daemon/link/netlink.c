@@ -139,7 +139,7 @@ static bool read_request(struct netlink *netlink)
 	return len > 0;
 }
 
-/* The answers to calls come before what the event socket tells of them. */
+/* Replies to requests come before the events that they cause. */
 static void settle(struct netlink *netlink)
 {
 	while (lp_proto_calls_open(&netlink->proto) && read_request(netlink))
@@ -197,7 +197,7 @@ static int io_join(void *ctx, uint32_t group)
 	struct netlink *netlink = ctx;
 	int fd = nl_socket_get_fd(netlink->events);
 
-	/* As nl_socket_add_membership(), which does not tell EPERM from other errors. */
+	/* As nl_socket_add_membership(), which does not distinguish EPERM from other errors. */
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
 		return -errno;
 	return 0;

@@ -13,7 +13,7 @@
 #include <tdx-lpage/base.h>
 
 /* No guest-physical address has more than 64 bits. */
-#define LP_RFN_END (1ULL << (64 - 21))
+#define LP_RFN_END (1ULL << (64 - REGION_BYTES_SHIFT))
 
 #define LP_MAX_ATTRS 64
 

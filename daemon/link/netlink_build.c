@@ -8,7 +8,7 @@
 #include <netlink/genl/genl.h>
 #include <netlink/msg.h>
 
-#define RFN_END (1ULL << (64 - 21))
+#include "daemon/link/netlink_attrs.h"
 
 /* The kernel refuses other holds: a forgotten one must end, and a short one is a mistake. */
 #define TTL_MIN_NS NS_PER_S
@@ -181,7 +181,7 @@ int lp_range_op_check(uint32_t vm_id, uint32_t op, const struct lp_range *ranges
 	for (size_t i = 0; i < nr_ranges; i++) {
 		if (!ranges[i].nr_regions || ranges[i].nr_regions > KVM_LPAGE_RANGE_REGIONS_MAX)
 			return -EINVAL;
-		if (ranges[i].start_rfn > RFN_END - ranges[i].nr_regions)
+		if (ranges[i].start_rfn > LP_RFN_END - ranges[i].nr_regions)
 			return -EINVAL;
 		nr_regions += ranges[i].nr_regions;
 	}

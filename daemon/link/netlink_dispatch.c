@@ -61,7 +61,7 @@ static int vm_answer(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	r = lp_nl_parse_vm(hdr, &vm);
 	if (r < 0)
 		return r;
-	TELL(proto, vm, &vm, true);
+	NOTIFY(proto, vm, &vm, true);
 	return 0;
 }
 
@@ -79,7 +79,7 @@ static int regions_answer(struct lp_proto *proto, struct lp_txn *txn, const stru
 	if (!txn->generation || chunk.generation < txn->generation)
 		txn->generation = chunk.generation;
 	txn->resync_generation = chunk.resync_generation;
-	TELL(proto, regions, txn->tag, &chunk);
+	NOTIFY(proto, regions, txn->tag, &chunk);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static int answer(struct lp_proto *proto, struct lp_txn *txn, const struct nlmsg
 static void malformed(struct lp_proto *proto)
 {
 	proto->stats.lost[LP_LOSS_MALFORMED]++;
-	TELL(proto, loss, LP_LOSS_MALFORMED);
+	NOTIFY(proto, loss, LP_LOSS_MALFORMED);
 }
 
 static void end_message(struct lp_proto *proto, struct lp_txn *txn, const struct nlmsghdr *hdr)
@@ -212,7 +212,7 @@ static int done_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	if (r < 0)
 		return r;
 	done.tag = take_waiting(proto, done.vm_id, done.cookie);
-	TELL(proto, op_done, &done);
+	NOTIFY(proto, op_done, &done);
 	return 0;
 }
 
@@ -233,7 +233,7 @@ static int gone_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	if (r < 0)
 		return r;
 	forget_waiting(proto, vm_id);
-	TELL(proto, vm_gone, vm_id);
+	NOTIFY(proto, vm_gone, vm_id);
 	return 0;
 }
 
@@ -245,7 +245,7 @@ static int new_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	r = lp_nl_parse_vm(hdr, &vm);
 	if (r < 0)
 		return r;
-	TELL(proto, vm, &vm, false);
+	NOTIFY(proto, vm, &vm, false);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ static int policy_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	r = lp_nl_parse_policy_change(hdr, &change);
 	if (r < 0)
 		return r;
-	TELL(proto, policy_changed, &change);
+	NOTIFY(proto, policy_changed, &change);
 	return 0;
 }
 
@@ -269,7 +269,7 @@ static int changed_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	r = lp_nl_parse_changed(hdr, &changed);
 	if (r < 0)
 		return r;
-	TELL(proto, changed, changed.vm_id, changed.generation);
+	NOTIFY(proto, changed, changed.vm_id, changed.generation);
 	return 0;
 }
 
@@ -289,7 +289,7 @@ static int family_event(struct lp_proto *proto, const struct nlmsghdr *hdr)
 	case KVM_LPAGE_CMD_CHANGED_NTF:
 		return changed_event(proto, hdr);
 	}
-	/* A newer kernel may have more to tell. */
+	/* A newer kernel may send more. */
 	return cmd < 0 ? cmd : 0;
 }
 
@@ -334,7 +334,7 @@ void lp_proto_event_loss(struct lp_proto *proto, enum lp_loss kind)
 	proto->stats.lost[kind]++;
 	/* That the family went or came may be among what was lost. */
 	lp_proto_look_for_family(proto);
-	TELL(proto, loss, kind);
+	NOTIFY(proto, loss, kind);
 }
 
 void lp_proto_input_loss(struct lp_proto *proto, enum lp_loss kind)
@@ -349,5 +349,5 @@ void lp_proto_input_loss(struct lp_proto *proto, enum lp_loss kind)
 			txn->deadline_ns = 0;
 	}
 	proto->io->wake(proto->io_ctx);
-	TELL(proto, loss, kind);
+	NOTIFY(proto, loss, kind);
 }

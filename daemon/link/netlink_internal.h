@@ -6,7 +6,7 @@
 #include "daemon/link/netlink_proto.h"
 
 /* Calls back whoever listens, if to this event. */
-#define TELL(proto, event, ...)                                                                    \
+#define NOTIFY(proto, event, ...)                                                                  \
 	do {                                                                                       \
 		const struct lp_link_events *events_ = (proto)->link->events;                      \
 		if (events_ && events_->event)                                                     \

@@ -123,7 +123,7 @@ void lp_proto_family_absent(struct lp_proto *proto, const char *why)
 	memset(proto->waiting, 0, sizeof(proto->waiting));
 	if (was_there || !proto->told_absent) {
 		proto->told_absent = true;
-		TELL(proto, family, false, why);
+		NOTIFY(proto, family, false, why);
 	}
 }
 
@@ -150,7 +150,7 @@ void lp_proto_family_present(struct lp_proto *proto, const struct lp_nl_family *
 		return;
 	proto->family = found->id;
 	proto->told_absent = false;
-	TELL(proto, family, true, "");
+	NOTIFY(proto, family, true, "");
 }
 
 void lp_proto_nlctrl_answered(struct lp_proto *proto, const struct lp_nl_family *found)
@@ -186,10 +186,10 @@ static void family_failed(struct lp_proto *proto, const struct lp_txn *txn,
 	lp_proto_family_absent(proto, why);
 }
 
-static void tell_dump_end(struct lp_proto *proto, const struct lp_txn *txn,
-			  const struct lp_nl_end *end)
+static void notify_dump_end(struct lp_proto *proto, const struct lp_txn *txn,
+			    const struct lp_nl_end *end)
 {
-	struct lp_dump_end tell = {
+	struct lp_dump_end dump_end = {
 		.tag = txn->tag,
 		.vm_id = txn->vm_id,
 		.of_regions = txn->kind == LP_TXN_REGION_DUMP,
@@ -200,7 +200,7 @@ static void tell_dump_end(struct lp_proto *proto, const struct lp_txn *txn,
 		.resync_generation = txn->resync_generation,
 	};
 
-	TELL(proto, dump_end, &tell);
+	NOTIFY(proto, dump_end, &dump_end);
 }
 
 static void op_answered(struct lp_proto *proto, const struct lp_txn *txn,
@@ -213,10 +213,11 @@ static void op_answered(struct lp_proto *proto, const struct lp_txn *txn,
 		error = -EBADMSG;
 		text = "the kernel's reply has no cookie";
 	}
-	TELL(proto, op_sent, txn->tag, txn->vm_id, error, text);
+	NOTIFY(proto, op_sent, txn->tag, txn->vm_id, error, text);
 }
 
-static void tell_end(struct lp_proto *proto, const struct lp_txn *txn, const struct lp_nl_end *end)
+static void notify_end(struct lp_proto *proto, const struct lp_txn *txn,
+		       const struct lp_nl_end *end)
 {
 	switch (txn->kind) {
 	case LP_TXN_NLCTRL:
@@ -227,10 +228,10 @@ static void tell_end(struct lp_proto *proto, const struct lp_txn *txn, const str
 	case LP_TXN_VM:
 	case LP_TXN_VM_DUMP:
 	case LP_TXN_REGION_DUMP:
-		tell_dump_end(proto, txn, end);
+		notify_dump_end(proto, txn, end);
 		break;
 	case LP_TXN_POLICY:
-		TELL(proto, policy_set, txn->tag, txn->vm_id, end->error, end->text);
+		NOTIFY(proto, policy_set, txn->tag, txn->vm_id, end->error, end->text);
 		break;
 	case LP_TXN_OP:
 		op_answered(proto, txn, end);
@@ -245,7 +246,7 @@ void lp_txn_end(struct lp_proto *proto, struct lp_txn *txn, const struct lp_nl_e
 	unlink_txn(proto, txn);
 	if (end->error)
 		proto->stats.failed_requests++;
-	tell_end(proto, txn, end);
+	notify_end(proto, txn, end);
 	free_txn(txn);
 	/* The id is unknown: the family went, and that it did may have been lost. */
 	if (end->error == -ENOENT && !nlctrl && proto->family)

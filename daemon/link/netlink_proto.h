@@ -78,7 +78,7 @@ struct lp_proto {
 	size_t nr_queued;
 	uint16_t family; /* 0: absent */
 	bool told_absent;
-	bool retry_always; /* nobody tells us when the family comes */
+	bool retry_always; /* no event says when the family appears */
 	uint64_t retry_ns; /* when to look for the family again, 0: no need */
 	uint32_t next_seq;
 	uint64_t next_tag;

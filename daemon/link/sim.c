@@ -93,9 +93,9 @@ static uint64_t next_ns(const struct sim *sim)
 	if (sim->nr_requests)
 		return 0;
 	for (size_t i = 0; sim->present && i < sim->host.nr_vms; i++) {
-		uint64_t tell_ns = sim_tell_at_ns(&sim->host.vms[i]);
+		uint64_t notify_ns = sim_tell_at_ns(&sim->host.vms[i]);
 
-		next = tell_ns < next ? tell_ns : next;
+		next = notify_ns < next ? notify_ns : next;
 	}
 	for (const struct sim_probe *probe = sim->probes; probe; probe = probe->next)
 		next = probe->end_ns < next ? probe->end_ns : next;

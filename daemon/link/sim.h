@@ -19,12 +19,12 @@ struct sim_host;
  * Makes a link out of @spec: TRACE[,OPTION...] with
  *	speed=N		N ns of the host pass per ns of ours, 1 ... 1000000
  *	virtual		time stands still but for lp_sim_advance()
- *	loop		begins anew at the end, with new VMs
+ *	loop		restarts at the end, with new VMs
  *	decisions=FILE	log of the tries, as `tdx-lpctl simulate --decisions` writes it
  *	score=FILE	at the end of the trace: cost, optimum and counts as JSON
  *	busy=P		refuses P percent of the tries as busy
  *	interrupt=P	leaves the rest of P percent of the operations undone as interrupted
- *	lose=P		loses P percent of the events; a row of losses is told of once
+ *	lose=P		loses P percent of the events; a run of losses is reported once
  *	stall=TIME_US	every batch stalls its VM that long
  *	vanish=T	the family is absent from second T of the trace on, for 5 seconds
  *	seed=N		of the chances above

@@ -56,7 +56,7 @@ static int vm_add(struct sim_host *host, uint32_t vm_id)
 	return 0;
 }
 
-/* A change of a region that the kernel would tell about. */
+/* A change of a region for which the kernel would send an event. */
 static void advance_generation(struct sim_vm *vm, struct model_region *region)
 {
 	region->generation = ++vm->generation;

@@ -14,7 +14,7 @@ struct sim_vm {
 	uint32_t id;
 	bool gone;
 	uint64_t generation;
-	bool armed;   /* a change is to be told */
+	bool armed;   /* the next change sends an event */
 	bool pending; /* ... and there is one */
 	uint64_t told_ns;
 	struct lp_limits admin;
@@ -58,7 +58,7 @@ uint64_t sim_host_next_ns(const struct sim_host *host);
 /* Applies what happens up to and including @now_ns. Negative errno when the trace is malformed. */
 int sim_host_advance(struct sim_host *host, uint64_t now_ns);
 
-/* Begins the trace anew at the current time; the old VMs have to be gone. */
+/* Restarts the trace at the current time; the old VMs must be gone. */
 int sim_host_rewind(struct sim_host *host);
 
 /* All VMs go. */

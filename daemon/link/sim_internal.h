@@ -54,16 +54,16 @@ struct sim {
 /* Set as the host's callbacks; @ctx is the simulator. */
 void sim_tell_vm_new(void *ctx, struct sim_vm *vm);
 void sim_tell_vm_gone(void *ctx, struct sim_vm *vm);
-/* When a VM's change may be told; UINT64_MAX: there is nothing to tell. */
+/* When the next change of a VM may be sent as an event; UINT64_MAX: there is none. */
 uint64_t sim_tell_at_ns(const struct sim_vm *vm);
-/* Tells what has changed and may be told by now. */
+/* Sends the changes that are due. */
 void sim_tell_changes(struct sim *sim);
 /* Tells, as a socket does, that something was lost: not how much, and not what. */
 void sim_tell_loss(struct sim *sim);
 
 /* ---- answers ---- */
 
-/* Carries a request out and tells what came of it. */
+/* Carries out a request and sends its outcome. */
 void sim_answer(struct sim *sim, const struct sim_request *request);
 /* Ends the probes whose window is over. */
 void sim_end_probes(struct sim *sim);

@@ -101,7 +101,7 @@ static void look(const struct model_vm *vm, const struct sim_probe *probe,
 	*ret = (struct lp_probed){.rfn = asked->rfn, .reason = asked->reason};
 	if (asked->reason)
 		return;
-	/* The trace may have begun anew. */
+	/* The trace may have restarted. */
 	if (!vm || vm->gone) {
 		ret->reason = KVM_LPAGE_REASON_VM_GONE;
 		return;
