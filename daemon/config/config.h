@@ -20,7 +20,6 @@
 #define CONFIG_TERMS_MAX      64
 #define CONFIG_NAME_MAX	      63
 #define CONFIG_ERRORS_MAX     20
-#define CONFIG_NEVER_NS	      UINT64_MAX
 
 /* Values of enum kvm_lpage_mode. */
 enum config_mode { CONFIG_MODE_OFF, CONFIG_MODE_MANAGED, CONFIG_MODE_FAULT };

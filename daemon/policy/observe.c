@@ -80,7 +80,7 @@ static void found_shared(struct policy_vm *vm, struct region_ref *ref,
 			 const struct policy_observation *obs, uint64_t now_ns)
 {
 	struct region *region = ref->region;
-	bool all = obs->to_shared_pages - obs->to_private_pages == CHUNK_REGIONS;
+	bool all = obs->to_shared_pages - obs->to_private_pages == REGION_PAGES;
 
 	if (region->phase == PHASE_SHARED)
 		return;
@@ -102,7 +102,7 @@ static void found_private(struct policy_vm *vm, struct region_ref *ref,
 		if (region->phase != PHASE_NONE)
 			interval_end(vm, ref, tick_of(obs->last_to_shared_ns), now_ns);
 		vm_set_phase(vm, region, PHASE_SHARED);
-		region->whole = obs->to_shared_pages && obs->to_shared_pages % CHUNK_REGIONS == 0;
+		region->whole = obs->to_shared_pages && obs->to_shared_pages % REGION_PAGES == 0;
 		count_conversion(vm, obs);
 	}
 	if (is_large(region, obs)) {

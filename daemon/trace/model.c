@@ -10,7 +10,6 @@
 #include <tdx-lpage/base.h>
 
 #define DIR_REGIONS (UINT64_C(1) << 15)
-#define WORDS	    (REGION_PAGES / 64)
 
 /* ---- VMs and regions ---- */
 

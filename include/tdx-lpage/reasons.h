@@ -12,7 +12,7 @@
  * X(IDENTIFIER, "name", "why", "what would let it pass")
  *
  * The kernel's reasons in the order and with the values of enum kvm_lpage_reason
- * (include/uapi/linux/kvm_lpage.h); tests/unit/test_config_reasons.c ties each to its value.
+ * (include/uapi/linux/kvm_lpage.h); tests/unit/test_base_reasons.c ties each to its value.
  */
 #define LPAGE_KERNEL_REASONS(X)                                                                      \
 	X(NONE, "none", "nothing prevents a merge", "")                                              \
