@@ -43,6 +43,7 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/NEWS.md
 		644 usr/share/doc/tdx-lpage/README.md
 		644 usr/share/doc/tdx-lpage/host.md
+		644 usr/share/doc/tdx-lpage/metrics.md
 		644 usr/share/doc/tdx-lpage/modprobe.d/tdx-lpage.conf
 		644 usr/share/doc/tdx-lpage/org.tdxlpage.Control.varlink
 		644 usr/share/doc/tdx-lpage/performance.md
