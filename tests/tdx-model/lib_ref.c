@@ -70,7 +70,9 @@ static void release(struct ref *ref, int i)
 	*h = (struct ref_hold){.page = -1};
 }
 
-/* SEPT.REMOVE doesn't care if an entry of the table is locked; nobody could hold it then. */
+/*
+ * SEPT.REMOVE, and PROMOTE of newer modules, don't care if an entry of the table is locked; nobody could hold it then.
+ */
 static void release_children(struct ref *ref, const struct place *p)
 {
 	struct ref_entry *e;
@@ -138,7 +140,7 @@ static bool run_leaf(struct ref *ref, const struct op *op, enum op_kind kind, in
 	if (level == 2)
 		page = 0;
 	p = ref_place_at(&ref->td[op->td], level, page);
-	if (kind == OP_SEPT_REMOVE)
+	if (kind == OP_SEPT_REMOVE || (kind == OP_PROMOTE && since_1_5_20()))
 		release_children(ref, &p);
 	if (op->flags >= 0xf0 && op->value % 16 < TDX_MODEL_NR_POINTS)
 		p.td->inject = op->value % 16;

@@ -89,6 +89,7 @@ struct ref_region {
 struct ref_vcpu {
 	bool inside;
 	u64 epoch;
+	bool moved; /* RIP, since it entered */
 	unsigned int faults, nr_listed;
 	u64 listed[MAX_ZERO_STEP];
 };

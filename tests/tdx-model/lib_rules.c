@@ -37,7 +37,7 @@ void ref_details(const struct place *p, struct expect *x)
 
 	x->rcx = RCX_FREE;
 	if (table) {
-		x->rcx = p->e->blocked ? 0 : 7;
+		x->rcx = p->e->blocked ? 0 : RCX_TABLE;
 		arch = p->e->blocked ? ARCH_NL_BLOCKED : ARCH_NL_MAPPED;
 	} else if (leaf) {
 		x->rcx = leaf_rcx(p);
@@ -136,9 +136,12 @@ static bool check_blocked(const struct place *p, struct expect *x)
 {
 	if (!p->td->runnable)
 		return true;
-	if (!p->e->blocked)
+	if (!p->e->blocked) {
 		*x = ref_with_details(p, TDXM_GPA_RANGE_NOT_BLOCKED | 1);
-	else if (!tracked(p->td, p->e->since))
+		/* Not the counter of ACCEPT */
+		if (ref_is_leaf(p) && p->level)
+			x->rcx &= ~TDXM_ACCEPT_COUNTER;
+	} else if (!tracked(p->td, p->e->since))
 		*x = ref_plain(TDXM_TLB_TRACKING_NOT_DONE | 1);
 	else
 		return true;
@@ -254,7 +257,7 @@ struct expect ref_expect_add(struct ref *ref, const struct place *p, u64 hpa, u6
 			return ref_plain(TDXM_OPERAND_BUSY | 2);
 	}
 	if (p->td->runnable)
-		return ref_plain(TDXM_OP_STATE_INCORRECT);
+		return ref_plain(op_state_incorrect(TDXM_OPS_RUNNABLE));
 	if (!ref_reachable(p, &end))
 		return ref_with_details(&end, TDXM_EPT_WALK_FAILED | 1);
 	if (ref_is_leaf(p))
@@ -264,7 +267,10 @@ struct expect ref_expect_add(struct ref *ref, const struct place *p, u64 hpa, u6
 		return ref_plain(status);
 	set_use(ref, hpa, 0, DATA_PAGE);
 	/* The whole entry is written, whoever has it locked. */
-	*page = (struct ref_page){.state = THERE, .hpa = hpa, .value = value};
+	*page = (struct ref_page){.state = THERE,
+				  .hpa = hpa,
+				  .value = value,
+				  .e.priority = page->e.priority && since_1_5_20()};
 	p->td->children++;
 	return ref_plain(0);
 }
@@ -378,6 +384,15 @@ struct expect ref_expect_sept_remove(struct ref *ref, const struct place *p)
 	return x;
 }
 
+/* Newer modules have the whole tree instead. */
+static bool lock_child(const struct ref_td *td, struct ref_entry *e)
+{
+	if (since_1_5_20())
+		return true;
+	e->priority = e->locked || td->inject == TDX_MODEL_AT_CHILD;
+	return !e->priority;
+}
+
 /* Children are locked one by one until one can't be, or is no good. */
 static bool mergeable(const struct place *p, u64 *status)
 {
@@ -387,12 +402,10 @@ static bool mergeable(const struct place *p, u64 *status)
 	*status = TDXM_EPT_INVALID_PROMOTE_CONDITIONS | 1;
 	for (i = 0; i < 512; i++) {
 		page = &first[i];
-		if (page->e.locked || p->td->inject == TDX_MODEL_AT_CHILD) {
-			page->e.priority = true;
+		if (!lock_child(p->td, &page->e)) {
 			*status = TDXM_OPERAND_BUSY | 1;
 			return false;
 		}
-		page->e.priority = false;
 		if (page->state == NOTHING || page->state != first->state || page->e.blocked ||
 		    first->hpa % MIB(2) || page->hpa != first->hpa + KIB(4) * i)
 			return false;
@@ -402,19 +415,19 @@ static bool mergeable(const struct place *p, u64 *status)
 
 static struct expect expect_promote_top(const struct place *p)
 {
-	int i;
-
-	/* Regions are locked up to the first one that is no good. */
-	for (i = 0; i < NR_REGIONS; i++) {
-		if (p->td->region[i].e.locked || p->td->inject == TDX_MODEL_AT_CHILD) {
-			p->td->region[i].e.priority = true;
-			return ref_with_details(p, TDXM_OPERAND_BUSY | 1);
-		}
-		p->td->region[i].e.priority = false;
-		/* No 512 of them are contiguous, and none is at 1G. */
-		break;
-	}
+	/* Regions are locked up to the first one that is no good: it isn't at 1G. */
+	if (!lock_child(p->td, &p->td->region[0].e))
+		return ref_with_details(p, TDXM_OPERAND_BUSY | 1);
 	return ref_with_details(p, TDXM_EPT_INVALID_PROMOTE_CONDITIONS | 1);
+}
+
+static u64 interruption(const struct ref *ref, const struct ref_td *td)
+{
+	if (ref->pending || td->inject == TDX_MODEL_AT_INTERRUPT)
+		return TDXM_INTERRUPTED_RESTARTABLE;
+	if (since_1_5_20() && td->inject == TDX_MODEL_AT_CONTENDED)
+		return TDXM_INTERRUPTED_BUSY;
+	return 0;
 }
 
 struct expect ref_expect_promote(struct ref *ref, const struct place *p)
@@ -423,7 +436,7 @@ struct expect ref_expect_promote(struct ref *ref, const struct place *p)
 	u64 status, large;
 	struct expect x;
 
-	if (!ref_common(p, false, &x))
+	if (!ref_common(p, since_1_5_20(), &x))
 		return x;
 	if (!ref_is_table(p))
 		return ref_with_details(p, WRONG_STATE);
@@ -435,9 +448,9 @@ struct expect ref_expect_promote(struct ref *ref, const struct place *p)
 		return expect_promote_top(p);
 	if (!mergeable(p, &status))
 		return ref_with_details(p, status);
-	if (ref->pending || p->td->inject == TDX_MODEL_AT_INTERRUPT)
-		return (struct expect){TDXM_INTERRUPTED_RESTARTABLE, GPA_OF(p->page) | 1,
-				       TDR(p->td - ref->td)};
+	status = interruption(ref, p->td);
+	if (status)
+		return (struct expect){status, GPA_OF(p->page) | 1, TDR(p->td - ref->td)};
 	large = p->td->page[p->region * 512].hpa;
 	if (page_held(ref, ref_data_index(large), true) || p->td->inject == TDX_MODEL_AT_RESIZE)
 		return ref_plain(TDXM_OPERAND_BUSY | 1);
@@ -470,8 +483,9 @@ struct expect ref_expect_demote(struct ref *ref, const struct place *p, u64 hpa,
 	status = new_page(ref, p, hpa, 0);
 	if (status)
 		return ref_plain(status);
-	if (ref->pending || p->td->inject == TDX_MODEL_AT_INTERRUPT)
-		return (struct expect){TDXM_INTERRUPTED_RESTARTABLE, GPA_OF(p->page) | p->level,
+	status = interruption(ref, p->td);
+	if (status)
+		return (struct expect){status, GPA_OF(p->page) | p->level,
 				       TDR(p->td - ref->td) | flag};
 	if (page_held(ref, ref_data_index(region->hpa), true) ||
 	    p->td->inject == TDX_MODEL_AT_RESIZE)

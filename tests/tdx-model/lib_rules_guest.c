@@ -10,6 +10,16 @@ static bool accessible(const struct ref_td *td, int page)
 	       (region->kind == LARGE || !td->page[page].e.blocked);
 }
 
+/* Does a walk from the root end at a page that has to be accepted? */
+static bool pending(const struct ref_td *td, int page)
+{
+	struct place p = ref_place_at((struct ref_td *)td, 0, page), end;
+
+	if (!ref_reachable(&p, &end))
+		p = end;
+	return ref_is_leaf(&p) && td->page[page].state == WAITING && !p.e->blocked;
+}
+
 /* May a translation from before the last flush of @vcpu still be there? */
 static bool maybe_cached(const struct ref_td *td, const struct ref_vcpu *vcpu, int page)
 {
@@ -25,15 +35,24 @@ static bool maybe_cached(const struct ref_td *td, const struct ref_vcpu *vcpu, i
 	       td->page[page].e.since >= vcpu->epoch;
 }
 
+static void forget_faults(struct ref_vcpu *vcpu)
+{
+	vcpu->faults = 0;
+	vcpu->nr_listed = 0;
+}
+
+/* Only now does the module see that the guest is somewhere else than when it entered. */
 static void leave_td(struct ref_vcpu *vcpu)
 {
 	vcpu->inside = false;
+	if (vcpu->moved)
+		forget_faults(vcpu);
+	vcpu->moved = false;
 }
 
 static void progress(struct ref_vcpu *vcpu)
 {
-	vcpu->faults = 0;
-	vcpu->nr_listed = 0;
+	vcpu->moved = true;
 }
 
 static void faulted(struct ref_vcpu *vcpu, u64 gpa)
@@ -54,14 +73,15 @@ bool ref_run_enter(struct ref *ref, const struct op *op)
 {
 	struct ref_td *td = &ref->td[op->td];
 	struct ref_vcpu *vcpu = &td->vcpu[op->vcpu];
-	struct tdx_model_exit exit;
-	u64 status, wanted = 0, r8 = 0;
+	/* A call that fails leaves the registers alone. */
+	struct tdx_model_exit exit = {.r8 = op->value};
+	u64 status, wanted = 0, r8;
 	unsigned int i;
 
 	/* A guest that would wait for many pages does something else. */
 	if (vcpu->nr_listed > 2 && !vcpu->inside && op->flags & 32) {
-		tdxm_progress(ref->w->vcpu[op->td][op->vcpu]);
-		progress(vcpu);
+		tdxm_forget_violations(ref->w->vcpu[op->td][op->vcpu]);
+		forget_faults(vcpu);
 	}
 	if (vcpu->inside)
 		wanted = TDXM_OPERAND_BUSY | 1;
@@ -70,11 +90,12 @@ bool ref_run_enter(struct ref *ref, const struct op *op)
 	else if (td->op_state == 2)
 		wanted = TDXM_OPERAND_BUSY | 172;
 	else if (!td->runnable)
-		wanted = TDXM_OP_STATE_INCORRECT;
+		wanted = op_state_incorrect(TDXM_OPS_INITIALIZED);
 	else if (td->epoch_lock == 2)
 		wanted = TDXM_OPERAND_BUSY | 169;
-	else if (vcpu->nr_listed && td->tree)
+	else if (vcpu->nr_listed && (td->tree == 2 || (td->tree && !since_1_5_20())))
 		wanted = TDXM_OPERAND_BUSY | 146;
+	r8 = op->value;
 	/* From here on it has been in that epoch, if only for a moment. */
 	if (!wanted || wanted == (TDXM_OPERAND_BUSY | 146))
 		vcpu->epoch = td->epoch;
@@ -211,10 +232,13 @@ bool ref_run_access(struct ref *ref, const struct op *op, int page, bool write)
 	enum tdx_model_guest result;
 	struct tdx_model_exit exit;
 	bool may = maybe_cached(td, vcpu, page), must = accessible(td, page), ok;
+	bool same_rip = op->flags & 64;
 	u64 value = op->value;
 
+	ref->w->vcpu[op->td][op->vcpu]->same_rip = same_rip;
 	result = tdx_model_guest_access(ref->w->vcpu[op->td][op->vcpu], GPA_OF(page), write, &value,
 					&exit);
+	ref->w->vcpu[op->td][op->vcpu]->same_rip = false;
 	ref->calls++;
 	if (result == TDX_MODEL_GUEST_OK)
 		ref->worked[op->kind]++;
@@ -224,12 +248,14 @@ bool ref_run_access(struct ref *ref, const struct op *op, int page, bool write)
 		ok = (must || may) && (write || value == td->page[page].value);
 		if (write)
 			td->page[page].value = value;
-		progress(vcpu);
+		if (!same_rip)
+			progress(vcpu);
 	} else {
 		ok = result == TDX_MODEL_GUEST_EXIT && !must && exit.rax == 48 &&
-		     exit.r8 == GPA_OF(page) && exit.rcx == (write ? 2 : 1);
-		faulted(vcpu, GPA_OF(page));
+		     exit.r8 == GPA_OF(page) && exit.rcx == (write ? 2 : 1) &&
+		     exit.rdx == (pending(td, page) ? 6 : 0);
 		leave_td(vcpu);
+		faulted(vcpu, GPA_OF(page));
 	}
 	if (!ok)
 		snprintf(

@@ -1,12 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/tdx-model/lib_world.h"
 
+/* cmocka has no argument for a group of tests. */
+static enum tdx_model_rules world_rules;
+
+void world_set_rules(enum tdx_model_rules rules)
+{
+	world_rules = rules;
+}
+
+bool since_1_5_20(void)
+{
+	return world_rules == TDX_MODEL_RULES_1_5_20;
+}
+
+u64 op_state_incorrect(u8 op_state)
+{
+	return TDXM_OP_STATE_INCORRECT | (since_1_5_20() ? op_state : 0);
+}
+
+int world_main(const char *name, const struct CMUnitTest *tests, size_t nr)
+{
+	static const char *const releases[] = {"1.5.05", "1.5.20"};
+	char group[80];
+	int i, failed = 0;
+
+	for (i = 0; i < TDX_MODEL_NR_RULES; i++) {
+		world_set_rules(i);
+		snprintf(group, sizeof(group), "%s, rules of %s", name, releases[i]);
+		failed += _cmocka_run_group_tests(group, tests, nr, NULL, NULL);
+	}
+	return failed;
+}
+
 struct world *world_new(int levels, bool gpaw)
 {
+	struct tdx_model_config config = {.rules = world_rules};
 	struct world *w = calloc(1, sizeof(*w));
 	int i, j, level;
 
-	w->m = tdx_model_create(NULL);
+	w->m = tdx_model_create(&config);
 	assert_non_null(w->m);
 	assert_int_equal(tdx_model_add_tdmr(w->m, BASE, GIB(4)), 0);
 	for (i = 0; i < 3; i++)

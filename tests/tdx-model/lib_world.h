@@ -36,7 +36,8 @@
 
 #define NULL_PA		 (~0ULL)
 #define RCX_FREE	 0x8000000000000000ULL
-#define RCX_MAPPED(hpa)	 ((hpa) | 0x80000000000000f7ULL)
+#define RCX_MAPPED(hpa)	 ((hpa) | (since_1_5_20() ? 0x80000000000004f7ULL : 0x80000000000000f7ULL))
+#define RCX_TABLE	 (since_1_5_20() ? 0x407ULL : 7ULL)
 #define RCX_LEAF(hpa)	 ((hpa) | 0x80000000000000f0ULL)
 #define RDX(level, arch) ((u64)(level) | (u64)(arch) << 8)
 
@@ -55,6 +56,15 @@ struct result {
 	u64 status;
 	struct tdx_model_regs r;
 };
+
+/* The rules that world_new() chooses; world_main() and random tests change them. */
+void world_set_rules(enum tdx_model_rules rules);
+bool since_1_5_20(void);
+/* Runs the tests once with the rules of each generation of the module. */
+int world_main(const char *name, const struct CMUnitTest *tests, size_t nr);
+#define WORLD_MAIN(name, tests) world_main((name), (tests), ARRAY_SIZE(tests))
+/* OP_STATE_INCORRECT, of which newer modules say in which state it is */
+u64 op_state_incorrect(u8 op_state);
 
 /* @levels 4 or 5; the TDs aren't finalized, tables exist for 1 GiB at GPA(0). */
 struct world *world_new(int levels, bool gpaw);

@@ -291,5 +291,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_injections, world_setup, world_teardown),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model checker", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model checker", tests);
 }

@@ -63,7 +63,7 @@ static void test_details(void **state)
 		details_of(level, TDXM_S_MAPPED, RCX_MAPPED(DATA(0)), RDX(level, 4));
 	}
 	/* The page of a table is never shown. */
-	details_of(1, TDXM_S_NL_MAPPED, 7, RDX(1, 132));
+	details_of(1, TDXM_S_NL_MAPPED, RCX_TABLE, RDX(1, 132));
 	details_of(1, TDXM_S_NL_BLOCKED, 0, RDX(1, 129));
 }
 
@@ -104,6 +104,7 @@ static void test_status_codes(void **state)
 		{TDXM_PREVIOUS_TLB_EPOCH_BUSY, 0x8000020100000000},
 		{TDXM_OPERAND_BUSY_HOST_PRIORITY, 0x8000020400000000},
 		{TDXM_HOST_PRIORITY_BUSY_TIMEOUT, 0x9000020500000000},
+		{TDXM_INTERRUPTED_BUSY, 0x8000020600000000},
 		{TDXM_PAGE_METADATA_INCORRECT, 0xC000030000000000},
 		{TDXM_TD_ASSOCIATED_PAGES_EXIST, 0xC000040000000000},
 		{TDXM_SYS_NOT_READY, 0xC000050500000000},
@@ -177,7 +178,10 @@ static void test_leaf_table(void **state)
 		assert_int_equal(tdxm_leaves[i].max_version, leaves[i].version);
 		assert_int_equal(tdxm_leaves[i].min_level, leaves[i].min);
 		assert_int_equal(tdxm_leaves[i].max_level, leaves[i].max);
-		assert_int_equal(tdxm_leaves[i].tree, leaves[i].tree);
+		assert_int_equal(tdxm_leaves[i].tree[TDX_MODEL_RULES_1_5_05], leaves[i].tree);
+		/* The one that is different since 1.5.20 */
+		assert_int_equal(tdxm_leaves[i].tree[TDX_MODEL_RULES_1_5_20],
+				 i == TDXM_L_PAGE_PROMOTE ? TDXM_TREE_EXCL : leaves[i].tree);
 		assert_int_equal(tdxm_leaves[i].op_states, leaves[i].op_states);
 		assert_int_equal(tdxm_leaves[i].states, leaves[i].states);
 	}
@@ -208,5 +212,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_counts, world_setup, world_teardown),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model format", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model format", tests);
 }

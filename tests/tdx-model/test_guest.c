@@ -49,6 +49,13 @@ static void check_exit_rwx(struct world *w, const struct guest *g, u64 gpa, u64 
 	assert_false(tdx_model_vcpu_inside(w->vcpu[0][0]));
 }
 
+static void check_exit_rax(const struct guest *g, u64 rax, u64 rdx)
+{
+	assert_int_equal(g->result, TDX_MODEL_GUEST_EXIT);
+	assert_int_equal(g->exit.rax, rax);
+	assert_int_equal(g->exit.rdx, rdx);
+}
+
 static void check_exit(struct world *w, const struct guest *g, u64 gpa, u64 rdx)
 {
 	check_exit_rwx(w, g, gpa, rdx, 0);
@@ -258,6 +265,49 @@ static void test_remove_with_counter(void **state)
 	world_check(w);
 }
 
+/* REMOVE and DEMOTE don't show the counter when they refuse, as SEPT.RD does; it is still there. */
+static void test_counter_not_shown(void **state)
+{
+	struct world *w = *state;
+	u64 rdx = RDX(1, ARCH_PENDING);
+	struct result r;
+
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	*entry_of(w, GPA(1), 1) |= KIB(12);
+	world_run(w);
+	FAILS_WITH(TDXM_GPA_RANGE_NOT_BLOCKED | 1, RCX_LEAF(DATA(0)), rdx,
+		   remove_page(w, GPA(1), 1));
+	FAILS_WITH(TDXM_GPA_RANGE_NOT_BLOCKED | 1, RCX_LEAF(DATA(0)), rdx,
+		   demote(w, GPA(1), 1, SPARE(0)));
+	r = OK(sept_rd(w, GPA(1), 1));
+	assert_int_equal(r.r.rcx, RCX_LEAF(DATA(0) + KIB(12)));
+}
+
+/* A page to be accepted below a table that the vCPU has cached and that is blocked: a plain exit, and a fault. */
+static void test_pending_below_blocked(void **state)
+{
+	struct world *w = *state;
+	struct guest g;
+	u64 value;
+	int i;
+
+	OK(sept_add(w, GPA(1), 1, SPARE(0)));
+	aug_4k(w, GPA(1), DATA(0), 2);
+	world_run(w);
+	accepted(w, GPA(1), 0);
+	for (i = 0; i < 2; i++) {
+		enter(w);
+		/* The walk is cached. */
+		assert_int_equal(load(w, GPA(1), &value).result, TDX_MODEL_GUEST_OK);
+		if (i)
+			OK(block(w, GPA(1), 1));
+		g = load(w, GPA(1) + KIB(4), &value);
+		check_exit_rax(&g, 48, i ? 0 : 6);
+	}
+	assert_int_equal(w->vcpu[0][0]->violations, 1);
+	world_check(w);
+}
+
 static void test_attr_wr(void **state)
 {
 	int i;
@@ -413,10 +463,11 @@ int main(void)
 		T(test_accept_operands),       T(test_accept_no_table),
 		T(test_accept_zeroes),	       T(test_accept_interrupted),
 		T(test_accept_counter_lost),   T(test_demote_with_counter),
-		T(test_remove_with_counter),   cmocka_unit_test(test_attr_wr),
+		T(test_remove_with_counter),   T(test_counter_not_shown),
+		T(test_pending_below_blocked), cmocka_unit_test(test_attr_wr),
 		T(test_attr_wr_operands),      cmocka_unit_test(test_access),
 		T(test_not_private),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model guest", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model guest", tests);
 }

@@ -168,7 +168,7 @@ static void test_page_add(void **state)
 	FAILS_WITH(STATE_INCORRECT, RCX_MAPPED(SPARE(0)), RDX(0, ARCH_MAPPED),
 		   add(w, GPA(1), SPARE(2), SPARE(1)));
 	world_run(w);
-	FAILS(TDXM_OP_STATE_INCORRECT, add(w, GPA(1) + KIB(4), SPARE(2), SPARE(1)));
+	FAILS(op_state_incorrect(TDXM_OPS_RUNNABLE), add(w, GPA(1) + KIB(4), SPARE(2), SPARE(1)));
 	enter(w);
 	g = load(w, GPA(1), &value);
 	assert_int_equal(g.result, TDX_MODEL_GUEST_OK);
@@ -212,7 +212,7 @@ static void test_sept_add_versions(void **state)
 	assert_int_equal(r.r.r9, NULL_PA);
 	children = tdx_model_td_chldcnt(w->td[0]);
 
-	FAILS_WITH(STATE_INCORRECT, 7, RDX(1, ARCH_NL_MAPPED),
+	FAILS_WITH(STATE_INCORRECT, RCX_TABLE, RDX(1, ARCH_NL_MAPPED),
 		   seamcall(w, 3, rcx, TDR(0), SPARE(1), 0));
 	r = FAILS(STATE_INCORRECT, seamcall(w, 0x10003, rcx, TDR(0), SPARE(1), NULL_PA));
 	assert_int_equal(r.r.r8, SPARE(1));
@@ -293,7 +293,7 @@ static void test_sept_remove_not_free(void **state)
 	OK(sept_add(w, GPA(1), 1, SPARE(0)));
 	for (i = 0; i < 512; i += 73) {
 		OK(aug(w, GPA(1) + KIB(4) * i, 0, SPARE(1)));
-		FAILS_WITH(TDXM_EPT_PAGE_NOT_FREE | 1, 7, RDX(1, ARCH_NL_MAPPED),
+		FAILS_WITH(TDXM_EPT_PAGE_NOT_FREE | 1, RCX_TABLE, RDX(1, ARCH_NL_MAPPED),
 			   sept_remove(w, GPA(1), 1));
 		OK(remove_page(w, GPA(1) + KIB(4) * i, 0));
 	}
@@ -385,10 +385,14 @@ static void test_upper_levels(void **state)
 static void test_sept_rd_debug(void **state)
 {
 	struct world *w = *state;
+	struct result r;
 
 	FAILS(TDXM_OPERAND_INVALID | 2, seamcall(w, 25, GPA(1) | 1, TDR(0) | 1, 0, 0));
 	w->td[0]->debug = true;
-	OK(seamcall(w, 25, GPA(1) | 1, TDR(0) | 1, 0, 0));
+	r = OK(seamcall(w, 25, GPA(1) | 1, TDR(0) | 1, 8, 9));
+	assert_int_equal(r.r.r8, 0);
+	r = OK(seamcall(w, 25, GPA(1) | 1, TDR(0), 8, 9));
+	assert_int_equal(r.r.r8, 8);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -402,5 +406,5 @@ int main(void)
 		T(test_block_epochs),	       T(test_upper_levels),   T(test_sept_rd_debug),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model leaves", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model leaves", tests);
 }

@@ -43,7 +43,9 @@ static void test_td_locks(void **state)
 	int i, j, exclusive;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		const u8 takes[] = {rows[i].tdr, rows[i].op_state, rows[i].tree, rows[i].epoch};
+		bool alone = since_1_5_20() && rows[i].leaf == TDXM_L_PAGE_PROMOTE;
+		const u8 takes[] = {rows[i].tdr, rows[i].op_state, alone ? EXCL : rows[i].tree,
+				    rows[i].epoch};
 
 		for (j = 0; j < 4; j++) {
 			for (exclusive = 0; exclusive < 2; exclusive++) {
@@ -91,21 +93,39 @@ static void test_values(void **state)
 	tdx_model_release(w->m, hold);
 }
 
-/* A vCPU inside holds TDR shared. */
+/* A vCPU inside holds TDR shared, and all of the way to its TDVPR. */
 static void test_vcpu_holds_tdr(void **state)
 {
 	struct world *w = *state;
+	struct tdx_model_vcpu *far = tdx_model_vcpu_create(w->td[0], BLOCK(1) + MIB(2));
+	struct tdx_model_hold *hold;
+	struct tdx_model_exit exit;
 
 	OK(sept_add(w, GPA(1), 1, world_table(w)));
 	world_run(w);
 	enter(w);
 	FAILS(BUSY(2), add(w, GPA(1), SPARE(0), SPARE(1)));
 	assert_null(tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TDR, true));
-	/* Its way there is locked, too. */
 	assert_null(tdx_model_hold_pamt(w->m, BASE, 1, true));
 	OK(sept_rd(w, GPA(1), 1));
 	leave(w);
-	FAILS(TDXM_OP_STATE_INCORRECT, add(w, GPA(1), SPARE(0), SPARE(1)));
+	FAILS(op_state_incorrect(TDXM_OPS_RUNNABLE), add(w, GPA(1), SPARE(0), SPARE(1)));
+
+	/* Of TDR nothing but its own entry is locked. */
+	assert_int_equal(tdx_model_vp_enter(far, &exit), TDXM_SUCCESS);
+	assert_null(tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TDR, true));
+	hold = tdx_model_hold_pamt(w->m, BASE, 1, true);
+	assert_non_null(hold);
+	tdx_model_release(w->m, hold);
+	assert_null(tdx_model_hold_pamt(w->m, BLOCK(1) + MIB(2), 1, true));
+	assert_null(tdx_model_hold_pamt(w->m, BLOCK(1), 2, true));
+	FAILS(BUSY(1), seamcall(w, 28, BLOCK(1) + MIB(2), 0, 0, 0));
+	world_check(w);
+	assert_int_equal(tdx_model_vp_exit(far, &exit), 0);
+	hold = tdx_model_hold_pamt(w->m, BLOCK(1) + MIB(2), 0, true);
+	assert_int_equal(tdx_model_vp_enter(far, &exit), BUSY(1));
+	tdx_model_release(w->m, hold);
+	world_check(w);
 }
 
 /* PAMT of a page operand, of its 2M and of its 1G */
@@ -227,13 +247,32 @@ static void test_entry_lock(void **state)
 	world_free(w);
 }
 
-/* PROMOTE locks 512 children, and gives all of them back. */
+/* Newer modules don't lock children: nobody can have one that is below a blocked table. */
+static void children_not_locked(struct world *w)
+{
+	int i;
+
+	tdx_model_hold_entry(w->td[0], GPA(2) + KIB(4) * 300, 0);
+	OK(block(w, GPA(2), 1));
+	OK(track(w));
+	OK(promote(w, GPA(2), 1));
+	for (i = 0; i < 512; i++)
+		assert_int_equal(!!(tdxm_page(w->m, SPARE(0))->sept[i] & TDXM_TDEL), i == 300);
+	assert_int_equal(*entry_of(w, GPA(2), 1), tdxm_make_entry(TDXM_S_PENDING, DATA(1)));
+	world_free(w);
+}
+
+/* Before that, PROMOTE locks 512 children, and gives all of them back. */
 static void test_children(void **state)
 {
 	struct world *w = pending_world();
 	int at[] = {0, 1, 300, 511}, i, j;
 
 	(void)state;
+	if (since_1_5_20()) {
+		children_not_locked(w);
+		return;
+	}
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		struct tdx_model_hold *hold =
 			tdx_model_hold_entry(w->td[0], GPA(2) + KIB(4) * at[i], 0);
@@ -277,7 +316,21 @@ static void test_host_priority_timeout(void **state)
 	assert_false(tdx_model_vcpu_inside(w->vcpu[0][0]));
 	world_check(w);
 
-	/* Anything else in between starts the clock again. */
+	/* Not even an exit for another page stops the clock. */
+	enter(w);
+	g = accept(w, GPA(1), 1);
+	assert_int_equal(g.rax, BUSY(1));
+	tdx_model_advance(w->m, 900000000);
+	g = accept(w, GPA(4), 1);
+	assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
+	assert_int_equal(g.exit.rax, 48);
+	enter(w);
+	tdx_model_advance(w->m, 100000000);
+	g = accept(w, GPA(1), 1);
+	assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
+	assert_int_equal(g.exit.rax, 0x9000020500000000);
+
+	/* Any other result of a TDCALL starts it again. */
 	enter(w);
 	g = accept(w, GPA(1), 1);
 	assert_int_equal(g.rax, BUSY(1));
@@ -304,7 +357,7 @@ static void test_host_priority_timeout(void **state)
 	world_free(w);
 }
 
-/* An ACCEPT that is inside already writes the whole entry, and drops the host's bit. */
+/* An ACCEPT that is inside already writes the whole entry; newer modules keep the host's bit. */
 static void test_accept_inside(void **state)
 {
 	struct world *w = pending_world();
@@ -321,7 +374,8 @@ static void test_accept_inside(void **state)
 	assert_int_equal(tdx_model_vp_exit(w->vcpu[0][0], &exit), -EINVAL);
 	assert_int_equal(tdx_model_accept_finish(w->vcpu[0][0], &rax), TDX_MODEL_GUEST_OK);
 	assert_int_equal(rax, TDXM_SUCCESS);
-	assert_int_equal(*entry_of(w, GPA(1), 1), tdxm_make_entry(TDXM_S_MAPPED, DATA(0)));
+	assert_int_equal(*entry_of(w, GPA(1), 1), tdxm_make_entry(TDXM_S_MAPPED, DATA(0)) |
+							  (since_1_5_20() ? BIT_ULL(52) : 0));
 	OK(block(w, GPA(1), 1));
 	world_check(w);
 	world_free(w);
@@ -381,7 +435,13 @@ static void test_enter_locks(void **state)
 	struct tdx_model_exit exit;
 	int i;
 
-	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit), TDXM_OP_STATE_INCORRECT);
+	/* One that fails leaves the registers alone. */
+	exit = (struct tdx_model_exit){.rcx = 1, .rdx = 2, .r8 = 3};
+	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit),
+			 op_state_incorrect(TDXM_OPS_INITIALIZED));
+	assert_int_equal(exit.rcx, 1);
+	assert_int_equal(exit.rdx, 2);
+	assert_int_equal(exit.r8, 3);
 	world_run(w);
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct tdx_model_hold *hold =
@@ -414,6 +474,12 @@ static void fault(struct world *w, u64 gpa)
 	assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
 }
 
+static void map(struct world *w, u64 gpa, u64 hpa)
+{
+	OK(aug(w, gpa, 1, hpa));
+	*entry_of(w, gpa, 1) = tdxm_change_state(*entry_of(w, gpa, 1), TDXM_S_MAPPED);
+}
+
 static void test_zero_step(void **state)
 {
 	struct world *w = pending_world();
@@ -437,8 +503,11 @@ static void test_zero_step(void **state)
 	assert_int_equal(exit.r8, GPA(4));
 	assert_false(tdx_model_vcpu_inside(w->vcpu[0][0]));
 	world_check(w);
-	/* The tree is locked for that, exclusively. */
+	/* The tree is locked for that, by older modules exclusively. */
 	hold = tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TREE, false);
+	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit), since_1_5_20() ? 48 : BUSY(146));
+	tdx_model_release(w->m, hold);
+	hold = tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TREE, true);
 	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit), BUSY(146));
 	tdx_model_release(w->m, hold);
 	world_check(w);
@@ -446,20 +515,26 @@ static void test_zero_step(void **state)
 	OK(aug(w, GPA(4), 1, DATA(4)));
 	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit), 48);
 	*entry_of(w, GPA(4), 1) = tdxm_change_state(*entry_of(w, GPA(4), 1), TDXM_S_MAPPED);
+	/* In, and the list is still there until an exit with another RIP. */
 	enter(w);
-	/* In, and the list is still there until something works. */
+	leave(w);
+	enter(w);
 	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 1);
 	g = store(w, GPA(4), 1);
 	assert_int_equal(g.result, TDX_MODEL_GUEST_OK);
-	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 0);
+	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 1);
 	leave(w);
-	hold = tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TREE, false);
+	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 0);
+	hold = tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TREE, true);
 	enter(w);
 	tdx_model_release(w->m, hold);
 	world_free(w);
 }
 
-/* Different GPAs at one RIP are listed, up to 32; exits for ACCEPT don't count. */
+/*
+ * GPAs that one instruction touches one after the other are listed, up to 32, though the host has mapped them; exits
+ * for ACCEPT don't count.
+ */
 static void test_zero_step_list(void **state)
 {
 	struct world *w = pending_world();
@@ -474,21 +549,74 @@ static void test_zero_step_list(void **state)
 		assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
 	}
 	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 0);
-	enter(w);
+	tdx_model_set_same_rip(w->vcpu[0][0], true);
 	for (i = 0; i < 50; i++) {
-		struct guest g;
-		u64 value;
+		unsigned int listed = i < 6 ? 0 : i < 38 ? i - 5 : 32;
 
-		/* As if the host had mapped and unmapped the pages in between */
-		w->vcpu[0][0]->inside = true;
-		g = load(w, GPA(10 + i), &value);
-		assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
-		assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), i < 6	 ? 0 :
-									  i < 38 ? i - 5 :
-										   32);
-		w->td[0]->refcount[w->td[0]->epoch & 1] = 1;
-		for (int j = 0; j < 3; j++)
-			w->vcpu[0][0]->tdr_path[j].lock->readers++;
+		fault(w, GPA(10 + i));
+		assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), listed);
+		map(w, GPA(10 + i), DATA(10 + i));
+		enter(w);
+		assert_int_equal(store(w, GPA(10 + i), 1).result, TDX_MODEL_GUEST_OK);
+		/* An interrupt in the middle of the instruction */
+		leave(w);
+		assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), listed);
+	}
+	tdx_model_set_same_rip(w->vcpu[0][0], false);
+	enter(w);
+	assert_int_equal(store(w, GPA(10), 1).result, TDX_MODEL_GUEST_OK);
+	leave(w);
+	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 0);
+	world_check(w);
+	world_free(w);
+}
+
+/* What was listed and is blocked later is reported as a write, though nobody touched it. */
+static void test_zero_step_blocked_later(void **state)
+{
+	struct world *w = pending_world();
+	struct tdx_model_exit exit;
+	int i;
+
+	(void)state;
+	tdx_model_set_same_rip(w->vcpu[0][0], true);
+	for (i = 0; i < 7; i++) {
+		fault(w, GPA(10 + i));
+		map(w, GPA(10 + i), DATA(10 + i));
+	}
+	enter(w);
+	assert_int_equal(store(w, GPA(16), 1).result, TDX_MODEL_GUEST_OK);
+	leave(w);
+	OK(block(w, GPA(15), 1));
+	enter(w);
+	leave(w);
+	OK(block(w, GPA(16), 1));
+	assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit), 48);
+	assert_int_equal(exit.rcx, 2);
+	assert_int_equal(exit.rdx, 0);
+	assert_int_equal(exit.r8, GPA(16));
+	OK(track(w));
+	OK(unblock(w, GPA(16), 1));
+	enter(w);
+	world_check(w);
+	world_free(w);
+}
+
+/* Newer modules let a guest enter that gets #VE for a page that it has to accept. */
+static void test_zero_step_pending(void **state)
+{
+	struct world *w = pending_world();
+	struct tdx_model_exit exit;
+	int i, ve;
+
+	(void)state;
+	for (i = 0; i < 7; i++)
+		fault(w, GPA(4));
+	OK(aug(w, GPA(4), 1, DATA(4)));
+	for (ve = 0; ve < 2; ve++) {
+		w->td[0]->pending_ve_disable = !ve;
+		assert_int_equal(tdx_model_vp_enter(w->vcpu[0][0], &exit),
+				 ve && since_1_5_20() ? 0 : 48);
 	}
 	world_free(w);
 }
@@ -512,7 +640,9 @@ int main(void)
 		T(test_enter_locks),
 		cmocka_unit_test(test_zero_step),
 		cmocka_unit_test(test_zero_step_list),
+		cmocka_unit_test(test_zero_step_blocked_later),
+		cmocka_unit_test(test_zero_step_pending),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model locks", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model locks", tests);
 }

@@ -347,8 +347,9 @@ static void test_td_steps(void **state)
 		assert_int_equal(tdx_model_td_init(td, &p), -EINVAL);
 		assert_int_equal(tdx_model_td_addcx(td, SPARE(1 + i)), 0);
 	}
-	FAILS(TDXM_OP_STATE_INCORRECT, seamcall(w, 38, SPARE(0), 0, 0, 0));
-	assert_int_equal(tdx_model_vp_enter(vcpu, &exit), TDXM_OP_STATE_INCORRECT);
+	FAILS(op_state_incorrect(TDXM_OPS_UNINITIALIZED), seamcall(w, 38, SPARE(0), 0, 0, 0));
+	assert_int_equal(tdx_model_vp_enter(vcpu, &exit),
+			 op_state_incorrect(TDXM_OPS_UNINITIALIZED));
 	assert_int_equal(tdx_model_td_init(td, &p), 0);
 	OK(seamcall(w, 38, SPARE(0), 0, 0, 0));
 	assert_int_equal(tdx_model_td_finalize(td), 0);
@@ -392,5 +393,5 @@ int main(void)
 		T(test_two_tds),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model pages", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model pages", tests);
 }

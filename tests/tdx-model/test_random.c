@@ -81,7 +81,8 @@ static void report(struct ref *ref, int levels, struct op *ops, int nr, u64 at_s
 	ref_free(ref);
 	nr = shrink(ref, levels, ops, nr);
 	run(ref, levels, ops, nr, 1);
-	print_error("shrunk to %d, %d levels: %s\n", nr, levels, ref->error);
+	print_error("shrunk to %d, %d levels, %s 1.5.20: %s\n", nr, levels,
+		    since_1_5_20() ? "since" : "before", ref->error);
 	for (i = 0; i < nr; i++)
 		op_print(&ops[i]);
 	ref_free(ref);
@@ -124,6 +125,7 @@ static void test_random(void **state)
 		ops[20 + i % 200].td = 0;
 		ops[30 + i % 300].kind = OP_FINALIZE;
 		ops[30 + i % 300].td = 1;
+		world_set_rules(i / 2 % TDX_MODEL_NR_RULES);
 		failed = run(ref, 4 + i % 2, ops, SEQUENCE, CHECK_EVERY);
 		if (failed)
 			report(ref, 4 + i % 2, ops, failed, at_seed);
@@ -146,10 +148,12 @@ static void test_random(void **state)
 static void test_replay(void **state)
 {
 	struct ref *ref = malloc(sizeof(*ref));
-	int levels;
+	int i, levels;
 
 	(void)state;
-	for (levels = 4; levels <= 5; levels++) {
+	for (i = 0; i < 2 * TDX_MODEL_NR_RULES; i++) {
+		levels = 4 + i % 2;
+		world_set_rules(i / 2);
 		if (run(ref, levels, replay, ARRAY_SIZE(replay), 1)) {
 			print_error("%s\n", ref->error);
 			fail();

@@ -50,10 +50,10 @@ static void promotes(struct world *w, bool mapped)
 	assert_int_equal(tdxm_pamt_at(w->m, SPARE(0), 0)->type, TDXM_PT_NDA);
 	assert_int_equal(tdxm_pamt_at(w->m, SPARE(0), 0)->owner, TDR(0));
 
-	/* It still holds entries, locked, with the TD's key. */
+	/* It still holds entries, locked by older modules, with the TD's key. */
 	old = tdxm_page(w->m, SPARE(0))->sept[511];
 	assert_int_equal(old & TDXM_HPA_MASK, DATA(0) + KIB(4) * 511);
-	assert_true(old & TDXM_TDEL);
+	assert_int_equal(!!(old & TDXM_TDEL), !since_1_5_20());
 	assert_true(tdx_model_page_needs_wbinvd(w->m, SPARE(0)));
 	FAILS(TDXM_PAGE_METADATA_INCORRECT | 1, seamcall(w, 28, SPARE(0), 0, 0, 0));
 	OK(seamcall(w, 41, SPARE(0) | (u64)HKID(0) << 46, 0, 0, 0));
@@ -151,7 +151,7 @@ static void test_promote_unaligned(void **state)
 
 	OK(sept_add(w, GPA(1), 1, SPARE(0)));
 	aug_4k(w, GPA(1), DATA(0) + KIB(4), 512);
-	FAILS_WITH(INVALID_PROMOTE, 7, RDX(1, ARCH_NL_MAPPED), promote(w, GPA(1), 1));
+	FAILS_WITH(INVALID_PROMOTE, RCX_TABLE, RDX(1, ARCH_NL_MAPPED), promote(w, GPA(1), 1));
 	world_check(w);
 }
 
@@ -247,6 +247,131 @@ static void test_demote_page_given_up(void **state)
 	assert_int_equal(tdx_model_hazards_total(w->m), 2);
 }
 
+/* A vCPU with something in its zero-step list, so that it needs the tree to enter */
+static void list_something(struct world *w)
+{
+	struct guest g;
+	u64 value;
+	int i;
+
+	for (i = 0; i < 7; i++) {
+		enter(w);
+		g = load(w, GPA(9), &value);
+		assert_int_equal(g.result, TDX_MODEL_GUEST_EXIT);
+	}
+	assert_int_equal(tdx_model_vcpu_zero_step(w->vcpu[0][0]), 1);
+	OK(aug(w, GPA(9), 1, DATA(9)));
+	*entry_of(w, GPA(9), 1) = tdxm_change_state(*entry_of(w, GPA(9), 1), TDXM_S_MAPPED);
+}
+
+struct entering {
+	struct world *w;
+	u64 status;
+	int nr;
+};
+
+static void try_to_enter(void *ctx)
+{
+	struct entering *e = ctx;
+	struct tdx_model_exit exit;
+
+	e->nr++;
+	e->status = tdx_model_vp_enter(e->w->vcpu[0][0], &exit);
+	if (!e->status)
+		leave(e->w);
+}
+
+/* Newer modules let a host that needs the tree have it: PROMOTE gives up. */
+static void test_promote_contended(void **state)
+{
+	struct world *w = *state;
+	struct entering e = {.w = w};
+	struct result r;
+
+	small_pages(w, true);
+	world_run(w);
+	list_something(w);
+	OK(block(w, GPA(1), 1));
+	OK(track(w));
+	tdx_model_set_meanwhile(w->m, try_to_enter, &e);
+	if (!since_1_5_20()) {
+		/* PROMOTE has the tree shared, and VP.ENTER wants it alone. */
+		OK(promote(w, GPA(1), 1));
+		assert_int_equal(e.status, 0x8000020000000092);
+		return;
+	}
+	r = FAILS(0x8000020600000000, promote(w, GPA(1), 1));
+	assert_int_equal(e.status, 0x8000020000000092);
+	assert_int_equal(r.r.rcx, GPA(1) | 1);
+	assert_int_equal(r.r.rdx, TDR(0));
+	IS(GPA(1), 1, NL_BLOCKED);
+	world_check(w);
+	/* As long as somebody enters meanwhile, it doesn't get any further. */
+	FAILS(0x8000020600000000, promote(w, GPA(1), 1));
+	tdx_model_set_meanwhile(w->m, NULL, NULL);
+	OK(promote(w, GPA(1), 1));
+	assert_int_equal(e.nr, 2);
+	world_check(w);
+}
+
+/* DEMOTE shares the tree with those that enter, but not with BLOCK. */
+static void try_to_block(void *ctx)
+{
+	struct entering *e = ctx;
+
+	e->nr++;
+	e->status = block(e->w, GPA(9), 1).status;
+}
+
+static void test_demote_contended(void **state)
+{
+	struct world *w = *state;
+	struct entering e = {.w = w};
+	struct result r;
+
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	world_run(w);
+	list_something(w);
+	OK(block(w, GPA(1), 1));
+	OK(track(w));
+	tdx_model_set_meanwhile(w->m, try_to_block, &e);
+	r = FAILS(since_1_5_20() ? 0x8000020600000000 : 0, demote(w, GPA(1), 1, SPARE(0)));
+	assert_int_equal(e.status, 0x8000020000000092);
+	if (since_1_5_20()) {
+		assert_int_equal(r.r.rcx, GPA(1) | 1);
+		assert_true(tdx_model_page_needs_wbinvd(w->m, SPARE(0)));
+		tdx_model_set_meanwhile(w->m, try_to_enter, &e);
+		OK(demote(w, GPA(1), 1, SPARE(0)));
+		assert_int_equal(e.status, 0);
+	}
+	world_check(w);
+}
+
+/* A TD lives on when the module is updated. */
+static void test_update(void **state)
+{
+	struct world *w = *state;
+	struct tdx_model_hold *hold;
+	int i;
+
+	small_pages(w, true);
+	world_run(w);
+	for (i = 0; i < 3; i++) {
+		tdx_model_update(w->m, i % TDX_MODEL_NR_RULES);
+		OK(block(w, GPA(1), 1));
+		OK(track(w));
+		hold = tdx_model_hold_td(w->td[0], TDX_MODEL_AT_TREE, false);
+		FAILS(i == 1 ? 0x8000020000000092 : 0, promote(w, GPA(1), 1));
+		tdx_model_release(w->m, hold);
+		if (i == 1)
+			OK(promote(w, GPA(1), 1));
+		OK(block(w, GPA(1), 1));
+		OK(track(w));
+		OK(demote(w, GPA(1), 1, SPARE(1 + i)));
+		world_check(w);
+	}
+}
+
 static void demotes(enum tdxm_state before, enum tdxm_state after)
 {
 	struct world *w = world_new(4, false);
@@ -305,9 +430,9 @@ static void test_demote_levels(void **state)
 	struct world *w = *state;
 
 	small_pages(w, false);
-	FAILS_WITH(TDXM_EPT_ENTRY_STATE_INCORRECT | 1, 7, RDX(1, ARCH_NL_MAPPED),
+	FAILS_WITH(TDXM_EPT_ENTRY_STATE_INCORRECT | 1, RCX_TABLE, RDX(1, ARCH_NL_MAPPED),
 		   demote(w, GPA(1), 1, SPARE(1)));
-	FAILS_WITH(TDXM_EPT_ENTRY_STATE_INCORRECT | 1, 7, RDX(2, ARCH_NL_MAPPED),
+	FAILS_WITH(TDXM_EPT_ENTRY_STATE_INCORRECT | 1, RCX_TABLE, RDX(2, ARCH_NL_MAPPED),
 		   demote(w, GPA(0), 2, SPARE(1)));
 	FAILS(TDXM_OPERAND_INVALID | 1, demote(w, GPA(1), 0, SPARE(1)));
 }
@@ -461,6 +586,9 @@ int main(void)
 		T(test_promote_fails_stays_blocked),
 		T(test_promote_restartable),
 		T(test_demote_restartable),
+		T(test_promote_contended),
+		T(test_demote_contended),
+		T(test_update),
 		T(test_demote_page_given_up),
 		cmocka_unit_test(test_demote_states),
 		T(test_demote_own_page),
@@ -472,5 +600,5 @@ int main(void)
 		T(test_demote_not_data),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model resize", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model resize", tests);
 }

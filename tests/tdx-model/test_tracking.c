@@ -289,5 +289,5 @@ int main(void)
 		T(test_stale),
 	};
 
-	return cmocka_run_group_tests_name("tdx-model tracking", tests, NULL, NULL);
+	return WORLD_MAIN("tdx-model tracking", tests);
 }
