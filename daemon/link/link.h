@@ -77,6 +77,7 @@ struct lp_vm {
 	uint64_t overflows;
 	uint64_t huge_bytes;
 	uint64_t retained_bytes;
+	uint32_t worker_errno; /* why the task of the VM could not be started, 0 if it was or need not be */
 	uint64_t chunks;
 	uint64_t probes; /* regions that were probed */
 	uint64_t probe_touches;

@@ -65,6 +65,7 @@ static const struct lp_attr_field vm_fields[] = {
 	[KVM_LPAGE_A_VM_OVERFLOWS] = LP_ATTR_AT(UINT, struct lp_vm, overflows),
 	[KVM_LPAGE_A_VM_HUGE_BYTES] = LP_ATTR_AT(UINT, struct lp_vm, huge_bytes),
 	[KVM_LPAGE_A_VM_RETAINED_BYTES] = LP_ATTR_AT(UINT, struct lp_vm, retained_bytes),
+	[KVM_LPAGE_A_VM_WORKER_ERRNO] = LP_ATTR_AT(U32, struct lp_vm, worker_errno),
 	[KVM_LPAGE_A_VM_CHUNKS] = LP_ATTR_AT(UINT, struct lp_vm, chunks),
 	[KVM_LPAGE_A_VM_PROBES] = LP_ATTR_AT(UINT, struct lp_vm, probes),
 	[KVM_LPAGE_A_VM_PROBE_TOUCHES] = LP_ATTR_AT(UINT, struct lp_vm, probe_touches),
