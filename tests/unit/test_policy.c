@@ -326,7 +326,7 @@ static void explaining_a_region_changes_nothing(void **state)
 	policy_free(policy);
 }
 
-static void test_pause_and_dry_run(void **state)
+static void pause_and_dry_run_hold_merges_back(void **state)
 {
 	struct config_settings settings = base;
 	struct policy_explanation why;
@@ -622,7 +622,7 @@ int main(void)
 		cmocka_unit_test(a_lost_answer_is_asked_for_again),
 		cmocka_unit_test(rate_limits_hold_and_keep_the_order),
 		cmocka_unit_test(explaining_a_region_changes_nothing),
-		cmocka_unit_test(test_pause_and_dry_run),
+		cmocka_unit_test(pause_and_dry_run_hold_merges_back),
 		cmocka_unit_test(a_greedy_vm_costs_others_nothing),
 		cmocka_unit_test(the_best_region_is_merged_first),
 		cmocka_unit_test(the_latency_guard_suspends_merges),
