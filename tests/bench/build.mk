@@ -14,3 +14,9 @@ bench: $(if $(B),,bench-policy) $(BUILD)/normal/tests/bench/bench $(BUILD)/norma
 bench-mode-off: ## Instructions that the series costs a VM in mode off, counted in QEMU (needs two kernels)
 	@$(call deps,check kernel vm)
 	@tests/bench/mode-off/run
+
+bench: $(if $(B),,bench-instructions)
+
+.PHONY: bench-instructions
+bench-instructions: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ## Instructions per update of the policy, by callgrind
+	@tests/bench/instructions $(BUILD)

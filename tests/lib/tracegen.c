@@ -8,6 +8,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "tests/lib/tracelinux.h"
 #include "tests/lib/traceplain.h"
 #include "tests/lib/traffic.h"
 
@@ -311,42 +312,75 @@ static void fill_trace(struct traffic *traffic, enum tracegen_kind kind)
 	fills[kind](&guest);
 }
 
-int tracegen_write(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale)
+static const struct tracegen_costs as_it_comes = {"as it comes", 1, 1, 1};
+
+static void change_costs(struct traffic *traffic, const struct tracegen_costs *costs)
 {
-	struct traffic traffic = {.rng = seed * 1000003 + kind, .scale = scale};
+	traffic->costs.split_ns = (uint64_t)((double)traffic->costs.split_ns * costs->split);
+	traffic->costs.fail_ns = (uint64_t)((double)traffic->costs.fail_ns * costs->fail);
+	for (size_t i = 0; i < traffic->nr; i++)
+		if (traffic->records[i].op == TRACE_VM)
+			traffic->records[i].walk_ns_per_s =
+				(uint64_t)((double)traffic->records[i].walk_ns_per_s * costs->walk);
+}
+
+static int write_at(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale,
+		    const struct tracegen_costs *costs)
+{
+	struct traffic traffic = traffic_new(seed * 1000003 + kind, scale);
 	int err;
 
-	if (kind >= TRACEGEN_PLAIN_BOOT)
+	if (kind >= TRACEGEN_LINUX_SWIOTLB)
+		tracelinux_fill(&traffic, kind);
+	else if (kind >= TRACEGEN_PLAIN_BOOT)
 		traceplain_fill(&traffic, kind);
 	else
 		fill_trace(&traffic, kind);
+	change_costs(&traffic, costs);
 	err = traffic.failed ? -ENOMEM : traffic_write(f, &traffic);
 	traffic_done(&traffic);
 	return err;
 }
 
-int tracegen_buffer(enum tracegen_kind kind, uint64_t seed, double scale, char **ret, size_t *len)
+int tracegen_write(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale)
+{
+	return write_at(f, kind, seed, scale, &as_it_comes);
+}
+
+int tracegen_buffer_at(enum tracegen_kind kind, uint64_t seed, double scale,
+		       const struct tracegen_costs *costs, char **ret, size_t *len)
 {
 	FILE *f = open_memstream(ret, len);
 	int err;
 
 	if (!f)
 		return -errno;
-	err = tracegen_write(f, kind, seed, scale);
+	err = write_at(f, kind, seed, scale, costs);
 	if (fclose(f) && !err)
 		err = -errno;
 	return err;
 }
 
+int tracegen_buffer(enum tracegen_kind kind, uint64_t seed, double scale, char **ret, size_t *len)
+{
+	return tracegen_buffer_at(kind, seed, scale, &as_it_comes, ret, len);
+}
+
+const struct tracegen_family tracegen_families[TRACEGEN_FAMILIES] = {
+	{"wide", (enum tracegen_kind)0, TRACEGEN_PLAIN_BOOT},
+	{"plain", TRACEGEN_PLAIN_BOOT, TRACEGEN_LINUX_SWIOTLB},
+	{"linux", TRACEGEN_LINUX_SWIOTLB, TRACEGEN_KINDS_END},
+};
+
 static const char *const names[] = {
 #define X(id, name, doc) [TRACEGEN_##id] = name,
-	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X)
+	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X) TRACEGEN_LINUX_KINDS(X)
 #undef X
 };
 
 static const char *const docs[] = {
 #define X(id, name, doc) [TRACEGEN_##id] = doc,
-	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X)
+	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X) TRACEGEN_LINUX_KINDS(X)
 #undef X
 };
 

@@ -38,11 +38,44 @@
 	X(PLAIN_FLEET, "plain-fleet", "a dozen guests of these kinds, some started later")         \
 	X(PLAIN_ADVERSARY, "plain-adversary", "each region is converted just after a threshold")
 
+/* The third family, after what Linux guests do; tests/lib/tracelinux.c. */
+#define TRACEGEN_LINUX_KINDS(X)                                                                    \
+	X(LINUX_SWIOTLB, "linux-swiotlb", "bounce pools that grow under load and shrink")          \
+	X(LINUX_DRIVERS, "linux-drivers", "drivers load and reset: rings, coherent pools")         \
+	X(LINUX_SHORT, "linux-short", "dozens of guests that live for half a minute")              \
+	X(LINUX_GPU, "linux-gpu", "staging buffers of a GPU, many pages for seconds at a time")    \
+	X(LINUX_KEXEC, "linux-kexec", "kexec turns everything back, and the next kernel boots")    \
+	X(LINUX_HOTPLUG, "linux-hotplug", "memory that is accepted lazily, beside prompt drivers") \
+	X(LINUX_DAYS, "linux-days", "load that rises and falls by day and night")                  \
+	X(LINUX_REGIMES, "linux-regimes", "regions that turn from one behaviour to another")       \
+	X(LINUX_NEIGHBOURS, "linux-neighbours", "buffers over several regions, converted at once") \
+	X(LINUX_FLEET, "linux-fleet",                                                              \
+	  "guests of these kinds, of several walk costs, that come and go")                        \
+	X(LINUX_COSTS, "linux-costs", "the same on a host of other costs")
+
 enum tracegen_kind {
 #define X(id, name, doc) TRACEGEN_##id,
-	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X)
+	TRACEGEN_KINDS(X) TRACEGEN_PLAIN_KINDS(X) TRACEGEN_LINUX_KINDS(X)
 #undef X
 		TRACEGEN_KINDS_END,
+};
+
+/* The families, each [first, end) of the kinds. */
+struct tracegen_family {
+	const char *name;
+	enum tracegen_kind first;
+	enum tracegen_kind end;
+};
+
+#define TRACEGEN_FAMILIES 3
+extern const struct tracegen_family tracegen_families[TRACEGEN_FAMILIES];
+
+/* What a trace costs, by what it would cost. */
+struct tracegen_costs {
+	const char *name;
+	double split;
+	double fail;
+	double walk;
 };
 
 const char *tracegen_name(enum tracegen_kind kind);
@@ -56,5 +89,9 @@ int tracegen_write(FILE *f, enum tracegen_kind kind, uint64_t seed, double scale
 
 /* The same to memory, to be freed by the caller. */
 int tracegen_buffer(enum tracegen_kind kind, uint64_t seed, double scale, char **ret, size_t *len);
+
+/* The same, with other costs. */
+int tracegen_buffer_at(enum tracegen_kind kind, uint64_t seed, double scale,
+		       const struct tracegen_costs *costs, char **ret, size_t *len);
 
 #endif

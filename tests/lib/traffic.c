@@ -54,6 +54,16 @@ unsigned int traffic_between(struct traffic *traffic, unsigned int low, unsigned
 	return low + traffic_up_to(traffic, high - low + 1);
 }
 
+struct traffic traffic_new(uint64_t rng, double scale)
+{
+	return (struct traffic){
+		.rng = rng,
+		.scale = scale,
+		.costs = {.merge_ns = 30000, .split_ns = 45000, .fail_ns = 12000},
+		.walk_ns_per_s = 12000,
+	};
+}
+
 /* ---- records ---- */
 
 /* Makes room for one more of @nr elements of @size; NULL: memory is short. */
@@ -113,7 +123,7 @@ struct guest guest_new(struct traffic *traffic, const char *name, double start, 
 	if (record) {
 		snprintf(record->name, sizeof(record->name), "%s-%" PRIu32, name, guest.id);
 		record->regions = TRAFFIC_REGIONS;
-		record->walk_ns_per_s = 12000;
+		record->walk_ns_per_s = (uint64_t)traffic->walk_ns_per_s;
 	}
 	if (end < traffic->end)
 		record_new(traffic, end, TRACE_VM_GONE, guest.id);
@@ -141,30 +151,31 @@ bool guest_full(const struct guest *guest)
 
 /* ---- one conversion ---- */
 
-/* A few pages go to shared at @t for @shared ns. Returns when the guest has them back. */
+double guest_convert_pages(struct guest *guest, uint64_t gfn, uint64_t npages, double t,
+			   double shared, double accept)
+{
+	double back = t + shared;
+
+	add_pages(guest, t, TRACE_TO_SHARED, gfn, npages);
+	add_pages(guest, back, TRACE_TO_PRIVATE, gfn, npages);
+	add_pages(guest, back + accept, TRACE_ACCEPT, gfn, npages);
+	return back + accept;
+}
+
 double guest_convert(struct guest *guest, uint64_t rfn, double t, double shared)
 {
 	struct traffic *traffic = guest->traffic;
 	uint64_t npages = 1u << traffic_up_to(traffic, 5);
 	uint64_t gfn = rfn * 512 + traffic_up_to(traffic, 512 - (unsigned int)npages + 1);
-	double back = t + shared;
-	double accepted = back + traffic_uniform(traffic, 0.2, 2) * guest->accept;
 
-	add_pages(guest, t, TRACE_TO_SHARED, gfn, npages);
-	add_pages(guest, back, TRACE_TO_PRIVATE, gfn, npages);
-	add_pages(guest, accepted, TRACE_ACCEPT, gfn, npages);
-	return accepted;
+	return guest_convert_pages(guest, gfn, npages, t, shared,
+				   traffic_uniform(traffic, 0.2, 2) * guest->accept);
 }
 
 double guest_convert_whole(struct guest *guest, uint64_t rfn, double t, double shared)
 {
-	double back = t + shared;
-	double accepted = back + traffic_uniform(guest->traffic, 0.2, 2) * guest->accept;
-
-	add_pages(guest, t, TRACE_TO_SHARED, rfn * 512, 512);
-	add_pages(guest, back, TRACE_TO_PRIVATE, rfn * 512, 512);
-	add_pages(guest, accepted, TRACE_ACCEPT, rfn * 512, 512);
-	return accepted;
+	return guest_convert_pages(guest, rfn * 512, 512, t, shared,
+				   traffic_uniform(guest->traffic, 0.2, 2) * guest->accept);
 }
 
 /* ---- output ---- */
@@ -200,7 +211,6 @@ void traffic_done(struct traffic *traffic)
 
 int traffic_write(FILE *f, struct traffic *traffic)
 {
-	static const struct trace_costs costs = {30000, 45000, 12000};
 	struct sort_key *keys = calloc(traffic->nr + 1, sizeof(*keys));
 	struct trace_record end = {.t_ns = (uint64_t)traffic->end, .op = TRACE_END};
 	int err;
@@ -210,7 +220,7 @@ int traffic_write(FILE *f, struct traffic *traffic)
 	for (size_t i = 0; i < traffic->nr; i++)
 		keys[i] = (struct sort_key){traffic->records[i].t_ns, i};
 	qsort(keys, traffic->nr, sizeof(*keys), compare);
-	err = trace_write_header(f, &costs);
+	err = trace_write_header(f, &traffic->costs);
 	for (size_t i = 0; i < traffic->nr && !err; i++) {
 		struct trace_record *record = &traffic->records[keys[i].index];
 

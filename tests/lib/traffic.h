@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What both families of generated traces are made with: numbers out of a seed, guests, conversions. */
+/* What all families of generated traces are made with: numbers out of a seed, guests, conversions. */
 #ifndef TDX_LPAGE_TESTS_TRAFFIC_H
 #define TDX_LPAGE_TESTS_TRAFFIC_H
 
@@ -27,6 +27,8 @@ struct traffic {
 	uint64_t rng;
 	double end;
 	double scale;
+	struct trace_costs costs;
+	double walk_ns_per_s; /* of the guests made from now on */
 	struct trace_record *records;
 	size_t nr;
 	size_t capacity;
@@ -47,6 +49,9 @@ struct guest {
 	uint64_t next_rfn;
 	uint64_t stride;
 };
+
+/* Starts a trace with the costs that the daemon assumes. */
+struct traffic traffic_new(uint64_t rng, double scale);
 
 /* In [0, 1). */
 double traffic_unit(struct traffic *traffic);
@@ -70,7 +75,14 @@ uint64_t guest_rfn(struct guest *guest, const char *population);
 bool guest_full(const struct guest *guest);
 
 /*
- * A few pages, or all, go to shared at @t for @shared ns. Returns when they are accepted again.
+ * Pages @gfn to before @gfn + @npages go to shared at @t for @shared ns, and are accepted @accept ns after
+ * they came back. Returns that time.
+ */
+double guest_convert_pages(struct guest *guest, uint64_t gfn, uint64_t npages, double t,
+			   double shared, double accept);
+
+/*
+ * A few pages, or all, of a region go to shared at @t for @shared ns. Returns when they are accepted again.
  */
 double guest_convert(struct guest *guest, uint64_t rfn, double t, double shared);
 double guest_convert_whole(struct guest *guest, uint64_t rfn, double t, double shared);

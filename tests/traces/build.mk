@@ -2,7 +2,7 @@
 # The trace generator: `build/normal/tests/traces/generate KIND SEED [SCALE]`; the tests have their own.
 
 # Not linked to libtest, which wants cmocka: `make demo` shall need no more than what the daemon needs.
-tracegen_SRCS := $(addprefix tests/lib/,tracegen.c traceplain.c traffic.c)
+tracegen_SRCS := $(addprefix tests/lib/,tracegen.c tracelinux.c traceplain.c traffic.c)
 $(foreach v,normal san,$(eval $(call program,$(v),tests/traces/generate,tests/traces/generate.c $(tracegen_SRCS),libtdx-lpage)))
 
 check: $(BUILD)/san/tests/traces/generate
@@ -19,7 +19,7 @@ demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## T
 	@scripts/demo $(BUILD)/normal
 
 # Scores and speed; SEEDS= and FIRST_SEED= choose the traces.
-$(eval $(call program,normal,tests/traces/scores,tests/traces/scores.c,$(TEST_LIBS)))
+$(eval $(call program,normal,tests/traces/scores,$(addprefix tests/traces/,scores.c sweep.c budget.c hindsight.c),$(TEST_LIBS)))
 
 .PHONY: bench-policy
 bench-policy: $(BUILD)/normal/tests/traces/scores ## Scores of every policy on generated traces, speed of the engine

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""plot.py JSON: draws the scores that `make bench-policy` wrote as an SVG, on standard output."""
+"""plot.py JSON [costs]: draws what `make bench-policy` wrote as an SVG, on standard output: the
+scores, or the heat map of other costs."""
 
 import json
 import sys
@@ -50,23 +51,73 @@ def legend():
         x += 30 + 7 * len(name)
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    with open(sys.argv[1], encoding="utf-8") as f:
-        scores = json.load(f)["scores"]
+def draw(width, height, lines):
+    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+          'font-family="sans-serif" font-size="11">')
+    print("<!-- SPDX-License-Identifier: GPL-2.0-or-later -->")
+    print(f'<rect width="{width}" height="{height}" fill="#fff"/>')
+    print("\n".join(lines))
+    print("</svg>")
+
+
+def draw_scores(scores):
     rows = [row for family in scores.values() for row in family["kinds"]]
     for name, family in scores.items():
         family["kinds"][-1]["kind"] = f"mix, {name}"
-    height = HEAD + ROW * len(rows)
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-          'font-family="sans-serif" font-size="11">')
-    print("<!-- SPDX-License-Identifier: GPL-2.0-or-later -->")
-    print(f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>')
-    print("\n".join([*legend(), *grid(height)]))
+    lines = [*legend(), *grid(HEAD + ROW * len(rows))]
     for i, row in enumerate(rows):
-        print("\n".join(bars(row, HEAD + i * ROW)))
-    print("</svg>")
+        lines += bars(row, HEAD + i * ROW)
+    draw(WIDTH, HEAD + ROW * len(rows), lines)
+
+
+# ---- the heat map ----
+
+PANELS = [("fixed", "% above the best fixed threshold"), ("kinds", "% above knowing the kinds")]
+CELL_W, CELL_H, TEXTS = 44, 15, 70
+
+
+def heat(percent):
+    """Blue where adaptive costs less, red where more; full at 25 %."""
+    strength = min(abs(percent) / 25, 1)
+    low = round(255 - 140 * strength)
+    return f"rgb({low},{low},255)" if percent < 0 else f"rgb(255,{low},{low})"
+
+
+def panel(rows, settings, key, title, left):
+    yield text(left, 14, title)
+    for i, setting in enumerate(settings):
+        x = left + i * CELL_W + CELL_W / 2
+        yield (f'<text transform="translate({x + 4:.0f},{TEXTS - 4}) rotate(-50)" '
+               f'fill="#222">{setting}</text>')
+    for n, row in enumerate(rows):
+        y = TEXTS + n * CELL_H
+        for i, setting in enumerate(settings):
+            cell = row[setting]
+            percent = 100 * (cell["adaptive"] / cell[key] - 1)
+            yield (f'<rect x="{left + i * CELL_W}" y="{y}" width="{CELL_W - 1}" '
+                   f'height="{CELL_H - 1}" fill="{heat(percent)}"/>')
+            yield text(left + i * CELL_W + CELL_W / 2, y + 11, f"{percent:+.0f}", "middle")
+
+
+def draw_costs(rows):
+    settings = [name for name in rows[0] if name != "kind"]
+    wide = CELL_W * len(settings) + 20
+    lines = [text(LEFT - 8, TEXTS + n * CELL_H + 11, row["kind"], "end")
+             for n, row in enumerate(rows)]
+    for i, (key, title) in enumerate(PANELS):
+        lines += panel(rows, settings, key, title, LEFT + i * wide)
+    draw(LEFT + len(PANELS) * wide + 20, TEXTS + CELL_H * len(rows) + 10, lines)
+
+
+def main():
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["costs"]):
+        sys.exit(__doc__)
+    with open(sys.argv[1], encoding="utf-8") as f:
+        numbers = json.load(f)
+    if len(sys.argv) == 3:
+        draw_costs(numbers["costs"])
+    else:
+        draw_scores(numbers["scores"])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 /*
  * What `make bench` prints of the policy: scores on generated traces of full size, and the speed of
  * the engine. A table on standard output; JSON to the file named first.
- *	scores JSON [SEEDS [FIRST_SEED]]
+ *	scores JSON [SEEDS [FIRST_SEED [PART]]]
  */
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,13 +15,11 @@
 
 #include "daemon/replay/simulate.h"
 #include "tests/lib/tracegen.h"
+#include "tests/traces/hindsight.h"
+#include "tests/traces/sweep.h"
 
-#define TICKS_NS   UINT64_C(100000000)
-#define VMS_MAX	   64
-#define REGIONS	   4096
-#define THRESHOLDS 40
-#define KINDS_MAX  32 /* of regions, in a trace */
-#define UPDATES	   (UINT64_C(16) << 20)
+#define TICKS_NS UINT64_C(100000000)
+#define UPDATES	 (UINT64_C(16) << 20)
 
 /* The columns: how the traces are run. */
 static const struct {
@@ -43,19 +40,9 @@ static const struct {
 struct row {
 	double cost[COLUMNS];
 	double opt;
-	/* Costs of the best fixed thresholds, known beforehand: of each region, of each kind of them. */
-	double knowing;
-	double knowing_kinds;
+	struct hindsight hindsight;
 	uint64_t events;
 	double seconds; /* of the first column */
-};
-
-/* What each fixed threshold would have cost each region, and what kind of region it is. */
-struct hindsight {
-	double thresholds_s[THRESHOLDS];
-	double cost[VMS_MAX][REGIONS][THRESHOLDS];
-	char kinds[KINDS_MAX][32];
-	uint8_t kind[VMS_MAX][REGIONS]; /* index of it */
 };
 
 static double cpu_seconds(void)
@@ -66,104 +53,14 @@ static double cpu_seconds(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static void hindsight_clear(struct hindsight *hindsight)
-{
-	memset(hindsight, 0, sizeof(*hindsight));
-	for (int i = 1; i < THRESHOLDS; i++)
-		hindsight->thresholds_s[i] = i < THRESHOLDS - 1 ? 0.01 * pow(1.3, i - 1) : DBL_MAX;
-}
-
-static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
-			const struct model_region *region, uint64_t end_ns)
-{
-	struct hindsight *hindsight = ctx;
-	double length_s = (double)(end_ns - region->start_ns) / 1e9;
-	double walk = (double)region->walk / 1e9;
-	double split = region->partial ? 45000 : 0;
-
-	for (int i = 0; i < THRESHOLDS; i++) {
-		double threshold_s = hindsight->thresholds_s[i];
-
-		hindsight->cost[vm->id % VMS_MAX][rfn % REGIONS][i] +=
-			length_s <= threshold_s ? walk :
-						  walk * threshold_s / length_s + 30000 + split;
-	}
-}
-
-static uint8_t hindsight_kind(struct hindsight *hindsight, const char *name)
-{
-	uint8_t i = 0;
-
-	while (i < KINDS_MAX - 1 && hindsight->kinds[i][0] && strcmp(hindsight->kinds[i], name))
-		i++;
-	snprintf(hindsight->kinds[i], sizeof(hindsight->kinds[i]), "%s", name);
-	return i;
-}
-
-/* Reads the comments in which the generator says what each region is. */
-static void hindsight_read_kinds(struct hindsight *hindsight, const char *text)
-{
-	static const char mark[] = "\n# region ";
-
-	while ((text = strstr(text, mark))) {
-		uint32_t vm;
-		uint32_t rfn;
-		char name[32];
-
-		text += sizeof(mark) - 1;
-		if (sscanf(text, "%" SCNu32 " %" SCNu32 " %31s", &vm, &rfn, name) == 3)
-			hindsight->kind[vm % VMS_MAX][rfn % REGIONS] =
-				hindsight_kind(hindsight, name);
-	}
-}
-
-static double least(const double cost[static THRESHOLDS])
-{
-	double best = DBL_MAX;
-
-	for (int i = 0; i < THRESHOLDS; i++)
-		best = fmin(best, cost[i]);
-	return best;
-}
-
-static double best_of_regions(const struct hindsight *hindsight)
-{
-	double sum = 0;
-
-	for (int vm = 0; vm < VMS_MAX; vm++)
-		for (int rfn = 0; rfn < REGIONS; rfn++)
-			sum += least(hindsight->cost[vm][rfn]);
-	return sum;
-}
-
-/* The same for all regions of a kind in a VM. */
-static double best_of_kinds(const struct hindsight *hindsight)
-{
-	double sum = 0;
-
-	for (int vm = 0; vm < VMS_MAX; vm++) {
-		double cost[KINDS_MAX][THRESHOLDS] = {0};
-
-		for (int rfn = 0; rfn < REGIONS; rfn++)
-			for (int i = 0; i < THRESHOLDS; i++)
-				cost[hindsight->kind[vm][rfn]][i] += hindsight->cost[vm][rfn][i];
-		for (int kind = 0; kind < KINDS_MAX; kind++)
-			sum += least(cost[kind]);
-	}
-	return sum;
-}
-
 static int run_column(const struct config *config, const char *text, size_t len, size_t column,
-		      struct hindsight *hindsight, struct row *row)
+		      struct row *row)
 {
 	const struct simulate_options options = {
 		.config = config,
 		.override_policy = true,
 		.policy = columns[column].policy,
 		.observe_ns = columns[column].observe_ns,
-		/* Beside the policy that costs least time, so that the others' speed is theirs. */
-		.on_interval = columns[column].policy == CONFIG_POLICY_NEVER ? on_interval : NULL,
-		.ctx = hindsight,
 	};
 	struct simulate_result result;
 	struct trace_reader *reader;
@@ -185,7 +82,7 @@ static int run_column(const struct config *config, const char *text, size_t len,
 }
 
 static int run_kind(const struct config *config, int kind, uint64_t first_seed, uint64_t seeds,
-		    struct hindsight *hindsight, struct row *row)
+		    struct row *row)
 {
 	int err = 0;
 
@@ -193,14 +90,11 @@ static int run_kind(const struct config *config, int kind, uint64_t first_seed, 
 		char *text = NULL;
 		size_t len;
 
-		hindsight_clear(hindsight);
 		err = tracegen_buffer((enum tracegen_kind)kind, seed, 1, &text, &len);
 		for (size_t column = 0; column < COLUMNS && !err; column++)
-			err = run_column(config, text, len, column, hindsight, row);
+			err = run_column(config, text, len, column, row);
 		if (!err)
-			hindsight_read_kinds(hindsight, text);
-		row->knowing += best_of_regions(hindsight);
-		row->knowing_kinds += best_of_kinds(hindsight);
+			err = hindsight_run(&row->hindsight, text, len);
 		free(text);
 	}
 	return err;
@@ -208,15 +102,17 @@ static int run_kind(const struct config *config, int kind, uint64_t first_seed, 
 
 static void print_row(FILE *json, const char *name, const struct row *row, bool last)
 {
-	printf("%-15s", name);
+	printf("%-17s", name);
 	fprintf(json, "    {\"kind\": \"%s\"", name);
 	for (size_t column = 0; column < COLUMNS; column++) {
 		printf(" %14.4f", row->cost[column] / row->opt);
 		fprintf(json, ", \"%s\": %.6f", columns[column].name, row->cost[column] / row->opt);
 	}
-	printf(" %13.4f %10.4f\n", row->knowing_kinds / row->opt, row->knowing / row->opt);
-	fprintf(json, ", \"knowing_kinds\": %.6f, \"knowing\": %.6f}%s\n",
-		row->knowing_kinds / row->opt, row->knowing / row->opt, last ? "" : ",");
+	printf(" %10.4f %13.4f %10.4f\n", row->hindsight.fixed / row->opt,
+	       row->hindsight.kinds / row->opt, row->hindsight.regions / row->opt);
+	fprintf(json, ", \"best_fixed\": %.6f, \"knowing_kinds\": %.6f, \"knowing\": %.6f}%s\n",
+		row->hindsight.fixed / row->opt, row->hindsight.kinds / row->opt,
+		row->hindsight.regions / row->opt, last ? "" : ",");
 }
 
 static void add_row(struct row *to, const struct row *from)
@@ -224,36 +120,23 @@ static void add_row(struct row *to, const struct row *from)
 	for (size_t column = 0; column < COLUMNS; column++)
 		to->cost[column] += from->cost[column];
 	to->opt += from->opt;
-	to->knowing += from->knowing;
-	to->knowing_kinds += from->knowing_kinds;
+	to->hindsight.regions += from->hindsight.regions;
+	to->hindsight.kinds += from->hindsight.kinds;
+	to->hindsight.fixed += from->hindsight.fixed;
 	to->events += from->events;
 	to->seconds += from->seconds;
 }
 
-/* The traces that one table is about. */
-struct family {
-	const char *name;
-	enum tracegen_kind first;
-	enum tracegen_kind end;
-};
-
-static const struct family families[] = {
-	{"wide", (enum tracegen_kind)0, TRACEGEN_PLAIN_BOOT},
-	{"plain", TRACEGEN_PLAIN_BOOT, TRACEGEN_KINDS_END},
-};
-
-#define FAMILIES ARRAY_SIZE(families)
-
 static void print_heading(void)
 {
-	printf("%-15s", "kind");
+	printf("%-17s", "kind");
 	for (size_t column = 0; column < COLUMNS; column++)
 		printf(" %14s", columns[column].name);
-	printf(" %13s %10s\n", "knowing_kinds", "knowing");
+	printf(" %10s %13s %10s\n", "best fixed", "knowing kinds", "knowing");
 }
 
-static int score_family(const struct config *config, FILE *json, const struct family *family,
-			uint64_t seeds, uint64_t first_seed, struct hindsight *hindsight)
+static int score_family(const struct config *config, FILE *json,
+			const struct tracegen_family *family, uint64_t seeds, uint64_t first_seed)
 {
 	struct row mix = {0};
 	double mean = 0;
@@ -261,10 +144,10 @@ static int score_family(const struct config *config, FILE *json, const struct fa
 
 	print_heading();
 	fprintf(json, "    \"%s\": {\"kinds\": [\n", family->name);
-	for (int kind = family->first; kind < (int)family->end && !err; kind++) {
+	for (int kind = (int)family->first; kind < (int)family->end && !err; kind++) {
 		struct row row = {0};
 
-		err = run_kind(config, kind, first_seed, seeds, hindsight, &row);
+		err = run_kind(config, kind, first_seed, seeds, &row);
 		print_row(json, tracegen_name((enum tracegen_kind)kind), &row, false);
 		add_row(&mix, &row);
 		mean += row.cost[0] / row.opt / (double)(family->end - family->first);
@@ -279,18 +162,14 @@ static int score_family(const struct config *config, FILE *json, const struct fa
 
 static int scores(const struct config *config, FILE *json, uint64_t seeds, uint64_t first_seed)
 {
-	struct hindsight *hindsight = malloc(sizeof(*hindsight));
-	int err = hindsight ? 0 : -1;
+	int err = 0;
 
-	fprintf(json,
-		"{\n  \"first_seed\": %" PRIu64 ", \"seeds\": %" PRIu64 ",\n  \"scores\": {\n",
-		first_seed, seeds);
-	for (size_t i = 0; i < FAMILIES && !err; i++) {
-		err = score_family(config, json, &families[i], seeds, first_seed, hindsight);
-		fprintf(json, "%s\n", i + 1 < FAMILIES ? "," : "");
+	fprintf(json, "  \"scores\": {\n");
+	for (size_t i = 0; i < TRACEGEN_FAMILIES && !err; i++) {
+		err = score_family(config, json, &tracegen_families[i], seeds, first_seed);
+		fprintf(json, "%s\n", i + 1 < TRACEGEN_FAMILIES ? "," : "");
 	}
-	fprintf(json, "  },\n");
-	free(hindsight);
+	fprintf(json, "  }");
 	return err;
 }
 
@@ -324,26 +203,58 @@ static double speed(const struct config *config, uint64_t regions)
 	return (double)UPDATES / begin;
 }
 
+static int speeds(const struct config *config, FILE *json)
+{
+	double small = speed(config, UINT64_C(1) << 20);
+	double large = speed(config, UINT64_C(8) << 20);
+
+	printf("engine: %.2f million updates/s at 1 million regions, %.2f at 8 million\n",
+	       small / 1e6, large / 1e6);
+	fprintf(json, "  \"updates_per_s\": {\"1M\": %.0f, \"8M\": %.0f}", small, large);
+	return 0;
+}
+
+/* Each writes one member of the JSON object. */
+static int run_parts(const char *only, const struct config *config, FILE *json, uint64_t seeds,
+		     uint64_t first_seed)
+{
+	int err = 0;
+
+	fprintf(json, "{\n  \"first_seed\": %" PRIu64 ", \"seeds\": %" PRIu64, first_seed, seeds);
+	if (!only || strcmp(only, "scores") == 0) {
+		fprintf(json, ",\n");
+		err = scores(config, json, seeds, first_seed);
+	}
+	if (!err && (!only || strcmp(only, "costs") == 0)) {
+		fprintf(json, ",\n");
+		err = sweep_costs(config, json, first_seed, seeds);
+	}
+	if (!err && (!only || strcmp(only, "budget") == 0)) {
+		fprintf(json, ",\n");
+		err = sweep_budget(config, json, first_seed);
+	}
+	if (!err && (!only || strcmp(only, "speed") == 0)) {
+		fprintf(json, ",\n");
+		err = speeds(config, json);
+	}
+	fprintf(json, "\n}\n");
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 2;
 	uint64_t first_seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	FILE *json = argc > 1 ? fopen(argv[1], "w") : NULL;
 	struct config *config;
-	double small;
-	double large;
+	int err;
 
 	if (!json || !seeds || config_new_defaults("defaults", &config)) {
-		fprintf(stderr, "usage: scores JSON [SEEDS [FIRST_SEED]]\n");
+		fprintf(stderr,
+			"usage: scores JSON [SEEDS [FIRST_SEED [scores|costs|budget|speed]]]\n");
 		return 2;
 	}
-	if (scores(config, json, seeds, first_seed))
-		return 1;
-	small = speed(config, UINT64_C(1) << 20);
-	large = speed(config, UINT64_C(8) << 20);
-	printf("engine: %.2f million updates/s at 1 million regions, %.2f at 8 million\n",
-	       small / 1e6, large / 1e6);
-	fprintf(json, "  \"updates_per_s\": {\"1M\": %.0f, \"8M\": %.0f}\n}\n", small, large);
+	err = run_parts(argc > 4 ? argv[4] : NULL, config, json, seeds, first_seed);
 	config_free(config);
-	return fclose(json) ? 1 : 0;
+	return fclose(json) || err ? 1 : 0;
 }
