@@ -31,6 +31,11 @@ static void take_off(struct policy_vm *vm, struct region_ref *ref, struct policy
 	region_arm(&vm->policy->heap, ref, tick_after(now_ns + FLIGHT_MAX_NS), tick_of(now_ns));
 }
 
+static bool has_due_regions(const struct policy_vm *vm)
+{
+	return vm->queue.nr || vm->holds.nr || backlog_waits(vm);
+}
+
 static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigned int want,
 		       uint64_t now_ns)
 {
@@ -50,7 +55,7 @@ static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigne
 		    ref.region->stamp == entry.stamp)
 			take_off(vm, &ref, batch, now_ns);
 	}
-	if (!vm->queue.nr && !vm->holds.nr)
+	if (!has_due_regions(vm))
 		ring_remove(vm);
 }
 
@@ -75,11 +80,21 @@ static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_
 		batch->actions[batch->nr++] = decide_numbers(vm, ref.region, entry.rfn, now_ns);
 		vm->ledger.holds++;
 	}
-	if (!vm->queue.nr && !vm->holds.nr)
+	if (!has_due_regions(vm))
 		ring_remove(vm);
 }
 
 /* Serves one VM; 0 when a gate or limit is shut, or nothing was left to do. */
+/* A walk, or what is left of it, goes on at the next call. */
+static void serve_again(const struct policy_vm *vm, uint64_t now_ns)
+{
+	struct policy *policy = vm->policy;
+	uint64_t again_ns = vm->backlog.retry_ns > now_ns ? vm->backlog.retry_ns : now_ns;
+
+	if (vm->active && again_ns < policy->retry_ns)
+		policy->retry_ns = again_ns;
+}
+
 static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns)
 {
 	struct policy *policy = vm->policy;
@@ -101,9 +116,13 @@ static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns
 			policy->retry_ns = until_ns;
 		return 0;
 	}
+	if (!vm->queue.nr)
+		backlog_fetch(vm, now_ns);
 	fill_batch(vm, ret, allowed < POLICY_BATCH_MAX ? allowed : POLICY_BATCH_MAX, now_ns);
-	if (!ret->nr)
+	if (!ret->nr) {
+		serve_again(vm, now_ns);
 		return 0;
+	}
 	budget_charge(vm, ret->nr, now_ns);
 	if (vm->active)
 		policy->active = vm->next_active;
@@ -116,8 +135,9 @@ int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batc
 	size_t nr = 0;
 
 	now_ns = policy_clock(policy, now_ns);
-	while (heap_due_tick(&policy->heap) <= tick_of(now_ns))
-		heap_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
+	if (policy->nr_replanning)
+		backlog_replan(policy, now_ns);
+	backlog_expire(policy, now_ns);
 	policy->retry_ns = POLICY_NO_DEADLINE;
 	vm = policy->active;
 	for (struct policy_vm *i = vm; i; i = i->next_active == vm ? NULL : i->next_active)
@@ -139,5 +159,7 @@ uint64_t policy_next_deadline(const struct policy *policy)
 	uint64_t due_tick = heap_due_tick(&policy->heap);
 	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 
+	if (policy->nr_replanning)
+		return 0;
 	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;
 }

@@ -7,14 +7,6 @@
 #include "daemon/policy/kind.h"
 #include "daemon/policy/ring.h"
 
-/*
- * Ticks after which a region is due again for which the queue had no place (67 ms). Higher: it
- * waits longer than it has to; lower: regions that overload the budgets are looked at more often.
- * `make bench-constant NAME=DEFER_TICK VALUE=4096 T=test_policy` fails on
- * deferred_region_is_due_again_soon.
- */
-#define DEFER_TICK 64
-
 /* Has it had hold-after's number of conversions, that close together? */
 static bool is_hot(const struct policy_vm *vm, const struct region *region)
 {
@@ -66,8 +58,8 @@ void decide_watch(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 		region_arm(&vm->policy->heap, ref, start_tick + look_tick, tick_of(now_ns));
 }
 
-/* Calls decide_plan() anew for whatever waits. */
-static void replan_region(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
+/* Calls decide_plan() anew for what waits. */
+void decide_replan(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 {
 	struct region *region = ref->region;
 	uint64_t start_ns = stamp_tick(region->stamp, tick_of(now_ns)) << TICK_SHIFT;
@@ -80,14 +72,6 @@ static void replan_region(struct policy_vm *vm, struct region_ref *ref, uint64_t
 	region_forget_dry_run(region);
 	vm_set_phase(vm, region, PHASE_WAIT);
 	decide_plan(vm, ref, start_ns, now_ns);
-}
-
-void decide_replan(struct policy_vm *vm, uint64_t now_ns)
-{
-	struct region_ref ref = {0};
-
-	while (table_next(&vm->table, &ref))
-		replan_region(vm, &ref, now_ns);
 }
 
 struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
@@ -107,24 +91,7 @@ struct policy_action decide_numbers(const struct policy_vm *vm, const struct reg
 	return action;
 }
 
-/* Better ones fill the queue: asks again a little later. */
-static void defer(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick)
-{
-	vm_set_phase(vm, ref->region, PHASE_BACKOFF);
-	region_arm(&vm->policy->heap, ref, now_tick + DEFER_TICK, now_tick);
-}
-
-/* An entry had to leave the queue: its region, unless it was converted since, is deferred. */
-static void defer_left(struct policy_vm *vm, const struct queue_entry *left, uint64_t now_tick)
-{
-	struct region_ref ref;
-
-	table_find(&vm->table, left->rfn, &ref);
-	if (ref.region && ref.region->phase == PHASE_QUEUED && ref.region->stamp == left->stamp)
-		defer(vm, &ref, now_tick);
-}
-
-static void enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick)
+bool decide_enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick)
 {
 	struct policy_action numbers = decide_numbers(vm, ref->region, 0, now_tick << TICK_SHIFT);
 	struct queue_entry entry = {region_rfn(ref), ref->region->stamp};
@@ -132,14 +99,12 @@ static void enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 	int result = queue_push(&vm->queue, entry,
 				(double)numbers.saving_ns / (double)numbers.cost_ns, &left);
 
-	if (result <= 0) {
-		defer(vm, ref, now_tick);
-		return;
-	}
 	vm_set_phase(vm, ref->region, PHASE_QUEUED);
 	ring_add(vm);
-	if (result == 2)
-		defer_left(vm, &left, now_tick);
+	/* This one, or the one that left, is due without a place: backlog_fetch() finds it. */
+	if (result != 1)
+		vm->backlog.missed = true;
+	return result >= 0;
 }
 
 /* Is a waiting region due, or was it only its age that had to be noted? */
@@ -163,6 +128,7 @@ void decide_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 	struct region *region = ref->region;
 	uint64_t start_tick = stamp_tick(region->stamp, now_tick);
 
+	vm->policy->decisions++;
 	switch (region->phase) {
 	case PHASE_LARGE:
 		adaptive_note_age(vm->adaptive, region, now_tick - start_tick);
@@ -170,11 +136,11 @@ void decide_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 		break;
 	case PHASE_WAIT:
 		if (!still_waits(vm, ref, start_tick, now_tick))
-			enqueue(vm, ref, now_tick);
+			(void)decide_enqueue(vm, ref, now_tick);
 		break;
 	case PHASE_FLIGHT: /* the answer was lost; the next dump shows what became of it */
 	case PHASE_BACKOFF:
-		enqueue(vm, ref, now_tick);
+		(void)decide_enqueue(vm, ref, now_tick);
 		break;
 	default:
 		break;

@@ -12,6 +12,16 @@
 #include "daemon/policy/queue.h"
 #include "daemon/policy/table.h"
 
+/* Walks over the regions of a VM that go on in slices: backlog.c. Regions are entered by rfn. */
+struct backlog {
+	bool missed;	 /* a region that is due found no place in the queue */
+	bool fetching;	 /* such regions are looked for, from fetch_rfn on */
+	bool replanning; /* from replan_rfn on, regions are planned by old settings */
+	uint32_t fetch_rfn;
+	uint32_t replan_rfn;
+	uint64_t retry_ns; /* no walk before: there was no memory for the queue */
+};
+
 struct policy_vm {
 	uint32_t id;
 	struct policy *policy;
@@ -21,7 +31,8 @@ struct policy_vm {
 	uint64_t phases[PHASE_END]; /* tracked regions by phase */
 	struct queue queue;
 	struct queue holds; /* regions to be held at 4 KiB */
-	bool active;	    /* in the ring of VMs whose queues are not empty */
+	struct backlog backlog;
+	bool active; /* in the ring of VMs with regions that are due */
 	struct policy_vm *prev_active;
 	struct policy_vm *next_active;
 	struct bucket rate;
@@ -54,6 +65,8 @@ struct policy {
 	double usage;
 	uint64_t usage_ns;
 	struct adaptive *adaptive; /* what all VMs taught */
+	size_t nr_replanning;	   /* VMs */
+	uint64_t decisions;	   /* regions whose deadline passed, or that were fetched */
 	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
 	struct policy_ledger gone; /* of VMs that were removed */
 };
@@ -123,8 +136,10 @@ void vm_costs_changed(struct policy_vm *vm);
 
 /* A region has become private: decides when it is due. @start_ns is the exact time. */
 void decide_plan(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns, uint64_t now_ns);
-/* The settings have changed: plans anew for all that waits. */
-void decide_replan(struct policy_vm *vm, uint64_t now_ns);
+/* The settings have changed: plans anew for a region that waits. */
+void decide_replan(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
+/* A region is due: enters it into the queue. False: there is no memory for it, try again later. */
+bool decide_enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
 /* A region is large: its age is noted from time to time. */
 void decide_watch(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
 /* Callback of the table: the deadline of a region has passed. */
@@ -134,5 +149,20 @@ enum lpage_reason decide_gate(const struct policy_vm *vm);
 /* The numbers behind a decision about @region. */
 struct policy_action decide_numbers(const struct policy_vm *vm, const struct region *region,
 				    uint64_t rfn, uint64_t now_ns);
+
+/* backlog.c */
+
+/* Handles deadlines that have passed: a slice of them. */
+void backlog_expire(struct policy *policy, uint64_t now_ns);
+/* Enters due regions that found no place into the queue, which is empty: a slice of the walk. */
+void backlog_fetch(struct policy_vm *vm, uint64_t now_ns);
+static inline bool backlog_waits(const struct policy_vm *vm)
+{
+	return vm->backlog.missed || vm->backlog.fetching;
+}
+/* Plans anew for all regions of the VM; those beyond the first slice by backlog_replan(). */
+void backlog_begin_replan(struct policy_vm *vm, uint64_t now_ns);
+void backlog_replan(struct policy *policy, uint64_t now_ns);
+void backlog_end_replan(struct policy_vm *vm);
 
 #endif

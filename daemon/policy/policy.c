@@ -57,6 +57,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 static void vm_free(struct policy_vm *vm)
 {
 	ring_remove(vm);
+	backlog_end_replan(vm);
 	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
 	queue_done(&vm->holds);
@@ -103,7 +104,7 @@ int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 	vm->guard_batch = settings->batch;
 	bucket_set_rate(&vm->rate, settings->merge_rate_per_s, now_ns);
 	vm_costs_changed(vm);
-	decide_replan(vm, now_ns);
+	backlog_begin_replan(vm, now_ns);
 	return 0;
 }
 

@@ -8,11 +8,11 @@
  *
  * The caller's loop:
  *	policy_observe() for each region that a dump delivers,
- *	policy_next_batch() until it returns 0, carrying each batch out,
+ *	policy_next_batch() until it returns 0, or for as long as there is time, carrying each batch out,
  *	policy_outcome() for each region of a batch, policy_batch_done() for each batch,
  *	one timer at policy_next_deadline().
  *
- * Cost: constant work per call and region, no allocation per event, no timer per region; 16 bytes
+ * Cost: bounded work per call, constant work per region, no allocation per event, no timer per region; 16 bytes
  * per tracked region where tracked regions are dense, and nothing for regions that never left
  * `large`.
  */
@@ -146,7 +146,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 /* Forgets a VM and its regions. -ENOENT. */
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 
-/* What was learnt stays; what is due is decided anew. -ENOENT. */
+/* What was learnt stays; what waits is decided anew, as policy_next_batch() is called. -ENOENT. */
 int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 			const struct config_settings *settings, uint64_t now_ns);
 
@@ -174,7 +174,8 @@ int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct polic
 int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn);
 
 /*
- * Hands out what is due and affordable now. Returns 1 and a batch, or 0 when there is none.
+ * Hands out what is due and affordable now. Returns 1 and a batch, or 0 when there is none. One call
+ * does a bounded amount of work: when more is due, policy_next_deadline() is not later than @now_ns.
  * The regions of a batch count as in flight until policy_outcome(), at most 10 s.
  */
 int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret);

@@ -3,7 +3,8 @@
  * The due regions of one VM that wait for a budget, those that save most per cost first.
  *
  * Bounded. Priorities are kept in steps of a quarter octave, first come first served within a step;
- * when the queue is full a better region takes the place of the worst. All is constant work.
+ * when the queue is full a better region takes the place of the worst. All is constant work. Regions
+ * without a place are found again by a walk over the table: backlog.c.
  */
 #ifndef TDX_LPAGE_POLICY_QUEUE_H
 #define TDX_LPAGE_POLICY_QUEUE_H

@@ -371,20 +371,16 @@ static bool chunk_from(struct chunk *chunk, uint32_t index, struct region_ref *r
 	return false;
 }
 
-bool table_next(const struct table *table, struct region_ref *ref)
+bool table_from(const struct table *table, uint32_t rfn, struct region_ref *ret)
 {
-	size_t number = 0;
+	uint32_t index = rfn % CHUNK_REGIONS;
 
-	if (ref->chunk) {
-		if (chunk_from(ref->chunk, chunk_index(ref->chunk, ref->slot) + 1, ref))
-			return true;
-		number = ref->chunk->number + 1u;
-	}
-	for (; number < table->nr_dirs * DIR_CHUNKS; number++) {
+	for (size_t number = rfn / CHUNK_REGIONS; number < table->nr_dirs * DIR_CHUNKS; number++) {
 		struct chunk *chunk = table_chunk(table, (uint32_t)number);
 
-		if (chunk && chunk_from(chunk, 0, ref))
+		if (chunk && chunk_from(chunk, index, ret))
 			return true;
+		index = 0;
 	}
 	return false;
 }

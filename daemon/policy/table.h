@@ -108,8 +108,8 @@ int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint
 /* Removes a region that table_find() found. */
 void table_drop(struct table *table, struct region_ref *ref);
 
-/* Moves @ref, first all zero, to the next region in ascending order; false after the last. */
-bool table_next(const struct table *table, struct region_ref *ref);
+/* The first region at @rfn or after it; false: there is none. */
+bool table_from(const struct table *table, uint32_t rfn, struct region_ref *ret);
 
 void table_done(struct table *table, struct heap *heap);
 

@@ -78,10 +78,10 @@ static void change(struct table *table, struct heap *heap, uint32_t rfn, uint64_
 
 static void check_all(const struct table *table)
 {
-	struct region_ref ref = {0};
+	struct region_ref ref;
 	uint32_t rfn = 0;
 
-	while (table_next(table, &ref)) {
+	while (table_from(table, rfn, &ref)) {
 		for (; !want[rfn].there; rfn++)
 			;
 		assert_int_equal(region_rfn(&ref), rfn);
