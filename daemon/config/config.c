@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,6 +35,9 @@ struct config *config_free(struct config *config)
 	for (size_t i = 0; i < config->nr_rules; i++)
 		rule_done(&config->rules[i]);
 	free(config->rules);
+	for (size_t i = 0; i < config->nr_files; i++)
+		free(config->files[i]);
+	free(config->files);
 	free(config->path);
 	free(config);
 	return NULL;
@@ -61,6 +65,20 @@ static int name_errors(struct config_errors *errors, const char *name)
 	return errors->path ? 0 : -ENOMEM;
 }
 
+static int add_file(struct config *config, const char *path)
+{
+	char **files = reallocarray(config->files, config->nr_files + 1, sizeof(*files));
+
+	if (!files)
+		return -ENOMEM;
+	config->files = files;
+	files[config->nr_files] = strdup(path);
+	if (!files[config->nr_files])
+		return -ENOMEM;
+	config->nr_files++;
+	return 0;
+}
+
 int config_parse_buffer(const char *name, const char *text, size_t len, struct config **ret,
 			struct config_errors *errors)
 {
@@ -70,7 +88,11 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 	if (r == 0)
 		r = config_new_defaults(name, &config);
 	if (r == 0)
+		r = add_file(config, name);
+	if (r == 0)
 		r = config_read(text, len, config, errors);
+	if (r == 0)
+		r = config_finish(config, errors);
 	if (r == 0) {
 		*ret = config;
 		config = NULL;
@@ -122,39 +144,132 @@ static int read_file(const char *path, char **ret, size_t *ret_len)
 	return 0;
 }
 
+/* Returns @error, or -ENOMEM. */
 static int complain_file(const char *path, int error, struct config_errors *errors)
 {
-	const struct config_complaint nowhere = {0};
-	int r = name_errors(errors, path);
+	const struct config_complaint nowhere = {.path = path};
+	int r;
 
-	if (r < 0 || error == -ENOMEM)
-		return -ENOMEM;
+	if (error == -ENOMEM)
+		return error;
 	if (error == -EFBIG)
 		r = config_errors_add(errors, &nowhere, "larger than 1 MiB");
 	else if (error == -EMEDIUMTYPE)
 		r = config_errors_add(errors, &nowhere, "not a regular file");
+	else if (error == -E2BIG)
+		r = config_errors_add(errors, &nowhere, "more than %d files", CONFIG_FILES_MAX);
 	else
 		r = config_errors_add(errors, &nowhere, "cannot read: %s", strerror(-error));
 	return r < 0 ? r : error;
 }
 
-int config_load(const char *path, bool must_exist, struct config **ret,
-		struct config_errors *errors)
+/* Reads one file. 0 and -EINVAL: further files may be read, for what is wrong in them. */
+static int load_file(const char *path, struct config *config, struct config_errors *errors)
 {
 	CLEANUP(freep) char *text = NULL;
 	size_t len = 0;
 	int r;
 
 	r = read_file(path, &text, &len);
-	if (r == -ENOENT && !must_exist) {
-		r = name_errors(errors, path);
-		if (r == 0)
-			r = config_new_defaults(path, ret);
-		if (r == 0)
-			(*ret)->missing = true;
-		return r;
-	}
 	if (r < 0)
 		return complain_file(path, r, errors);
-	return config_parse_buffer(path, text, len, ret, errors);
+	r = add_file(config, path);
+	return r < 0 ? r : config_read(text, len, config, errors);
+}
+
+static int load_main(const char *path, bool must_exist, struct config *config,
+		     struct config_errors *errors)
+{
+	if (!must_exist && access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return load_file(path, config, errors);
+}
+
+/* The directory of drop-ins. NULL: no memory. */
+static char *drop_in_dir(const char *path)
+{
+	size_t len = strlen(path);
+	char *dir;
+
+	if (len > 5 && strcmp(path + len - 5, ".yaml") == 0)
+		len -= 5;
+	return asprintf(&dir, "%.*s.d", (int)len, path) < 0 ? NULL : dir;
+}
+
+static int is_drop_in(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The first errno that is not about the contents goes first. */
+static int worse(int a, int b)
+{
+	return a == 0 || (a == -EINVAL && b < 0) || b == -ENOMEM ? b : a;
+}
+
+static int load_entries(const char *dir, struct dirent **entries, int nr, struct config *config,
+			struct config_errors *errors)
+{
+	int r = 0;
+
+	if (nr > CONFIG_FILES_MAX)
+		return complain_file(dir, -E2BIG, errors);
+	for (int i = 0; i < nr && r != -ENOMEM; i++) {
+		CLEANUP(freep) char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", dir, entries[i]->d_name) < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		r = worse(r, load_file(path, config, errors));
+	}
+	return r;
+}
+
+static int load_drop_ins(const char *path, struct config *config, struct config_errors *errors)
+{
+	CLEANUP(freep) char *dir = drop_in_dir(path);
+	struct dirent **entries;
+	int r, nr;
+
+	if (!dir)
+		return -ENOMEM;
+	nr = scandir(dir, &entries, is_drop_in, by_name);
+	if (nr < 0)
+		return errno == ENOENT ? 0 : complain_file(dir, -errno, errors);
+	r = load_entries(dir, entries, nr, config, errors);
+	while (nr--)
+		free(entries[nr]);
+	free(entries);
+	return r;
+}
+
+int config_load(const char *path, bool must_exist, struct config **ret,
+		struct config_errors *errors)
+{
+	CLEANUP(config_freep) struct config *config = NULL;
+	int r = name_errors(errors, path);
+
+	if (r == 0)
+		r = config_new_defaults(path, &config);
+	if (r < 0)
+		return r;
+	r = load_main(path, must_exist, config, errors);
+	if (r != -ENOMEM)
+		r = worse(r, load_drop_ins(path, config, errors));
+	if (r == 0)
+		r = config_finish(config, errors);
+	if (r < 0)
+		return r;
+	config->missing = config->nr_files == 0;
+	*ret = config;
+	config = NULL;
+	return 0;
 }

@@ -20,6 +20,8 @@
 #define CONFIG_TERMS_MAX      64
 #define CONFIG_NAME_MAX	      63
 #define CONFIG_ERRORS_MAX     20
+#define CONFIG_FILES_MAX      100
+#define CONFIG_ORIGIN_MAX     4200 /* of a path and a line, as text */
 
 /* Values of enum kvm_lpage_mode. */
 enum config_mode { CONFIG_MODE_OFF, CONFIG_MODE_MANAGED, CONFIG_MODE_FAULT };
@@ -97,11 +99,26 @@ enum config_setting_key {
 		CONFIG_SETTING_END,
 };
 
+enum config_global_key {
+#define X(field, key, type, min, max, def, doc) CONFIG_GLOBAL_##field,
+	CONFIG_GLOBAL_KEYS(X)
+#undef X
+		CONFIG_GLOBAL_END,
+};
+
+/* Where something was given; line 0: nowhere, it is the built-in default. */
+struct config_place {
+	unsigned int file; /* index into files of struct config */
+	unsigned int line; /* from 1 */
+	unsigned int column;
+};
+
 enum config_compare { CONFIG_EQ, CONFIG_LT, CONFIG_LE, CONFIG_GT, CONFIG_GE };
 
 /* One value of a match key. */
 struct config_term {
 	char *text; /* as written; the glob */
+	struct config_place place;
 	uint64_t value;
 	enum config_compare compare;
 };
@@ -120,23 +137,29 @@ struct config_match {
 
 struct config_rule {
 	char name[CONFIG_NAME_MAX + 1];
-	unsigned int line;
+	struct config_place place;
 	struct config_match match;
 	uint64_t set;			 /* bit per enum config_setting_key that the rule gives */
 	struct config_settings settings; /* complete: the defaults, and what the rule gives */
+	struct config_place places[CONFIG_SETTING_END]; /* of the settings */
 };
 
 struct config {
 	char *path;
-	bool missing; /* there was no such file: built-in defaults */
+	bool missing; /* there was no such file, and no drop-in: built-in defaults */
+	char **files; /* that were read: the one at path, if it exists, then the drop-ins */
+	size_t nr_files;
 	struct config_global global;
+	struct config_place global_places[CONFIG_GLOBAL_END];
 	struct config_settings defaults;
+	struct config_place default_places[CONFIG_SETTING_END];
 	struct config_rule *rules;
 	size_t nr_rules;
 };
 
 /* One thing wrong with a file. Strings are owned; key, value and allowed may be NULL. */
 struct config_error {
+	char *path;	     /* of the file */
 	unsigned int line;   /* from 1; 0: the whole file */
 	unsigned int column; /* from 1, in characters */
 	char *key;	     /* path, "rules[1].match.memory" */
@@ -192,9 +215,11 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 			struct config_errors *errors);
 
 /*
- * Reads and parses the file at @path. A file that does not exist gives the built-in defaults, with
- * missing set, unless @must_exist. A file that cannot be read is an entry of @errors and its errno.
- * Otherwise as config_parse_buffer().
+ * Reads and parses the file at @path, then its drop-ins: the files *.yaml of the directory whose
+ * name is @path with .d for .yaml, in the order of their names as strcmp() has it. They override
+ * keys of global and defaults, and their rules are appended. Without any file, the built-in
+ * defaults, with missing set. The file itself must be there if @must_exist. A file that cannot be
+ * read is an entry of @errors and its errno. Otherwise as config_parse_buffer().
  */
 int config_load(const char *path, bool must_exist, struct config **ret,
 		struct config_errors *errors);
@@ -215,6 +240,13 @@ void config_errors_print(FILE *f, const struct config_errors *errors);
 
 /* Writes what is in force as YAML that parses to the same configuration. */
 void config_print(FILE *f, const struct config *config);
+
+/* Likewise, with what rules take from the defaults, and comments that say where values come from. */
+void config_print_effective(FILE *f, const struct config *config);
+
+/* Writes FILE:LINE, or "default", to @ret; cuts. */
+void config_place_format(const struct config *config, const struct config_place *place, char *ret,
+			 size_t size);
 
 /* "managed" and the like; "unknown" for a value that is none; never NULL. */
 const char *config_mode_name(unsigned int mode);

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/text.h>
+
 #include "daemon/config/errors.h"
 
-#define SHOWN_MAX 60
+#define VALUE_MAX 60
+#define TEXT_MAX  4096 /* paths and messages are never cut */
 
 static char *dup_or_null(const char *text, bool *failed)
 {
@@ -17,35 +20,25 @@ static char *dup_or_null(const char *text, bool *failed)
 	return copy;
 }
 
-/* Cuts at a character's border, and lets nothing through that could steer a terminal. */
-static char *dup_shown(const char *text, bool *failed)
+/* As dup_or_null(), but cut, and fit for a terminal. */
+static char *dup_shown(const char *text, size_t max, bool *failed)
 {
-	size_t len = text ? strlen(text) : 0;
-	bool cut = len > SHOWN_MAX;
-	char *copy;
+	size_t len = text ? text_cut(text, max) : 0;
+	char *copy = NULL;
 
 	if (!text)
 		return NULL;
-	if (cut) {
-		for (len = SHOWN_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
-			;
-	}
-	copy = malloc(len + 4);
-	if (!copy) {
+	if (asprintf(&copy, "%.*s%s", (int)len, text, text[len] ? "..." : "") < 0) {
 		*failed = true;
 		return NULL;
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		copy[i] = c < ' ' || c == 0x7f ? '?' : text[i];
-	}
-	strcpy(copy + len, cut ? "..." : "");
+	text_clean(copy, "");
 	return copy;
 }
 
 static void error_done(struct config_error *error)
 {
+	free(error->path);
 	free(error->key);
 	free(error->value);
 	free(error->allowed);
@@ -63,8 +56,9 @@ int config_errors_add(struct config_errors *errors, const struct config_complain
 		errors->suppressed++;
 		return 0;
 	}
-	error.key = dup_or_null(complaint->key, &failed);
-	error.value = dup_shown(complaint->value, &failed);
+	error.path = dup_shown(complaint->path ? complaint->path : errors->path, TEXT_MAX, &failed);
+	error.key = dup_shown(complaint->key, TEXT_MAX, &failed);
+	error.value = dup_shown(complaint->value, VALUE_MAX, &failed);
 	error.allowed = dup_or_null(complaint->allowed, &failed);
 	va_start(ap, format);
 	if (vasprintf(&error.message, format, ap) < 0) {
@@ -92,7 +86,7 @@ void config_error_print(FILE *f, const struct config_errors *errors, size_t i)
 {
 	const struct config_error *e = &errors->errors[i];
 
-	fputs(errors->path ? errors->path : "-", f);
+	fputs(e->path, f);
 	if (e->line)
 		fprintf(f, ":%u:%u", e->line, e->column);
 	fputs(": ", f);
@@ -112,6 +106,5 @@ void config_errors_print(FILE *f, const struct config_errors *errors)
 		fputc('\n', f);
 	}
 	if (errors->suppressed)
-		fprintf(f, "%s: %zu more errors\n", errors->path ? errors->path : "-",
-			errors->suppressed);
+		fprintf(f, "%s: %zu more errors\n", errors->path, errors->suppressed);
 }

@@ -7,6 +7,7 @@
 
 /* Where, and what; NULL for what does not apply. The strings are copied. */
 struct config_complaint {
+	const char *path; /* NULL: that of the errors */
 	unsigned int line;
 	unsigned int column;
 	const char *key;

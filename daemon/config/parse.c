@@ -8,21 +8,30 @@
 #include "daemon/config/reader.h"
 #include "daemon/config/value.h"
 
+#define WANTS_MAX 224 /* "must be", what, and a hint */
+
+/* What is wrong with @value, which is not what @wants says. */
+static void must_be(const char *wants, const char *value, char *ret, size_t size)
+{
+	snprintf(ret, size, "must be %s%s", wants,
+		 config_has_leading_zero(value) ? "; a number has no leading zeros" : "");
+}
+
 /* Reads the current event as a value of @key. Returns true when it was good. */
 static bool read_value(struct reader *r, const struct config_key *key, void *base)
 {
 	const char *wants = config_type_wants(key->type);
-	char allowed[CONFIG_TEXT_MAX], text[160];
+	char allowed[CONFIG_TEXT_MAX], text[WANTS_MAX];
 	int err;
 
-	if (!reader_want_scalar(r, wants))
+	config_key_allowed(key, allowed);
+	if (!reader_want_scalar(r, wants, allowed))
 		return false;
 	err = config_value_parse(key, reader_scalar(r), reader_scalar_is_plain(r),
 				 (char *)base + key->offset);
 	if (err == 0)
 		return true;
-	config_key_allowed(key, allowed);
-	snprintf(text, sizeof(text), "must be %s", wants);
+	must_be(wants, reader_scalar(r), text, sizeof(text));
 	reader_complain_at(r, r->event.start_mark, reader_scalar(r), allowed,
 			   err == -ERANGE && *allowed ? "out of range" : text);
 	return false;
@@ -52,7 +61,11 @@ static int find_global(const char *name)
 
 static void read_global(struct reader *r, int key, void *ctx)
 {
-	read_value(r, &config_global_keys.keys[key], ctx);
+	struct config_place place = r->key;
+	struct config *config = ctx;
+
+	if (read_value(r, &config_global_keys.keys[key], &config->global))
+		config->global_places[key] = place;
 }
 
 static const struct mapping global_mapping = {find_global, read_global, global_names};
@@ -72,7 +85,11 @@ static int find_setting(const char *name)
 
 static void read_setting(struct reader *r, int key, void *ctx)
 {
-	read_value(r, &config_setting_keys.keys[key], ctx);
+	struct config_place place = r->key;
+	struct config *config = ctx;
+
+	if (read_value(r, &config_setting_keys.keys[key], &config->defaults))
+		config->default_places[key] = place;
 }
 
 static const struct mapping defaults_mapping = {find_setting, read_setting, setting_names};
@@ -99,10 +116,10 @@ static void read_term(struct reader *r, const struct config_match_key *key,
 {
 	const char *wants = config_match_type_wants(key->type);
 	struct config_term *more;
-	char text[160];
+	char text[WANTS_MAX];
 	int err;
 
-	if (!reader_want_scalar(r, wants))
+	if (!reader_want_scalar(r, wants, NULL))
 		return;
 	if (terms->nr == CONFIG_TERMS_MAX) {
 		reader_complain(r, "more than 64 values");
@@ -117,11 +134,11 @@ static void read_term(struct reader *r, const struct config_match_key *key,
 	err = config_term_parse(key->type, reader_scalar(r), reader_scalar_is_plain(r),
 				&more[terms->nr]);
 	if (err == 0) {
-		terms->nr++;
+		more[terms->nr++].place = reader_place(r, r->event.start_mark);
 	} else if (err == -ENOMEM) {
 		r->error = -ENOMEM;
 	} else {
-		snprintf(text, sizeof(text), "must be %s", wants);
+		must_be(wants, reader_scalar(r), text, sizeof(text));
 		reader_complain_at(r, r->event.start_mark, reader_scalar(r), NULL, text);
 	}
 }
@@ -175,7 +192,7 @@ static void read_rule_name(struct reader *r, struct config_rule *rule)
 	static const char wants[] = "1 to 63 characters out of A-Z a-z 0-9 . _ : @ + -";
 	const char *name;
 
-	if (!reader_want_scalar(r, wants))
+	if (!reader_want_scalar(r, wants, NULL))
 		return;
 	name = reader_scalar(r);
 	if (!*name || strlen(name) > CONFIG_NAME_MAX || name[strspn(name, chars)]) {
@@ -194,15 +211,19 @@ static void read_rule_name(struct reader *r, struct config_rule *rule)
 
 static void read_rule(struct reader *r, int key, void *ctx)
 {
-	unsigned int lines[KEYS_MAX] = {0};
+	struct config_place places[KEYS_MAX] = {0};
+	struct config_place place = r->key;
 	struct config_rule *rule = ctx;
+	int setting = key - RULE_SETTINGS;
 
 	if (key == RULE_NAME)
 		read_rule_name(r, rule);
 	else if (key == RULE_MATCH)
-		reader_mapping(r, &match_mapping, lines, &rule->match);
-	else if (read_value(r, &config_setting_keys.keys[key - RULE_SETTINGS], &rule->settings))
-		rule->set |= UINT64_C(1) << (key - RULE_SETTINGS);
+		reader_mapping(r, &match_mapping, places, &rule->match);
+	else if (read_value(r, &config_setting_keys.keys[setting], &rule->settings)) {
+		rule->set |= UINT64_C(1) << setting;
+		rule->places[setting] = place;
+	}
 }
 
 static const struct mapping rule_mapping = {find_rule, read_rule, rule_names};
@@ -223,7 +244,7 @@ static struct config_rule *new_rule(struct reader *r)
 	}
 	config->rules = rules;
 	rules[config->nr_rules] = (struct config_rule){
-		.line = (unsigned int)r->event.start_mark.line + 1,
+		.place = reader_place(r, r->event.start_mark),
 	};
 	return &rules[config->nr_rules++];
 }
@@ -234,7 +255,7 @@ static void read_rules(struct reader *r)
 			       "must be a list of rules, each after a \"- \""))
 		return;
 	while (reader_next(r) && r->event.type != YAML_SEQUENCE_END_EVENT) {
-		unsigned int lines[KEYS_MAX] = {0};
+		struct config_place places[KEYS_MAX] = {0};
 		size_t len = reader_push_index(r, r->config->nr_rules);
 		yaml_mark_t mark = r->event.start_mark;
 		/* What is neither is complained about as such. */
@@ -242,8 +263,8 @@ static void read_rules(struct reader *r)
 		struct config_rule *rule = new_rule(r);
 
 		if (rule)
-			reader_mapping(r, &rule_mapping, lines, rule);
-		if (rule && is_rule && !r->error && !lines[RULE_NAME])
+			reader_mapping(r, &rule_mapping, places, rule);
+		if (rule && is_rule && !r->error && !places[RULE_NAME].line)
 			reader_complain_at(r, mark, NULL, NULL, "the rule has no name");
 		reader_pop(r, len);
 	}
@@ -266,7 +287,7 @@ static int find_top(const char *name)
 
 static void read_version(struct reader *r)
 {
-	if (!reader_want_scalar(r, "1, the version of this format"))
+	if (!reader_want_scalar(r, "1, the version of this format", NULL))
 		return;
 	if (!reader_scalar_is_plain(r) || strcmp(reader_scalar(r), "1") != 0)
 		reader_complain_at(r, r->event.start_mark, reader_scalar(r), "1",
@@ -276,7 +297,7 @@ static void read_version(struct reader *r)
 
 static void read_top(struct reader *r, int key, void *ctx)
 {
-	unsigned int lines[KEYS_MAX] = {0};
+	struct config_place places[KEYS_MAX] = {0};
 
 	(void)ctx;
 	switch (key) {
@@ -284,10 +305,10 @@ static void read_top(struct reader *r, int key, void *ctx)
 		read_version(r);
 		break;
 	case TOP_GLOBAL:
-		reader_mapping(r, &global_mapping, lines, &r->config->global);
+		reader_mapping(r, &global_mapping, places, r->config);
 		break;
 	case TOP_DEFAULTS:
-		reader_mapping(r, &defaults_mapping, lines, &r->config->defaults);
+		reader_mapping(r, &defaults_mapping, places, r->config);
 		break;
 	default:
 		read_rules(r);
@@ -298,7 +319,7 @@ static const struct mapping top_mapping = {find_top, read_top, top_names};
 
 static void read_stream(struct reader *r)
 {
-	unsigned int lines[KEYS_MAX] = {0};
+	struct config_place places[KEYS_MAX] = {0};
 	yaml_mark_t start = {0};
 
 	if (!reader_next(r) || !reader_next(r)) /* STREAM-START */
@@ -306,79 +327,15 @@ static void read_stream(struct reader *r)
 	if (r->event.type == YAML_DOCUMENT_START_EVENT) {
 		if (!reader_next(r))
 			return;
-		reader_mapping(r, &top_mapping, lines, NULL);
+		reader_mapping(r, &top_mapping, places, NULL);
 		if (!r->error && reader_next(r) && reader_next(r) &&
 		    r->event.type != YAML_STREAM_END_EVENT)
 			reader_complain(r, "a second document starts here; only one is supported");
 	}
-	if (!r->error && !lines[TOP_VERSION]) {
+	if (!r->error && !places[TOP_VERSION].line) {
 		r->path[0] = '\0';
 		reader_complain_at(r, start, NULL, NULL,
 				   "the key \"version\" is missing; write version: 1");
-	}
-}
-
-/* Rules take from the defaults what they do not give; those may stand anywhere in the file. */
-static void complete_rules(struct config *config)
-{
-	for (size_t i = 0; i < config->nr_rules; i++) {
-		struct config_settings given = config->rules[i].settings;
-		struct config_settings *settings = &config->rules[i].settings;
-		uint64_t set = config->rules[i].set;
-
-		*settings = config->defaults;
-#define X(field, key, type, min, max, def, tune, doc)                                              \
-	if (set & UINT64_C(1) << CONFIG_SETTING_##field)                                           \
-		settings->field = given.field;
-		CONFIG_SETTING_KEYS(X)
-#undef X
-	}
-}
-
-static bool matches_everything(const struct config_match *match)
-{
-	size_t nr;
-	const struct config_match_key *keys = config_match_keys(&nr);
-
-	for (size_t i = 0; i < nr; i++) {
-		if (config_match_terms(match, &keys[i])->nr)
-			return false;
-	}
-	return true;
-}
-
-static void check_settings(struct reader *r, unsigned int line, const struct config_settings *s)
-{
-	yaml_mark_t mark = {.line = line ? line - 1 : 0};
-
-	if (s->policy == CONFIG_POLICY_THRESHOLD && s->min_quiet_ns > s->quiet_time_ns)
-		reader_complain_at(
-			r, mark, NULL, NULL,
-			"min-quiet is longer than quiet-time: the kernel would refuse every "
-			"merge of policy threshold");
-}
-
-/* What only the whole file tells. */
-static void check_config(struct reader *r)
-{
-	struct config *config = r->config;
-	yaml_mark_t mark = {0};
-	size_t len;
-
-	strcpy(r->path, "defaults");
-	check_settings(r, 1, &config->defaults);
-	for (size_t i = 0; i < config->nr_rules; i++) {
-		strcpy(r->path, "rules");
-		len = reader_push_index(r, i);
-		check_settings(r, config->rules[i].line, &config->rules[i].settings);
-		if (i + 1 < config->nr_rules && matches_everything(&config->rules[i].match)) {
-			mark.line = config->rules[i].line - 1;
-			reader_complain_at(
-				r, mark, NULL, NULL,
-				"matches every VM, so later rules are never reached; give it "
-				"a match, or put it last");
-		}
-		reader_pop(r, len);
 	}
 }
 
@@ -389,12 +346,6 @@ int config_read(const char *text, size_t len, struct config *config, struct conf
 	if (reader_open(&r, text, len, config, errors) == 0)
 		read_stream(&r);
 	reader_close(&r);
-	if (r.error == -ENOMEM)
-		return r.error;
-	if (!errors->nr) {
-		complete_rules(config);
-		check_config(&r);
-	}
 	if (r.error == -ENOMEM)
 		return r.error;
 	return errors->nr ? -EINVAL : 0;

@@ -5,9 +5,13 @@
 #include "daemon/config/config.h"
 
 /*
- * Reads YAML into @config, which holds the defaults. Returns 0, -ENOMEM, or -EINVAL with something
- * in @errors; @config is then of no use but to be freed.
+ * Reads the YAML of the last of @config's files into @config, which holds the defaults and what
+ * earlier files said. Returns 0, -ENOMEM, or -EINVAL with something in @errors; @config is then of
+ * no use but to have more files read, for their errors, and to be freed.
  */
 int config_read(const char *text, size_t len, struct config *config, struct config_errors *errors);
+
+/* Completes @config after its last file, and checks what only all of it tells. Returns as above. */
+int config_finish(struct config *config, struct config_errors *errors);
 
 #endif

@@ -1,26 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <string.h>
 
+#include <tdx-lpage/text.h>
+
 #include "daemon/config/print.h"
 #include "daemon/config/value.h"
 
-#define WIDTH 95
+#define WIDTH	      95
+#define ORIGIN_COLUMN 32
 
-static void print_field(FILE *f, const char *indent, const struct config_key *key, const void *base)
+/* A value and, where origins are wanted, where it comes from. */
+static void print_field(FILE *f, const char *indent, const struct config_key *key, const void *base,
+			const char *origin)
 {
 	char text[CONFIG_TEXT_MAX];
+	int column;
 
 	config_value_format(key->type, (const char *)base + key->offset, text);
 	/* [::1]:9477 would be a list. */
-	fprintf(f, *text == '[' ? "%s%s: \"%s\"\n" : "%s%s: %s\n", indent, key->name, text);
+	column = fprintf(f, *text == '[' ? "%s%s: \"%s\"" : "%s%s: %s", indent, key->name, text);
+	if (origin)
+		fprintf(f, "%*s # %s", column < ORIGIN_COLUMN ? ORIGIN_COLUMN - column : 0, "",
+			origin);
+	fputc('\n', f);
 }
 
-static void print_section(FILE *f, const char *name, const struct config_keys *keys,
-			  const void *base)
+void config_place_format(const struct config *config, const struct config_place *place, char *ret,
+			 size_t size)
 {
-	fprintf(f, "%s:\n", name);
-	for (size_t i = 0; i < keys->nr; i++)
-		print_field(f, "  ", &keys->keys[i], base);
+	if (place->line)
+		snprintf(ret, size, "%s:%u", config->files[place->file], place->line);
+	else
+		snprintf(ret, size, "default");
+	text_clean(ret, "");
+}
+
+/* @places: NULL where origins are not wanted. @set: bit per key that is printed. */
+static void print_fields(FILE *f, const struct config *config, const char *indent,
+			 const struct config_keys *keys, const void *base, uint64_t set,
+			 const struct config_place *places)
+{
+	char origin[CONFIG_ORIGIN_MAX];
+
+	for (size_t i = 0; i < keys->nr; i++) {
+		if (!(set >> i & 1))
+			continue;
+		if (places)
+			config_place_format(config, &places[i], origin, sizeof(origin));
+		print_field(f, indent, &keys->keys[i], base, places ? origin : NULL);
+	}
 }
 
 /* Neither kind of quote is allowed in a term, so quotes need no escapes. */
@@ -42,28 +70,44 @@ static void print_terms(FILE *f, const struct config_match_key *key,
 	fputs("]\n", f);
 }
 
-static void print_rule(FILE *f, const struct config_rule *rule)
+static void print_rule(FILE *f, const struct config *config, const struct config_rule *rule,
+		       bool origins)
 {
+	char origin[CONFIG_ORIGIN_MAX];
 	size_t nr;
 	const struct config_match_key *keys = config_match_keys(&nr);
 
+	config_place_format(config, &rule->place, origin, sizeof(origin));
+	if (origins)
+		fprintf(f, "  # %s\n", origin);
 	fprintf(f, "  - name: '%s'\n    match:\n", rule->name);
 	for (size_t i = 0; i < nr; i++)
 		print_terms(f, &keys[i], config_match_terms(&rule->match, &keys[i]));
-	for (size_t i = 0; i < config_setting_keys.nr; i++) {
-		if (rule->set & UINT64_C(1) << i)
-			print_field(f, "    ", &config_setting_keys.keys[i], &rule->settings);
-	}
+	print_fields(f, config, "    ", &config_setting_keys, &rule->settings,
+		     origins ? UINT64_MAX : rule->set, origins ? rule->places : NULL);
+}
+
+static void print_all(FILE *f, const struct config *config, bool origins)
+{
+	fprintf(f, "version: %d\nglobal:\n", CONFIG_VERSION);
+	print_fields(f, config, "  ", &config_global_keys, &config->global, UINT64_MAX,
+		     origins ? config->global_places : NULL);
+	fputs("defaults:\n", f);
+	print_fields(f, config, "  ", &config_setting_keys, &config->defaults, UINT64_MAX,
+		     origins ? config->default_places : NULL);
+	fputs(config->nr_rules ? "rules:\n" : "rules: []\n", f);
+	for (size_t i = 0; i < config->nr_rules; i++)
+		print_rule(f, config, &config->rules[i], origins);
 }
 
 void config_print(FILE *f, const struct config *config)
 {
-	fprintf(f, "version: %d\n", CONFIG_VERSION);
-	print_section(f, "global", &config_global_keys, &config->global);
-	print_section(f, "defaults", &config_setting_keys, &config->defaults);
-	fputs(config->nr_rules ? "rules:\n" : "rules: []\n", f);
-	for (size_t i = 0; i < config->nr_rules; i++)
-		print_rule(f, &config->rules[i]);
+	print_all(f, config, false);
+}
+
+void config_print_effective(FILE *f, const struct config *config)
+{
+	print_all(f, config, true);
 }
 
 /* Writes words as comment lines that fit in WIDTH. */
@@ -114,6 +158,8 @@ void config_print_template(FILE *f)
 	      "# Configuration of tdx-lpaged: every key with its default. See tdx-lpage.yaml(5).\n"
 	      "# Check an edited file with `tdx-lpctl config check`, then `systemctl reload "
 	      "tdx-lpaged`.\n"
+	      "# Files *.yaml in /etc/tdx-lpage.d are read after this one: they override keys and "
+	      "add rules.\n"
 	      "version: 1\n\n"
 	      "# The whole daemon.",
 	      f);

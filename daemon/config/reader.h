@@ -21,7 +21,10 @@ struct reader {
 	bool has_event;
 	unsigned int depth;
 	const char *text;
+	const char *end;
+	unsigned int file;	 /* index into config->files */
 	char path[KEY_PATH_MAX]; /* of the value being read */
+	struct config_place key; /* where its key stands */
 	struct config *config;
 	struct config_errors *errors;
 	int error; /* once set, nothing more is read: -EINVAL, -ENOMEM */
@@ -34,7 +37,10 @@ struct mapping {
 	const char *const *names; /* for complaints; NULL-terminated */
 };
 
-/* Returns 0 or r->error; reader_close() is due in either case. The arguments are borrowed. */
+/*
+ * Reads the text of the last of @config's files. Returns 0 or r->error; reader_close() is due in
+ * either case. The arguments are borrowed.
+ */
 int reader_open(struct reader *r, const char *text, size_t len, struct config *config,
 		struct config_errors *errors);
 void reader_close(struct reader *r);
@@ -56,15 +62,19 @@ void reader_pop(struct reader *r, size_t len);
 /* Is there nothing at all after the colon, as if a section were not there? */
 bool reader_is_empty(const struct reader *r);
 
+/* The place of a mark in the text that is read. */
+struct config_place reader_place(const struct reader *r, yaml_mark_t mark);
+
 /* Is the current event a value on one line? Else complains and passes over it. */
-bool reader_want_scalar(struct reader *r, const char *wants);
+bool reader_want_scalar(struct reader *r, const char *wants, const char *allowed);
 const char *reader_scalar(const struct reader *r);
 bool reader_scalar_is_plain(const struct reader *r);
 
 /* Does a collection of @type begin here? Else complains, unless there is nothing, and passes. */
 bool reader_want_start(struct reader *r, yaml_event_type_t type, const char *message);
 
-/* Reads a mapping. @lines: KEYS_MAX zeroes, which become the lines where the keys were. */
-void reader_mapping(struct reader *r, const struct mapping *m, unsigned int *lines, void *ctx);
+/* Reads a mapping. @places: KEYS_MAX zeroes, which become the places of the keys. */
+void reader_mapping(struct reader *r, const struct mapping *m, struct config_place *places,
+		    void *ctx);
 
 #endif

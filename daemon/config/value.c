@@ -8,6 +8,18 @@
 #include "daemon/config/tables.h"
 #include "daemon/config/value.h"
 
+bool config_has_leading_zero(const char *text)
+{
+	char before = '\0';
+
+	for (; *text; before = *text++) {
+		if (text[0] == '0' && text[1] >= '0' && text[1] <= '9' && before != '.' &&
+		    !(before >= '0' && before <= '9'))
+			return true;
+	}
+	return false;
+}
+
 /* Reads digits; at most 15, so that any unit's factor can be applied without overflow checks. */
 static int parse_digits(const char **text, uint64_t *ret, unsigned int *ret_nr)
 {
@@ -35,6 +47,9 @@ static int parse_number(const char *text, const struct config_unit *units, uint6
 	unsigned int nr;
 	int r;
 
+	/* 010 is eight to some. */
+	if (config_has_leading_zero(text))
+		return -EINVAL;
 	r = parse_digits(&text, &whole, &nr);
 	if (r < 0)
 		return r;

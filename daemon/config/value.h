@@ -60,6 +60,9 @@ const struct config_terms *config_match_terms(const struct config_match *match,
  */
 int config_value_parse(const struct config_key *key, const char *text, bool plain, void *ret);
 
+/* Is there a number such as 010 in @text? No value may have one. */
+bool config_has_leading_zero(const char *text);
+
 /* Likewise for one value of a match key; @ret->text is allocated. Also -ENOMEM. */
 int config_term_parse(enum config_match_type type, const char *text, bool plain,
 		      struct config_term *ret);

@@ -66,6 +66,43 @@ static json_t *rules_json(const struct config *config)
 	return list;
 }
 
+static json_t *origins_json(const struct config *config, const struct config_keys *keys,
+			    const struct config_place *places)
+{
+	json_t *object = json_object();
+	char name[TEXT_NAME_MAX], origin[CONFIG_ORIGIN_MAX];
+
+	for (size_t i = 0; i < keys->nr; i++) {
+		config_place_format(config, &places[i], origin, sizeof(origin));
+		json_object_set_new(object, text_snake(keys->keys[i].name, name),
+				    json_string(origin));
+	}
+	return object;
+}
+
+json_t *control_origins_json(const struct config *config)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; i < config->nr_rules; i++)
+		json_array_append_new(rules, origins_json(config, &config_setting_keys,
+							  config->rules[i].places));
+	return json_pack("{s:o, s:o, s:o}", "global",
+			 origins_json(config, &config_global_keys, config->global_places),
+			 "defaults",
+			 origins_json(config, &config_setting_keys, config->default_places),
+			 "rules", rules);
+}
+
+json_t *control_files_json(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->nr_files; i++)
+		json_array_append_new(list, json_string(config->files[i]));
+	return list;
+}
+
 json_t *control_config_json(const struct config *config)
 {
 	return json_pack("{s:i, s:o, s:o, s:o}", "version", CONFIG_VERSION, "global",

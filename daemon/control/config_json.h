@@ -12,4 +12,10 @@ struct config;
  */
 json_t *control_config_json(const struct config *config);
 
+/* The settings only, each with the place that config_place_format() names; rules are in order. */
+json_t *control_origins_json(const struct config *config);
+
+/* The files that the configuration was read from. */
+json_t *control_files_json(const struct config *config);
+
 #endif

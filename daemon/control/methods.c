@@ -82,9 +82,14 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "GetConfig",
-		.doc = "Returns the configuration in force, as YAML and as an object.",
-		.returns = "path: string, missing: bool, text: string, config: object",
+		.doc = "Returns the configuration in force, as YAML and as an object, and the files that it "
+		       "is from. With origins, says where each value was given: its file and line, or "
+		       "default.",
+		.returns =
+			"path: string, missing: bool, files: []string, text: string, config: object, "
+			"origins: ?object",
 		.call = method_get_config,
+		.params = {{"origins", PARAM_BOOL, false, 0, 0}},
 	},
 	{
 		.name = "Watch",

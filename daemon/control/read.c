@@ -194,8 +194,17 @@ void method_list_regions(struct control_call *call)
 
 /* ---- configuration ---- */
 
+static json_t *config_reply(const struct config *config, const char *text, bool origins)
+{
+	return json_pack("{s:s, s:b, s:o, s:s, s:o, s:o*}", "path", config->path, "missing",
+			 config->missing, "files", control_files_json(config), "text", text,
+			 "config", control_config_json(config), "origins",
+			 origins ? control_origins_json(config) : NULL);
+}
+
 void method_get_config(struct control_call *call)
 {
+	bool origins = json_is_true(json_object_get(call->params, "origins"));
 	const struct config *config = call->core->ops->config(call->core);
 	char *text = NULL;
 	size_t size;
@@ -205,11 +214,12 @@ void method_get_config(struct control_call *call)
 		control_failed(call, -ENOMEM, NULL);
 		return;
 	}
-	config_print(f, config);
+	if (origins)
+		config_print_effective(f, config);
+	else
+		config_print(f, config);
 	if (fclose(f) == 0)
-		control_reply(call, json_pack("{s:s, s:b, s:s, s:o}", "path", config->path,
-					      "missing", config->missing, "text", text, "config",
-					      control_config_json(config)));
+		control_reply(call, config_reply(config, text, origins));
 	else
 		control_failed(call, -ENOMEM, NULL);
 	free(text);

@@ -153,15 +153,10 @@ static void sanitize_string(json_t *string)
 {
 	char *copy = strdup(json_string_value(string));
 
-	for (char *p = copy; p && *p; p++) {
-		if (((unsigned char)*p < ' ' && *p != '\n') || *p == 0x7f)
-			*p = '?';
-		/* C1, as UTF-8. */
-		if ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0)
-			p[1] = (char)0xbf;
-	}
-	if (copy)
+	if (copy) {
+		text_clean(copy, "\n");
 		json_string_set(string, copy);
+	}
 	free(copy);
 }
 

@@ -6,10 +6,25 @@
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/verbs.h"
 
+/* "FILE", "FILE, DROP-IN", or that there is none. */
+static void print_files(struct ctl *ctl, json_t *reply)
+{
+	json_t *files = json_object_get(reply, "files"), *file;
+	size_t i;
+
+	if (json_array_size(files) == 0)
+		fprintf(ctl->out, "%s%s", get_text(reply, "path"),
+			get_bool(reply, "missing") ? " (does not exist, using the defaults)" : "");
+	json_array_foreach(files, i, file)
+		fprintf(ctl->out, "%s%s", i ? ", " : "", json_string_value(file));
+}
+
 int verb_config_show(struct ctl *ctl)
 {
+	bool origins = ctl_option(ctl, "--effective");
 	json_t *reply;
-	int r = ctl_call(ctl, "GetConfig", NULL, &reply);
+	int r = ctl_call(ctl, "GetConfig", origins ? json_pack("{s:b}", "origins", true) : NULL,
+			 &reply);
 
 	if (r != CTL_OK)
 		return r;
@@ -17,16 +32,18 @@ int verb_config_show(struct ctl *ctl)
 		json_object_del(reply, "text");
 		return ctl_print_json(ctl, reply);
 	}
-	fprintf(ctl->out, "# configuration in force, from %s%s\n%s", get_text(reply, "path"),
-		get_bool(reply, "missing") ? " (does not exist, using the defaults)" : "",
-		get_text(reply, "text"));
+	fputs("# configuration in force, from ", ctl->out);
+	print_files(ctl, reply);
+	fprintf(ctl->out, "\n%s", get_text(reply, "text"));
 	json_decref(reply);
 	return CTL_OK;
 }
 
 static json_t *text_or_null(const char *text)
 {
-	return text ? json_string(text) : json_null();
+	json_t *string = text ? json_string(text) : NULL;
+
+	return string ? string : json_null();
 }
 
 static json_t *errors_json(const struct config_errors *errors)
@@ -35,24 +52,38 @@ static json_t *errors_json(const struct config_errors *errors)
 
 	for (size_t i = 0; i < errors->nr; i++) {
 		const struct config_error *e = &errors->errors[i];
-		json_t *value = text_or_null(e->value);
 
-		/* A value may be any bytes. */
-		json_array_append_new(list,
-				      json_pack("{s:i, s:i, s:o, s:o, s:o, s:s}", "line", e->line,
-						"column", e->column, "key", text_or_null(e->key),
-						"value", value ? value : json_null(), "allowed",
-						text_or_null(e->allowed), "message", e->message));
+		/* A path may be any bytes. */
+		json_array_append_new(
+			list, json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:o}", "path",
+					text_or_null(e->path), "line", e->line, "column", e->column,
+					"key", text_or_null(e->key), "value",
+					text_or_null(e->value), "allowed", text_or_null(e->allowed),
+					"message", text_or_null(e->message)));
 	}
 	return list;
 }
 
+static void print_good(struct ctl *ctl, const char *path, const struct config *config)
+{
+	if (config->missing) {
+		fprintf(ctl->out, "%s: no such file, the built-in defaults apply\n", path);
+		return;
+	}
+	for (size_t i = 0; i < config->nr_files; i++)
+		fprintf(ctl->out, "%s%s", i ? ", " : "", config->files[i]);
+	fprintf(ctl->out, ": valid, %zu rule%s\n", config->nr_rules,
+		plural((json_int_t)config->nr_rules));
+}
+
+/* As the daemon does it: only a file that was named has to be there. */
 int verb_config_check(struct ctl *ctl)
 {
 	const char *path = ctl->nr_args ? ctl->args[0] : CONFIG_PATH;
 	struct config_errors errors = {0};
 	struct config *config = NULL;
-	int r = config_load(path, true, &config, &errors), code = r < 0 ? CTL_FAILED : CTL_OK;
+	int r = config_load(path, ctl->nr_args, &config, &errors);
+	int code = r < 0 ? CTL_FAILED : CTL_OK;
 
 	if (r == -ENOMEM)
 		code = ctl_failure(ctl, "%s", strerror(ENOMEM));
@@ -63,8 +94,7 @@ int verb_config_check(struct ctl *ctl)
 	else if (r < 0)
 		config_errors_print(ctl->err, &errors);
 	else
-		fprintf(ctl->out, "%s is valid, %zu rule%s\n", path, config->nr_rules,
-			plural((json_int_t)config->nr_rules));
+		print_good(ctl, path, config);
 	config_free(config);
 	config_errors_done(&errors);
 	return code;

@@ -200,12 +200,16 @@ const struct ctl_verb ctl_verbs[] = {
 		.args = "",
 		.help = "show the configuration in force",
 		.run = verb_config_show,
+		.options = {{"--effective", NULL,
+			     "say where each value comes from, and show what rules inherit", 0}},
 	},
 	{
 		.name = "config check",
 		.args = "[FILE]",
 		.help = "check a configuration file without loading it",
-		.about = "Does not need the daemon. FILE defaults to /etc/tdx-lpage.yaml.",
+		.about =
+			"Does not need the daemon. FILE defaults to /etc/tdx-lpage.yaml, which need not "
+			"exist. Drop-ins, such as /etc/tdx-lpage.d/*.yaml, are checked with it.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_FILE},
 		.run = verb_config_check,

@@ -90,9 +90,10 @@ static int check_config(struct daemon *d)
 {
 	int status = load_config(d);
 
-	if (status == LP_EXIT_OK)
-		printf("%s: %s\n", d->options->config_path,
-		       d->config->missing ? "no such file, the built-in defaults apply" : "valid");
+	if (status == LP_EXIT_OK && d->config->missing)
+		printf("%s: no such file, the built-in defaults apply\n", d->options->config_path);
+	for (size_t i = 0; status == LP_EXIT_OK && i < d->config->nr_files; i++)
+		printf("%s: valid\n", d->config->files[i]);
 	return status;
 }
 

@@ -64,8 +64,8 @@ completes() {
 
 check "no daemon: exit status 3, and what to try" says 3 'systemctl status tdx-lpaged' status
 write 'version: 1' 'defaults: {batch: 7}'
-check "a good file passes the check" says 0 'is valid, 0 rules' config check "$dir/c.yaml"
-check "the shipped file passes the check" says 0 'is valid' config check "$src/etc/tdx-lpage.yaml"
+check "a good file passes the check" says 0 'valid, 0 rules' config check "$dir/c.yaml"
+check "the shipped file passes the check" says 0 'valid' config check "$src/etc/tdx-lpage.yaml"
 check "a full disk is told" bash -c "! '$ctl' config check '$dir/c.yaml' >/dev/full 2>'$dir/full' && grep -q 'No space left' '$dir/full'"
 check "the daemon comes up" start
 check "status says that the kernel lacks the family" says 0 '^DEGRADED: ' status

@@ -62,18 +62,22 @@ static const char *const wrong[][2] = {
 	{"- version\n", "f:1:1: must be a mapping, KEY: VALUE\n"
 			"f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"version: 1\nglobals: {dry-run: true}\n",
-	 "f:2:1: globals: unknown key (allowed: version, global, defaults, rules)\n"},
+	 "f:2:1: globals: unknown key; did you mean \"global\"? (allowed: version, global, defaults, rules)\n"},
 	{"version: 1\nversion: 1\n", "f:2:1: version: given twice, first in line 1\n"},
 	{"version: 1\ndefaults: {batch: 1, batch: 2}\n",
 	 "f:2:22: defaults.batch: given twice, first in line 2\n"},
 	{"version: 1\nrules: []\nglobal: {}\nrules: [{name: a}]\n",
 	 "f:4:1: rules: given twice, first in line 2\n"},
 	{"version: 1\ndefaults: &a {batch: 1}\n",
-	 "f:2:11: defaults: anchors (&name) are not supported\n"},
-	{"version: &a 1\nglobal: *a\n", "f:1:10: version: anchors (&name) are not supported\n"
-					"f:2:9: global: aliases (*name) are not supported\n"},
+	 "f:2:11: defaults: anchors (&name) are not supported; quote a value that starts with "
+	 "&\n"},
+	{"version: &a 1\nglobal: *a\n",
+	 "f:1:10: version: anchors (&name) are not supported; quote a value "
+	 "that starts with &\n"
+	 "f:2:9: global: aliases (*name) are not supported; quote a value "
+	 "that starts with *\n"},
 	{"version: 1\ndefaults: {batch: !!int 3}\n",
-	 "f:2:19: defaults.batch: tags (!name) are not supported\n"},
+	 "f:2:19: defaults.batch: tags (!name) are not supported; quote a value that starts with !\n"},
 	{"version: 1\n---\nversion: 1\n",
 	 "f:2:1: a second document starts here; only one is supported\n"},
 	{"version: 1\nrules: [[[[[[[[[[1]]]]]]]]]]\n",
@@ -106,7 +110,7 @@ static const char *const wrong[][2] = {
 	{"version: 1\nglobal: {dry-run: [true]}\n",
 	 "f:2:19: global.dry-run: must be true or false (or on, off, yes, no), without quotes\n"},
 	{"version: 1\nglobal:\n  dry-run:\n",
-	 "f:3:11: global.dry-run: \"\": must be true or false (or on, off, yes, no), without "
+	 "f:3:11: global.dry-run: has no value; must be true or false (or on, off, yes, no), without "
 	 "quotes\n"},
 	{"version: 1\nglobal: {cpu-budget: 1001%}\n",
 	 "f:2:22: global.cpu-budget: \"1001%\": out of range (allowed: 0.1% to 1000%)\n"},
@@ -142,7 +146,7 @@ static const char *const wrong[][2] = {
 	 "f:3:12: rules[0].name: \"a b\": not a name (allowed: 1 to 63 characters out of A-Z a-z "
 	 "0-9 . _ : @ + -)\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {vm-nam: x}}\n",
-	 "f:3:23: rules[0].match.vm-nam: unknown key (allowed: vm-name, uid, slice, cgroup, vmm, "
+	 "f:3:23: rules[0].match.vm-nam: unknown key; did you mean \"vm-name\"? (allowed: vm-name, uid, slice, cgroup, vmm, "
 	 "memory, type)\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: root}}\n",
 	 "f:3:28: rules[0].match.uid: \"root\": must be a user id from 0 to 4294967294, without "
@@ -156,8 +160,22 @@ static const char *const wrong[][2] = {
 	 "f:3:31: rules[0].match.memory: \"16G\": must be a comparison with a size such as \">=16G\" "
 	 "(<, <=, =, >=, >; K, M, G, T)\n"},
 	{"version: 1\nrules:\n  - name: a\n    match:\n      memory: >=16G\n",
-	 "f:5:16: not YAML: while scanning a block scalar, did not find expected comment or line "
-	 "break\n"},
+	 "f:5:15: rules[0].match.memory: \">=16G\": quote this value: YAML gives > at its start a "
+	 "meaning\n"},
+	{"version: 1\nrules:\n  - name: a\n    match:\n      memory: [ >16G , <1M]\n",
+	 "f:5:17: rules[0].match.memory: \">16G\": quote this value: YAML gives > at its start a "
+	 "meaning\n"},
+	{"version: 1\nrules:\n  - name: a\n    match:\n      vm-name: *.web # all\n",
+	 "f:5:16: rules[0].match.vm-name: \"*.web\": quote this value: YAML gives * at its start a "
+	 "meaning\n"},
+	{"version: 1\nrules:\n  - name: a\n    match: {vm-name: *-web}\n",
+	 "f:4:22: rules[0].match.vm-name: aliases (*name) are not supported; quote a value that "
+	 "starts with *\n"},
+	{"version: 1\nrules:\n  - name: a\n    match:\n      vm-name: [ab]-web\n",
+	 "f:5:20: not YAML: while parsing a block mapping, did not find expected key; quote a value "
+	 "that starts with [ or {\n"},
+	{"version: 1\nrules:\n  - name: @a\n",
+	 "f:3:11: rules[0].name: \"@a\": quote this value: YAML gives @ at its start a meaning\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {vm-name: '\"db-*\"'}}\n",
 	 "f:3:32: rules[0].match.vm-name: \"\"db-*\"\": must be a glob of 1 to 255 characters, "
 	 "without quotes inside it\n"},
@@ -167,11 +185,71 @@ static const char *const wrong[][2] = {
 	{"version: 1\nrules:\n  - {name: a, match: {type: []}}\n",
 	 "f:3:30: rules[0].match.type: an empty list matches nothing\n"},
 	{"version: 1\nrules:\n  - {name: all}\n  - {name: b, match: {uid: 1}}\n",
-	 "f:3:1: rules[0]: matches every VM, so later rules are never reached; give it a match, or "
+	 "f:3:5: rules[0]: matches every VM, so later rules are never reached; give it a match, or "
 	 "put it last\n"},
+	{"version: 1\ndefaults:\n  policy: threshold\n  quiet-time: 1s\n  min-quiet: 6s\n"
+	 "rules:\n  - {name: a, min-quiet: 1s, match: {uid: 1}}\n  - {name: b, batch: 1}\n",
+	 "f:5:3: defaults.min-quiet: \"6s\": min-quiet is longer than quiet-time: the kernel would "
+	 "refuse every merge of policy threshold\n"},
+	{"version: 1\ndefaults: {min-quiet: 6s}\nrules:\n  - name: a\n    policy: threshold\n",
+	 "f:5:5: rules[0].policy: \"threshold\": min-quiet is longer than quiet-time: the kernel "
+	 "would refuse every merge of policy threshold\n"},
 	{"version: 1\nrules:\n  - {name: a, policy: threshold, min-quiet: 6s}\n",
-	 "f:3:1: rules[0]: min-quiet is longer than quiet-time: the kernel would refuse every merge "
+	 "f:3:34: rules[0].min-quiet: \"6s\": min-quiet is longer than quiet-time: the kernel would refuse every merge "
 	 "of policy threshold\n"},
+	/* names that are nearly right */
+	{"version: 1\ndefaults: {quiet_time: 1s}\n",
+	 "f:2:12: defaults.quiet_time: unknown key; did you mean \"quiet-time\"? (allowed: mode, "
+	 "policy, dry-run, min-quiet, quiet-time, merge-rate, batch, max-stall, notify-interval, "
+	 "walk-cost, merge-cost, split-cost, fail-cost, learn-costs, hold-after, hold-for)\n"},
+	{"version: 1\nrules:\n  - {Nmae: a}\n",
+	 "f:3:6: rules[0].Nmae: unknown key; did you mean \"name\"? (allowed: name, match, mode, "
+	 "policy, dry-run, min-quiet, quiet-time, merge-rate, batch, max-stall, notify-interval, "
+	 "walk-cost, merge-cost, split-cost, fail-cost, learn-costs, hold-after, hold-for)\n"
+	 "f:3:5: rules[0]: the rule has no name\n"},
+	/* nothing where a value should be */
+	{"version: 1\ndefaults:\n  mode:\n  batch:\n",
+	 "f:3:8: defaults.mode: has no value; must be one of the names, without quotes (allowed: off, "
+	 "managed, fault)\n"
+	 "f:4:9: defaults.batch: has no value; must be a whole number, without quotes (allowed: 1 to "
+	 "64)\n"},
+	{"version: 1\ndefaults: {mode: [off]}\nrules:\n  - name:\n    match: {type: }\n",
+	 "f:2:18: defaults.mode: must be one of the names, without quotes (allowed: off, managed, "
+	 "fault)\n"
+	 "f:4:10: rules[0].name: has no value; must be 1 to 63 characters out of A-Z a-z 0-9 . _ : @ "
+	 "+ -\n"
+	 "f:5:19: rules[0].match.type: has no value; must be tdx, snp, sev-es, sev, sw-protected or "
+	 "default\n"},
+	/* what is eight to some */
+	{"version: 1\ndefaults: {batch: 010, hold-after: 3/060s, walk-cost: 1.05us/s, min-quiet: "
+	 "00s}\n"
+	 "global: {metrics: \"127.0.0.1:0080\"}\n",
+	 "f:2:19: defaults.batch: \"010\": must be a whole number, without quotes; a number has no "
+	 "leading zeros (allowed: 1 to 64)\n"
+	 "f:2:36: defaults.hold-after: \"3/060s\": must be false, or NUMBER/DURATION such as 3/60s; a "
+	 "number has no leading zeros (allowed: 1/1s to 1000/1h)\n"
+	 "f:2:76: defaults.min-quiet: \"00s\": must be a duration with its unit (ns, us, ms, s, m, h) "
+	 "such as 2ms or 5s; a number has no leading zeros (allowed: 0s to 1h)\n"
+	 "f:3:19: global.metrics: \"127.0.0.1:0080\": must be false, or a numeric ADDRESS:PORT such as "
+	 "127.0.0.1:9477 or [::1]:9477; a number has no leading zeros\n"},
+	{"version: 1\nrules: [{name: a, match: {uid: 007, memory: \">=016G\"}}]\n",
+	 "f:2:32: rules[0].match.uid: \"007\": must be a user id from 0 to 4294967294, without quotes; "
+	 "a number has no leading zeros\n"
+	 "f:2:45: rules[0].match.memory: \">=016G\": must be a comparison with a size such as "
+	 "\">=16G\" (<, <=, =, >=, >; K, M, G, T); a number has no leading zeros\n"},
+	/* what must not reach a terminal or a log: controls, line separators, reordering, half characters */
+	{"version: 1\n\"a\\e[31m\\nf:1:1: forged\\u009b\\u2028\\u202eb\": 1\n",
+	 "f:2:1: a?[31m?f:1:1: forged???b: unknown key (allowed: version, global, defaults, rules)\n"},
+	{"version: 1\ndefaults: {mode: \"\\x9b31m\\u2066\"}\n",
+	 "f:2:18: defaults.mode: \"?31m?\": must be one of the names, without quotes (allowed: off, "
+	 "managed, fault)\n"},
+	{"version: 1\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u00e9\u00e9: 1\n",
+	 "f:2:1: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: unknown key "
+	 "(allowed: version, global, defaults, rules)\n"},
+	/* a byte order mark is no character of the first line */
+	{"\xef\xbb\xbfversion: 2\n",
+	 "f:1:10: version: \"2\": unknown version of the format (allowed: 1)\n"},
+	{"\xff\xfev\0e\0", "f:1:1: not YAML: invalid leading UTF-8 octet\n"},
 	/* all of them, not only the first */
 	{"version: 3\nglobal: {dry-run: maybe, foo: {a: [b]}}\ndefaults: {batch: 65}\n"
 	 "rules:\n  - {name: '', batch: x}\n",
@@ -202,6 +280,15 @@ static void every_mistake_is_named(void **state)
 		free(text);
 	}
 	assert_int_equal(failed, 0);
+}
+
+static void a_byte_order_mark_is_accepted(void **state)
+{
+	struct config *c = parse("\xef\xbb\xbfversion: 1\ndefaults:\n  batch: 3\n");
+
+	(void)state;
+	assert_int_equal(c->defaults.batch, 3);
+	config_free(c);
 }
 
 static void twenty_errors_and_a_count(void **state)
@@ -269,7 +356,7 @@ static void rules_take_the_rest_from_defaults_wherever_those_stand(void **state)
 	(void)state;
 	assert_int_equal(c->nr_rules, 2);
 	assert_string_equal(c->rules[0].name, "a");
-	assert_int_equal(c->rules[0].line, 3);
+	assert_int_equal(c->rules[0].place.line, 3);
 	assert_int_equal(c->rules[0].set, 1 << CONFIG_SETTING_min_quiet_ns);
 	assert_int_equal(c->rules[0].settings.min_quiet_ns, 2000000000);
 	assert_int_equal(c->rules[0].settings.batch, 7);
@@ -373,16 +460,244 @@ static void files_that_are_none(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* A directory with NAME.yaml and NAME.d; files are written into it by name. */
+struct dir {
+	char path[32];
+	char file[64];
+};
+
+static void put_file(const struct dir *dir, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir->path, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void open_dir(struct dir *dir)
+{
+	char drop_ins[64];
+
+	strcpy(dir->path, "/tmp/test_config.XXXXXX");
+	assert_non_null(mkdtemp(dir->path));
+	snprintf(dir->file, sizeof(dir->file), "%s/lpage.yaml", dir->path);
+	snprintf(drop_ins, sizeof(drop_ins), "%s/lpage.d", dir->path);
+	assert_int_equal(mkdir(drop_ins, 0755), 0);
+}
+
+static void close_dir(struct dir *dir)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir->path);
+	assert_int_equal(system(command), 0);
+}
+
+static struct config *load_dir(const struct dir *dir)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+
+	if (config_load(dir->file, false, &config, &errors) < 0)
+		config_errors_print(stderr, &errors);
+	assert_int_equal(errors.nr, 0);
+	assert_non_null(config);
+	config_errors_done(&errors);
+	return config;
+}
+
+/* What is wrong with the files, without the directory; the caller frees it. */
+static char *load_dir_errors(const struct dir *dir, int want)
+{
+	struct config_errors errors = {0};
+	struct config *config = NULL;
+	char *text = NULL, *at;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	assert_int_equal(config_load(dir->file, false, &config, &errors), want);
+	assert_null(config);
+	config_errors_print(f, &errors);
+	config_errors_done(&errors);
+	fclose(f);
+	while ((at = strstr(text, dir->path)))
+		memmove(at, at + strlen(dir->path) + 1, strlen(at + strlen(dir->path)));
+	return text;
+}
+
+static void drop_ins_override_keys_and_append_rules_in_order(void **state)
+{
+	struct dir dir;
+	struct config *c;
+
+	(void)state;
+	open_dir(&dir);
+	put_file(&dir, "lpage.yaml",
+		 "version: 1\nglobal: {dry-run: true, merge-rate: 7/s}\n"
+		 "defaults: {batch: 1, min-quiet: 1s}\n"
+		 "rules:\n  - {name: main, match: {uid: 1}}\n");
+	put_file(&dir, "lpage.d/20-b.yaml",
+		 "version: 1\ndefaults: {batch: 20}\nrules:\n  - {name: b, match: {uid: 3}}\n");
+	put_file(&dir, "lpage.d/10-a.yaml",
+		 "version: 1\ndefaults: {batch: 10}\nglobal: {dry-run: false}\n"
+		 "rules:\n  - {name: a, match: {uid: 2}, min-quiet: 2s}\n");
+	put_file(&dir, "lpage.d/.30-hidden.yaml", "nonsense");
+	put_file(&dir, "lpage.d/30-saved.yaml~", "nonsense");
+	c = load_dir(&dir);
+	assert_false(c->missing);
+	assert_int_equal(c->nr_files, 3);
+	assert_false(c->global.dry_run);
+	assert_int_equal(c->global.merge_rate_per_s, 7);
+	assert_int_equal(c->defaults.batch, 20);
+	assert_int_equal(c->nr_rules, 3);
+	assert_string_equal(c->rules[0].name, "main");
+	assert_string_equal(c->rules[1].name, "a");
+	assert_string_equal(c->rules[2].name, "b");
+	/* The rule of the main file takes the default of the last drop-in. */
+	assert_int_equal(c->rules[0].settings.batch, 20);
+	assert_int_equal(c->rules[1].settings.min_quiet_ns, 2000000000);
+	config_free(c);
+	close_dir(&dir);
+}
+
+static void drop_ins_count_without_the_file_itself(void **state)
+{
+	struct config_errors errors = {0};
+	struct dir dir;
+	struct config *c;
+
+	(void)state;
+	open_dir(&dir);
+	put_file(&dir, "lpage.d/a.yaml", "version: 1\ndefaults: {batch: 3}\n");
+	c = load_dir(&dir);
+	assert_false(c->missing);
+	assert_int_equal(c->defaults.batch, 3);
+	config_free(c);
+	c = NULL;
+	assert_int_equal(config_load(dir.file, true, &c, &errors), -ENOENT);
+	config_errors_done(&errors);
+	close_dir(&dir);
+}
+
+static void mistakes_of_all_files_are_named_with_their_file(void **state)
+{
+	struct dir dir;
+	char *text, path[128];
+
+	(void)state;
+	open_dir(&dir);
+	put_file(&dir, "lpage.yaml", "version: 1\ndefaults: {batch: 0}\n");
+	put_file(&dir, "lpage.d/a.yaml", "defaults: [\n");
+	put_file(&dir, "lpage.d/b.yaml", "version: 1\nglobal: {x: 1\n");
+	text = load_dir_errors(&dir, -EINVAL);
+	assert_string_equal(
+		text, "lpage.yaml:2:19: defaults.batch: \"0\": out of range (allowed: 1 to 64)\n"
+		      "lpage.d/a.yaml:1:11: defaults: must be a mapping, KEY: VALUE\n"
+		      "lpage.d/a.yaml:2:1: not YAML: while parsing a flow node, did not find "
+		      "expected node content\n"
+		      "lpage.d/b.yaml:2:10: global.x: unknown key (allowed: dry-run, cpu-budget, "
+		      "merge-rate, metrics, metrics-names, log-level, log-interval)\n"
+		      "lpage.d/b.yaml:3:1: not YAML: while parsing a flow mapping, did not find "
+		      "expected ',' or '}'\n");
+	free(text);
+	/* What is wrong between files, too. */
+	put_file(&dir, "lpage.yaml",
+		 "version: 1\ndefaults: {policy: threshold, quiet-time: 1s}\nrules: [{name: r}]\n");
+	put_file(&dir, "lpage.d/a.yaml", "version: 1\ndefaults: {min-quiet: 2s}\n");
+	put_file(&dir, "lpage.d/b.yaml", "version: 1\nrules: [{name: r, match: {uid: 1}}]\n");
+	text = load_dir_errors(&dir, -EINVAL);
+	assert_string_equal(text,
+			    "lpage.d/b.yaml:2:16: rules[1].name: \"r\": another rule has this "
+			    "name\n");
+	free(text);
+	put_file(&dir, "lpage.d/b.yaml", "version: 1\nrules: [{name: s, match: {uid: 1}}]\n");
+	text = load_dir_errors(&dir, -EINVAL);
+	assert_string_equal(text, "lpage.d/a.yaml:2:12: defaults.min-quiet: \"2s\": min-quiet is "
+				  "longer than quiet-time: the kernel would refuse every merge of "
+				  "policy threshold\n"
+				  "lpage.yaml:3:9: rules[0]: matches every VM, so later rules are "
+				  "never reached; give it a match, or put it last\n");
+	free(text);
+	/* And what is no file. */
+	snprintf(path, sizeof(path), "%s/lpage.d/c.yaml", dir.path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	text = load_dir_errors(&dir, -EMEDIUMTYPE);
+	assert_string_equal(text, "lpage.d/c.yaml: not a regular file\n");
+	free(text);
+	close_dir(&dir);
+}
+
+static char *print_effective(const struct config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	config_print_effective(f, config);
+	fclose(f);
+	return text;
+}
+
+static void the_effective_configuration_says_where_values_come_from(void **state)
+{
+	struct dir dir;
+	struct config *c, *d;
+	char *text, want[256];
+
+	(void)state;
+	open_dir(&dir);
+	put_file(&dir, "lpage.yaml", "version: 1\ndefaults:\n  batch: 5\n  min-quiet: 1s\n");
+	put_file(&dir, "lpage.d/a.yaml",
+		 "version: 1\nglobal:\n  dry-run: true\ndefaults:\n  batch: 6\n"
+		 "rules:\n  - name: r\n    match: {uid: 1}\n    min-quiet: 3s\n");
+	c = load_dir(&dir);
+	text = print_effective(c);
+	snprintf(want, sizeof(want), "  dry-run: true                  # %s/lpage.d/a.yaml:3\n",
+		 dir.path);
+	assert_non_null(strstr(text, want));
+	assert_non_null(strstr(text, "  cpu-budget: 5%                 # default\n"));
+	snprintf(want, sizeof(want), "\n  batch: 6                       # %s/lpage.d/a.yaml:5\n",
+		 dir.path);
+	assert_non_null(strstr(text, want));
+	snprintf(want, sizeof(want), "\n  min-quiet: 1s                  # %s:4\n", dir.file);
+	assert_non_null(strstr(text, want));
+	/* A rule: what it gives, and what it takes. */
+	snprintf(want, sizeof(want), "\n    min-quiet: 3s                # %s/lpage.d/a.yaml:9\n",
+		 dir.path);
+	assert_non_null(strstr(text, want));
+	snprintf(want, sizeof(want), "\n    batch: 6                     # %s/lpage.d/a.yaml:5\n",
+		 dir.path);
+	assert_non_null(strstr(text, want));
+	d = parse(text);
+	assert_memory_equal(&d->defaults, &c->defaults, sizeof(c->defaults));
+	assert_memory_equal(&d->rules[0].settings, &c->rules[0].settings, sizeof(c->defaults));
+	free(text);
+	config_free(c);
+	config_free(d);
+	close_dir(&dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake_is_named),
+		cmocka_unit_test(a_byte_order_mark_is_accepted),
 		cmocka_unit_test(twenty_errors_and_a_count),
 		cmocka_unit_test(values_arrive_in_their_units),
 		cmocka_unit_test(rules_take_the_rest_from_defaults_wherever_those_stand),
 		cmocka_unit_test(empty_sections_are_defaults),
 		cmocka_unit_test(what_is_printed_parses_to_the_same),
 		cmocka_unit_test(files_that_are_none),
+		cmocka_unit_test(drop_ins_override_keys_and_append_rules_in_order),
+		cmocka_unit_test(drop_ins_count_without_the_file_itself),
+		cmocka_unit_test(mistakes_of_all_files_are_named_with_their_file),
+		cmocka_unit_test(the_effective_configuration_says_where_values_come_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

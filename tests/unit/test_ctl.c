@@ -71,6 +71,8 @@ static const struct {
 	{"reload.json", "reload -o json"},
 	{"config-show", "config show"},
 	{"config-show.json", "config show -o json"},
+	{"config-show-effective", "config show --effective"},
+	{"config-show-effective.json", "config show --effective -o json"},
 	{"wait", "wait --coverage 97%"},
 	{"wait.json", "-o json wait web-1 --coverage 98.5%"},
 	{"wait-timeout", "wait --coverage 99% --timeout 0s"},
