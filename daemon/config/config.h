@@ -178,6 +178,7 @@ struct config_errors {
 /* Who a VM is. Strings are borrowed; see each for what unknown is. */
 struct config_identity {
 	const char *vm_name;   /* NULL: unknown; "": has none */
+	const char *uuid;      /* likewise */
 	const char *cgroup;    /* path from the root of the default hierarchy; NULL: unknown */
 	const char *vmm;       /* command name; NULL: unknown */
 	int64_t uid;	       /* -1: unknown */
@@ -224,6 +225,12 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 int config_load(const char *path, bool must_exist, struct config **ret,
 		struct config_errors *errors);
 
+/*
+ * Finds what is allowed and hardly meant: rules that no VM can match, or that an earlier rule keeps
+ * all VMs from. Returns 0 and what was found in @ret, to be cleared in any case, or -ENOMEM.
+ */
+int config_lint(const struct config *config, struct config_errors *ret);
+
 /* Returns the built-in defaults in @ret, or -ENOMEM. */
 int config_new_defaults(const char *name, struct config **ret);
 
@@ -237,6 +244,9 @@ void config_error_print(FILE *f, const struct config_errors *errors, size_t i);
 
 /* Writes all of them, a line each, and how many did not fit. */
 void config_errors_print(FILE *f, const struct config_errors *errors);
+
+/* Likewise for what config_lint() found. */
+void config_warnings_print(FILE *f, const struct config_errors *warnings);
 
 /* Writes what is in force as YAML that parses to the same configuration. */
 void config_print(FILE *f, const struct config *config);

@@ -82,6 +82,17 @@ void config_errors_done(struct config_errors *errors)
 	*errors = (struct config_errors){0};
 }
 
+void config_warnings_print(FILE *f, const struct config_errors *warnings)
+{
+	for (size_t i = 0; i < warnings->nr; i++) {
+		fputs("warning: ", f);
+		config_error_print(f, warnings, i);
+		fputc('\n', f);
+	}
+	if (warnings->suppressed)
+		fprintf(f, "warning: %s: %zu more\n", warnings->path, warnings->suppressed);
+}
+
 void config_error_print(FILE *f, const struct config_errors *errors, size_t i)
 {
 	const struct config_error *e = &errors->errors[i];

@@ -153,6 +153,8 @@ const char *config_match_type_wants(enum config_match_type type)
 		return "a comparison with a size such as \">=16G\" (<, <=, =, >=, >; K, M, G, T)";
 	case CONFIG_MATCH_VM_TYPE:
 		return "tdx, snp, sev-es, sev, sw-protected or default";
+	case CONFIG_MATCH_UUID:
+		return "a UUID such as 4dea22b3-1d52-d8f3-2516-782e98ab3fa0";
 	}
 	return "";
 }

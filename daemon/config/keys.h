@@ -78,8 +78,12 @@
  */
 #define CONFIG_MATCH_KEYS(X)                                                                       \
 	X(vm_name, "vm-name", GLOB,                                                                \
-	  "Glob of the VM's name: as set by the VMM through its ioctl, else the libvirt scope, "   \
-	  "else QEMU's -name. Chosen by the VM's owner: a convenience, not a security boundary.")  \
+	  "Glob of the VM's name: as set by the VMM through its ioctl, else QEMU's -name, else "   \
+	  "the libvirt scope. Characters other than A-Z a-z 0-9 . _ : @ + - are _ in it; from 64 " \
+	  "on it is cut and ends in a hash. Chosen by the VM's owner: a convenience, not a "       \
+	  "security boundary.")                                                                    \
+	X(uuid, "uuid", UUID,                                                                      \
+	  "UUID of QEMU's -uuid, which libvirt gives. Chosen by the VM's owner, too.")             \
 	X(uid, "uid", UID, "Real user id of the process that created the VM.")                     \
 	X(slice, "slice", GLOB, "Glob of any systemd slice that the VMM runs in.")                 \
 	X(cgroup, "cgroup", GLOB, "Glob of the VMM's cgroup path; * matches / too.")               \

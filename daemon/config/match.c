@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 #include <tdx-lpage/base.h>
 
@@ -16,6 +17,17 @@ static enum truth match_glob(const struct config_terms *terms, const char *text)
 		return UNKNOWN;
 	for (size_t i = 0; i < terms->nr; i++) {
 		if (fnmatch(terms->terms[i].text, text, 0) == 0)
+			return YES;
+	}
+	return NO;
+}
+
+static enum truth match_uuid(const struct config_terms *terms, const char *uuid)
+{
+	if (!uuid)
+		return UNKNOWN;
+	for (size_t i = 0; i < terms->nr; i++) {
+		if (strcasecmp(terms->terms[i].text, uuid) == 0)
 			return YES;
 	}
 	return NO;
@@ -89,6 +101,7 @@ static enum truth match_rule(const struct config_match *match, const struct conf
 		enum truth truth;
 	} asked[] = {
 		{&match->vm_name, match_glob(&match->vm_name, id->vm_name)},
+		{&match->uuid, match_uuid(&match->uuid, id->uuid)},
 		{&match->uid, match_number(&match->uid, id->uid)},
 		{&match->slice, match_slice(&match->slice, id->cgroup)},
 		{&match->cgroup, match_glob(&match->cgroup, id->cgroup)},

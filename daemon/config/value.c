@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,19 @@ static int parse_uid(const char *text, uint64_t *ret)
 	return r == 0 && *ret >= UINT32_MAX ? -ERANGE : r;
 }
 
+static int check_uuid(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (strlen(text) != strlen(form))
+		return -EINVAL;
+	for (size_t i = 0; form[i]; i++) {
+		if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 int config_term_parse(enum config_match_type type, const char *text, bool plain,
 		      struct config_term *ret)
 {
@@ -337,6 +351,9 @@ int config_term_parse(enum config_match_type type, const char *text, bool plain,
 		break;
 	case CONFIG_MATCH_VM_TYPE:
 		r = parse_name(text, config_vm_type_names, &term.value);
+		break;
+	case CONFIG_MATCH_UUID:
+		r = check_uuid(text);
 		break;
 	}
 	if (r < 0)

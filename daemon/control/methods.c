@@ -4,7 +4,7 @@
 
 #define PARAM_VM(is_required)                                                                      \
 	{                                                                                          \
-		"vm", PARAM_STRING, is_required, 1, 63                                             \
+		"vm", PARAM_STRING, is_required, 1, 68                                             \
 	}
 #define PARAM_FRESH                                                                                \
 	{                                                                                          \
@@ -111,7 +111,7 @@ const struct method control_methods[] = {
 		.call = method_record,
 		.cancel = method_unrecord,
 		.drained = method_record_drained,
-		.params = {{"vms", PARAM_NAMES, false, 1, 63}, {"raw", PARAM_BOOL, false, 0, 0}},
+		.params = {{"vms", PARAM_NAMES, false, 1, 68}, {"raw", PARAM_BOOL, false, 0, 0}},
 	},
 	{
 		.name = "Reload",

@@ -177,8 +177,17 @@ static uint32_t parse_id(const char *text)
 	return errno || id > UINT32_MAX ? 0 : (uint32_t)id;
 }
 
-/* Collects the ids of the VMs with that name; NULL without memory. */
-static json_t *ids_by_name(struct lp_core *core, const char *name)
+void control_parse_word(const char *text, struct control_word *ret)
+{
+	*ret = (struct control_word){.id = parse_id(text), .name = text};
+	if (strncmp(text, "id:", 3) == 0)
+		*ret = (struct control_word){.id = parse_id(text + 3)};
+	else if (strncmp(text, "name:", 5) == 0)
+		*ret = (struct control_word){.name = text + 5};
+}
+
+/* Collects the ids of the VMs that the word may mean; NULL without memory. */
+static json_t *ids_of_word(struct lp_core *core, const struct control_word *word)
 {
 	size_t capacity = core->ops->vm_ids(core, NULL, 0), nr;
 	uint32_t *ids = calloc(capacity + 1, sizeof(*ids));
@@ -190,34 +199,24 @@ static json_t *ids_by_name(struct lp_core *core, const char *name)
 	found = json_array();
 	nr = core->ops->vm_ids(core, ids, capacity);
 	for (size_t i = 0; i < nr && i < capacity; i++) {
-		if (core->ops->vm(core, ids[i], &vm) == 0 && strcmp(vm.identity.name, name) == 0)
+		if (ids[i] == word->id || (word->name && core->ops->vm(core, ids[i], &vm) == 0 &&
+					   strcmp(vm.identity.name, word->name) == 0))
 			json_array_append_new(found, json_integer(ids[i]));
 	}
 	free(ids);
 	return found;
 }
 
-static bool has_vm(struct lp_core *core, uint32_t id)
+bool control_find_vm(struct control_call *call, const char *text, uint32_t *ret)
 {
-	struct lp_vm_snapshot vm;
-
-	return core->ops->vm(core, id, &vm) == 0;
-}
-
-bool control_param_vm(struct control_call *call, uint32_t *ret)
-{
-	const char *vm = json_string_value(json_object_get(call->params, "vm"));
+	struct control_word word;
 	json_t *ids;
 
-	*ret = 0;
-	if (!vm)
-		return true;
-	*ret = parse_id(vm);
-	if (*ret && has_vm(call->core, *ret))
-		return true;
-	ids = ids_by_name(call->core, vm);
-	if (json_array_size(ids) == 1) {
-		*ret = (uint32_t)json_integer_value(json_array_get(ids, 0));
+	control_parse_word(text, &word);
+	ids = ids_of_word(call->core, &word);
+	*ret = (uint32_t)json_integer_value(json_array_get(ids, 0));
+	/* The number of a VM that is gone must not become the name of another. */
+	if (json_array_size(ids) == 1 && (!word.id || *ret == word.id)) {
 		json_decref(ids);
 		return true;
 	}
@@ -225,10 +224,19 @@ bool control_param_vm(struct control_call *call, uint32_t *ret)
 		control_failed(call, -ENOMEM, NULL);
 	} else if (json_array_size(ids) == 0) {
 		json_decref(ids);
-		control_error(call, "NoSuchVm", json_pack("{s:s}", "vm", vm));
+		*ret = 0;
+		control_error(call, "NoSuchVm", json_pack("{s:s}", "vm", text));
 	} else {
 		control_error(call, "AmbiguousName",
-			      json_pack("{s:s, s:o}", "vm", vm, "candidates", ids));
+			      json_pack("{s:s, s:o}", "vm", text, "candidates", ids));
 	}
 	return false;
+}
+
+bool control_param_vm(struct control_call *call, uint32_t *ret)
+{
+	const char *vm = json_string_value(json_object_get(call->params, "vm"));
+
+	*ret = 0;
+	return !vm || control_find_vm(call, vm, ret);
 }

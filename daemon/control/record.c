@@ -88,17 +88,16 @@ static void send_kind(struct recording *rec, const char *kind, uint64_t now_ns)
 
 static bool named(const struct recording *rec, const struct lp_vm_snapshot *vm)
 {
+	struct control_word word;
 	const json_t *name;
-	char id[16];
 	size_t i;
 
 	if (!rec->names)
 		return true;
-	snprintf(id, sizeof(id), "%u", vm->vm.id);
 	json_array_foreach(rec->names, i, name) {
-		const char *text = json_string_value(name);
-
-		if (strcmp(text, id) == 0 || strcmp(text, vm->identity.name) == 0)
+		control_parse_word(json_string_value(name), &word);
+		if (word.id ? word.id == vm->vm.id :
+			      word.name && strcmp(word.name, vm->identity.name) == 0)
 			return true;
 	}
 	return false;
@@ -344,19 +343,15 @@ static void free_recording(struct recording *rec)
 /* Ids are not reused, so an unknown one stays unknown. A VM with the name may still start. */
 static bool ids_exist(struct control_call *call, const json_t *names)
 {
-	struct lp_vm_snapshot vm;
+	struct control_word word;
 	const json_t *name;
+	uint32_t id;
 	size_t i;
 
 	json_array_foreach(names, i, name) {
-		const char *text = json_string_value(name);
-		unsigned long long id = strtoull(text, NULL, 10);
-
-		if (text[strspn(text, "0123456789")] ||
-		    (id <= UINT32_MAX && call->core->ops->vm(call->core, (uint32_t)id, &vm) == 0))
-			continue;
-		control_error(call, "NoSuchVm", json_pack("{s:s}", "vm", text));
-		return false;
+		control_parse_word(json_string_value(name), &word);
+		if ((word.id || !word.name) && !control_find_vm(call, json_string_value(name), &id))
+			return false;
 	}
 	return true;
 }

@@ -159,6 +159,7 @@ static const struct field vm_detail_rows[] = {
 	VM("uid", U32, identity.uid),
 	VM("uid_known", BOOL, identity.has_uid),
 	VM("name_known", BOOL, identity.name_known),
+	VM("uuid", OPT_TEXT, identity.uuid),
 	VM("command", OPT_TEXT, identity.command),
 	VM("command_known", BOOL, identity.command_known),
 	VM("slice", OPT_TEXT, identity.slice),

@@ -28,82 +28,6 @@ const char *lp_name_source_name(enum lp_name_source source)
 	return source < LP_NAME_MAX ? names[source] : "none";
 }
 
-/* Copies a name; characters that a VM name must not have become "_". -ENOENT for an empty one. */
-static int copy_name(const char *name, size_t len, char *ret, size_t size)
-{
-	if (!len)
-		return -ENOENT;
-	if (len >= size)
-		len = size - 1;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		ret[i] = isalnum(c) || strchr("._:@+-", c) ? (char)c : '_';
-	}
-	ret[len] = '\0';
-	return 0;
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Unescapes (\x2d) part of a unit name, systemd.unit(5). Returns the new length. */
-static size_t unescape(const char *from, size_t len, char *to)
-{
-	size_t out = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (i + 3 < len && from[i] == '\\' && from[i + 1] == 'x' && hex(from[i + 2]) >= 0 &&
-		    hex(from[i + 3]) >= 0) {
-			to[out++] = (char)(hex(from[i + 2]) * 16 + hex(from[i + 3]));
-			i += 3;
-		} else {
-			to[out++] = from[i];
-		}
-	}
-	return out;
-}
-
-/* libvirt and machined: machine-qemu\x2d12\x2dNAME.scope */
-static int scope_name(const char *unit, size_t len, char *ret, size_t size)
-{
-	static const char prefix[] = "machine-", suffix[] = ".scope", driver[] = "qemu-";
-	char plain[256];
-	size_t skip;
-
-	if (len >= sizeof(plain) || len <= strlen(prefix) + strlen(suffix) ||
-	    strncmp(unit, prefix, strlen(prefix)) != 0 ||
-	    strncmp(unit + len - strlen(suffix), suffix, strlen(suffix)) != 0)
-		return -ENOENT;
-	len = unescape(unit + strlen(prefix), len - strlen(prefix) - strlen(suffix), plain);
-	plain[len] = '\0';
-	if (strncmp(plain, driver, strlen(driver)) != 0)
-		return -ENOENT;
-	skip = strlen(driver);
-	skip += strspn(plain + skip, "0123456789");
-	if (skip == strlen(driver) || plain[skip] != '-')
-		return -ENOENT;
-	skip++;
-	return copy_name(plain + skip, len - skip, ret, size);
-}
-
-int lp_identity_libvirt_name(const char *cgroup, char *ret, size_t size)
-{
-	while (*cgroup) {
-		size_t len = strcspn(cgroup, "/");
-
-		if (scope_name(cgroup, len, ret, size) == 0)
-			return 0;
-		cgroup += len;
-		cgroup += *cgroup == '/';
-	}
-	return -ENOENT;
-}
-
 void lp_identity_slice(const char *cgroup, char *ret, size_t size)
 {
 	static const char suffix[] = ".slice";
@@ -120,59 +44,6 @@ void lp_identity_slice(const char *cgroup, char *ret, size_t size)
 		cgroup += len;
 		cgroup += *cgroup == '/';
 	}
-}
-
-/* One option of -name, up to a comma; ",," is a comma. Returns its length in @from. */
-static size_t take_option(const char *from, char *to, size_t size)
-{
-	size_t in = 0, out = 0;
-
-	for (; from[in]; in++) {
-		if (from[in] == ',') {
-			if (from[in + 1] != ',')
-				break;
-			in++;
-		}
-		if (out + 1 < size)
-			to[out++] = from[in];
-	}
-	to[out] = '\0';
-	return in;
-}
-
-/* "NAME,process=x", "guest=NAME,debug-threads=on" */
-static int name_option(const char *value, char *ret, size_t size)
-{
-	bool first = true;
-	char option[256];
-
-	while (*value) {
-		value += take_option(value, option, sizeof(option));
-		value += *value == ',';
-		if (!strncmp(option, "guest=", 6))
-			return copy_name(option + 6, strlen(option + 6), ret, size);
-		if (first && !strchr(option, '='))
-			return copy_name(option, strlen(option), ret, size);
-		first = false;
-	}
-	return -ENOENT;
-}
-
-int lp_identity_qemu_name(const char *args, size_t len, char *ret, size_t size)
-{
-	const char *end = args + len;
-	bool next = false;
-
-	/* The last argument may be truncated. */
-	for (const char *nul; args < end; args = nul + 1) {
-		nul = memchr(args, '\0', (size_t)(end - args));
-		if (!nul)
-			break;
-		if (next)
-			return name_option(args, ret, size);
-		next = !strcmp(args, "-name") || !strcmp(args, "--name");
-	}
-	return -ENOENT;
 }
 
 int lp_identity_start_ticks(const char *stat, unsigned long long *ret)
@@ -225,7 +96,28 @@ static bool same_process(int dir_fd, uint64_t start_ns)
 	return ticks == start_ns / (NS_PER_S / hz);
 }
 
-/* The line of the default hierarchy: "0::/path". */
+/* The path in the line of /proc/PID/cgroup that begins with "N:" and @controllers; NULL: none. */
+static const char *find_path(const char *text, const char *controllers)
+{
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		line += strspn(line, "0123456789");
+		if (*line == ':' && !strncmp(line + 1, controllers, strlen(controllers)))
+			return line + 1 + strlen(controllers);
+	}
+	return NULL;
+}
+
+/* "0::/path" of cgroup v2; where that is not in use, "1:name=systemd:/path" says as much. */
+static const char *cgroup_path(const char *text)
+{
+	const char *unified = find_path(text, ":"), *systemd = find_path(text, "name=systemd:");
+
+	if (systemd && (!unified || !strncmp(unified, "/\n", 2)))
+		return systemd;
+	return unified;
+}
+
 static void read_cgroup(int dir_fd, struct lp_identity *ret)
 {
 	char text[4096];
@@ -234,11 +126,8 @@ static void read_cgroup(int dir_fd, struct lp_identity *ret)
 
 	if (read_file(dir_fd, "cgroup", text, sizeof(text)) < 0)
 		return;
-	path = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
-	if (!path)
-		return;
-	path = strchr(path, '/');
-	len = path ? strcspn(path, "\n") : 0;
+	path = cgroup_path(text);
+	len = path && *path == '/' ? strcspn(path, "\n") : 0;
 	/* A truncated path could match the wrong rule: leave it unknown. */
 	if (!len || len >= sizeof(ret->cgroup))
 		return;
@@ -248,37 +137,30 @@ static void read_cgroup(int dir_fd, struct lp_identity *ret)
 	lp_identity_slice(ret->cgroup, ret->slice, sizeof(ret->slice));
 }
 
-static void set_command(const char *argv0, struct lp_identity *ret)
-{
-	const char *base = strrchr(argv0, '/');
-
-	if (copy_name(base ? base + 1 : argv0, strlen(base ? base + 1 : argv0), ret->command,
-		      sizeof(ret->command)) == 0)
-		ret->command_known = true;
-}
-
 static void found_name(struct lp_identity *ret, enum lp_name_source source)
 {
 	ret->name_source = source;
 	ret->name_known = true;
 }
 
-/* Reads the command, and the name if no better source had one. */
-static void read_command(int dir_fd, struct lp_identity *ret)
+/* What the command line says. A name there is whole, in contrast to that of a scope. */
+static void use_args(const char *args, size_t len, struct lp_identity *ret)
 {
-	char *args = malloc(ARGS_MAX);
+	ret->command_known = vm_command_of_args(args, len, ret->command, sizeof(ret->command)) == 0;
+	ret->uuid_known = true;
+	(void)vm_uuid_of_args(args, len, ret->uuid);
+	if (!ret->name_known && vm_name_of_args(args, len, ret->name, sizeof(ret->name)) == 0)
+		found_name(ret, LP_NAME_QEMU);
+}
+
+static bool read_args(int dir_fd, struct lp_identity *ret)
+{
+	CLEANUP(freep) char *args = malloc(ARGS_MAX);
 	ssize_t len = args ? read_file(dir_fd, "cmdline", args, ARGS_MAX) : -ENOMEM;
 
-	if (len > 0) {
-		set_command(args, ret);
-		if (!ret->name_known &&
-		    lp_identity_qemu_name(args, (size_t)len, ret->name, sizeof(ret->name)) == 0)
-			found_name(ret, LP_NAME_QEMU);
-		/* All sources were read: it is known to have no name. */
-		if (!ret->name_known && ret->cgroup_known)
-			found_name(ret, LP_NAME_NONE);
-	}
-	free(args);
+	if (len > 0)
+		use_args(args, (size_t)len, ret);
+	return len > 0;
 }
 
 static void read_process(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret)
@@ -292,11 +174,15 @@ static void read_process(const char *procfs, const struct lp_vm *vm, struct lp_i
 	if (dir_fd < 0)
 		return;
 	if (same_process(dir_fd, vm->pid_start_ns)) {
+		bool have_args = read_args(dir_fd, ret);
+
 		read_cgroup(dir_fd, ret);
 		if (!ret->name_known && ret->cgroup_known &&
-		    lp_identity_libvirt_name(ret->cgroup, ret->name, sizeof(ret->name)) == 0)
+		    vm_name_of_scope(ret->cgroup, ret->name, sizeof(ret->name)) == 0)
 			found_name(ret, LP_NAME_LIBVIRT);
-		read_command(dir_fd, ret);
+		/* All sources were read: it is known to have no name. */
+		if (!ret->name_known && ret->cgroup_known && have_args)
+			found_name(ret, LP_NAME_NONE);
 	}
 	close(dir_fd);
 }
@@ -324,6 +210,7 @@ void lp_identity_for_rules(const struct lp_identity *identity, struct config_ide
 	*ret = (struct config_identity){
 		.vm_name = identity->name_known ? identity->name : NULL,
 		.cgroup = identity->cgroup_known ? identity->cgroup : NULL,
+		.uuid = identity->uuid_known ? identity->uuid : NULL,
 		.vmm = identity->command_known ? identity->command : NULL,
 		.uid = identity->has_uid ? (int64_t)identity->uid : -1,
 		.type = (int)identity->type,

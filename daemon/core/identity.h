@@ -12,6 +12,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/core/snapshot.h"
+#include "daemon/core/vm_names.h"
 
 /* Fills @ret from @vm and the proc file system at @procfs ("/proc"). Blocks on files, never fails. */
 void lp_identity_read(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret);
@@ -23,12 +24,6 @@ void lp_identity_for_rules(const struct lp_identity *identity, struct config_ide
 const char *lp_name_source_name(enum lp_name_source source);
 
 /* Pure functions, declared for the tests. */
-
-/* The name in a cgroup path with a libvirt scope. 0, or -ENOENT when there is none. */
-int lp_identity_libvirt_name(const char *cgroup, char *ret, size_t size);
-
-/* The name in QEMU's arguments (@len bytes, each ended by NUL). 0, or -ENOENT. */
-int lp_identity_qemu_name(const char *args, size_t len, char *ret, size_t size);
 
 /* The innermost slice of a cgroup path, "" for none. */
 void lp_identity_slice(const char *cgroup, char *ret, size_t size);

@@ -26,7 +26,7 @@
 enum lp_name_source {
 	LP_NAME_NONE,	 /* none was found */
 	LP_NAME_IOCTL,	 /* set by the VMM through KVM */
-	LP_NAME_LIBVIRT, /* machine-qemu\x2d1\x2dNAME.scope */
+	LP_NAME_LIBVIRT, /* machine-qemu\x2d1\x2dNAME.scope, if nothing better is known */
 	LP_NAME_QEMU,	 /* -name of the VMM's command line */
 	LP_NAME_MAX
 };
@@ -44,6 +44,8 @@ struct lp_identity {
 	bool name_known; /* false: unreadable; true with name "": it has none */
 	enum lp_name_source name_source;
 	char name[KVM_LPAGE_NAME_MAX + 1];
+	bool uuid_known;  /* false: unreadable; true with uuid "": it has none */
+	char uuid[37];	  /* of QEMU's -uuid, in lower case */
 	char command[64]; /* base name of the VMM's argv[0] */
 	char slice[128];  /* innermost *.slice of the cgroup path, "" for none */
 	char cgroup[256]; /* path below the cgroup root, "/..." */

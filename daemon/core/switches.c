@@ -156,6 +156,30 @@ static int errors_text(const struct config_errors *errors, const char *why, cons
 	return 0;
 }
 
+/* What is allowed and hardly meant. */
+static void warn_config(struct lp_manager *m)
+{
+	CLEANUP(freep) char *text = NULL;
+	struct config_errors warnings;
+	size_t size;
+	FILE *f;
+
+	if (config_lint(m->config, &warnings) < 0 || !warnings.nr) {
+		config_errors_done(&warnings);
+		return;
+	}
+	f = open_memstream(&text, &size);
+	if (f) {
+		config_errors_print(f, &warnings);
+		(void)fclose(f);
+	}
+	for (char *line, *rest = text; rest && (line = strsep(&rest, "\n"));) {
+		if (*line)
+			lp_log(m->log, LOG_WARNING, &about_reload, "%s", line);
+	}
+	config_errors_done(&warnings);
+}
+
 static void take_config(struct lp_manager *m, struct config *config)
 {
 	struct config *old = m->config;
@@ -170,6 +194,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
 	       m->nr_vms == 1 ? "" : "s");
+	warn_config(m);
 	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "configuration reloaded");
 }
 

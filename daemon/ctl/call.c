@@ -92,13 +92,16 @@ static int complain_bad_value(struct ctl *ctl, const json_t *params)
 
 static int complain_ambiguous(struct ctl *ctl, const json_t *params)
 {
+	const char *vm = text_of(params, "vm");
 	size_t i;
 	json_t *id;
 
-	fprintf(ctl->err,
-		"tdx-lpctl: several VMs are named %s; use one of the ids:", text_of(params, "vm"));
+	if (!vm[strspn(vm, "0123456789")])
+		return ctl_failure(ctl, "%s may be an id or a name; write id:%s or name:%s", vm, vm,
+				   vm);
+	fprintf(ctl->err, "tdx-lpctl: several VMs are named %s; use one of:", vm);
 	json_array_foreach(json_object_get(params, "candidates"), i, id)
-		fprintf(ctl->err, " %" JSON_INTEGER_FORMAT, json_integer_value(id));
+		fprintf(ctl->err, " id:%" JSON_INTEGER_FORMAT, json_integer_value(id));
 	fputc('\n', ctl->err);
 	return CTL_FAILED;
 }

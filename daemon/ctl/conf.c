@@ -80,21 +80,27 @@ static void print_good(struct ctl *ctl, const char *path, const struct config *c
 int verb_config_check(struct ctl *ctl)
 {
 	const char *path = ctl->nr_args ? ctl->args[0] : CONFIG_PATH;
-	struct config_errors errors = {0};
+	struct config_errors errors = {0}, warnings = {0};
 	struct config *config = NULL;
 	int r = config_load(path, ctl->nr_args, &config, &errors);
 	int code = r < 0 ? CTL_FAILED : CTL_OK;
 
+	if (r == 0)
+		r = config_lint(config, &warnings);
 	if (r == -ENOMEM)
 		code = ctl_failure(ctl, "%s", strerror(ENOMEM));
 	else if (ctl->json)
-		ctl_print_json(ctl, json_pack("{s:s, s:b, s:o, s:I}", "path", path, "good", r == 0,
-					      "errors", errors_json(&errors), "suppressed",
-					      (json_int_t)errors.suppressed));
+		ctl_print_json(ctl, json_pack("{s:s, s:b, s:o, s:I, s:o}", "path", path, "good",
+					      r == 0, "errors", errors_json(&errors), "suppressed",
+					      (json_int_t)errors.suppressed, "warnings",
+					      errors_json(&warnings)));
 	else if (r < 0)
 		config_errors_print(ctl->err, &errors);
 	else
 		print_good(ctl, path, config);
+	if (!ctl->json)
+		config_warnings_print(ctl->err, &warnings);
+	config_errors_done(&warnings);
 	config_free(config);
 	config_errors_done(&errors);
 	return code;

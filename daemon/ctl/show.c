@@ -240,6 +240,8 @@ static void print_identity(struct ctl *ctl, const json_t *vm)
 	line(ctl, "type", "%s, %s, %" INT " vCPUs, %s", text_kebab(get_text(vm, "type"), word),
 	     format_bytes((uint64_t)get_int(vm, "memory_bytes"), memory), get_int(vm, "vcpus"),
 	     get_bool(vm, "running") ? "running" : "has not run yet");
+	if (*get_text(vm, "uuid"))
+		line(ctl, "uuid", "%s", get_text(vm, "uuid"));
 	if (get_bool(vm, "uid_known"))
 		line(ctl, "process", "%" INT " %s, uid %" INT, get_int(vm, "pid"),
 		     known(vm, "command", "command_known"), get_int(vm, "uid"));

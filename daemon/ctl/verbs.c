@@ -209,7 +209,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "check a configuration file without loading it",
 		.about =
 			"Does not need the daemon. FILE defaults to /etc/tdx-lpage.yaml, which need not "
-			"exist. Drop-ins, such as /etc/tdx-lpage.d/*.yaml, are checked with it.",
+			"exist. Drop-ins, such as /etc/tdx-lpage.d/*.yaml, are checked with it. Warns of rules "
+			"that no VM can match and of rules that an earlier rule shadows.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_FILE},
 		.run = verb_config_check,

@@ -48,7 +48,7 @@ struct daemon {
 /* ---- configuration ---- */
 
 /* Logs the errors, one entry each. */
-static void log_errors(struct daemon *d, const struct config_errors *errors)
+static void log_lines(struct daemon *d, int priority, const struct config_errors *errors)
 {
 	char *text = NULL, *line, *rest;
 	size_t size = 0;
@@ -61,9 +61,21 @@ static void log_errors(struct daemon *d, const struct config_errors *errors)
 	rest = text;
 	while ((line = strsep(&rest, "\n"))) {
 		if (*line)
-			lp_log(&d->log, LOG_ERR, NULL, "%s", line);
+			lp_log(&d->log, priority, NULL, "%s", line);
 	}
 	free(text);
+}
+
+/* What is allowed and hardly meant. */
+static void warn_config(struct daemon *d)
+{
+	struct config_errors warnings;
+
+	if (config_lint(d->config, &warnings) == 0 && d->options->check_config)
+		config_warnings_print(stderr, &warnings);
+	else if (warnings.nr)
+		log_lines(d, LOG_WARNING, &warnings);
+	config_errors_done(&warnings);
 }
 
 static int load_config(struct daemon *d)
@@ -76,13 +88,14 @@ static int load_config(struct daemon *d)
 	if (r < 0 && options->check_config && errors.nr)
 		config_errors_print(stderr, &errors);
 	else if (r < 0 && errors.nr)
-		log_errors(d, &errors);
+		log_lines(d, LOG_ERR, &errors);
 	else if (r < 0)
 		lp_log(&d->log, LOG_ERR, NULL, "%s: %s", options->config_path, strerror(-r));
 	config_errors_done(&errors);
 	if (r < 0)
 		return r == -ENOMEM ? LP_EXIT_FAILURE : LP_EXIT_CONFIG;
 	d->log.max_priority = (int)d->config->global.log_level;
+	warn_config(d);
 	return LP_EXIT_OK;
 }
 

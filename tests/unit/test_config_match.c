@@ -20,6 +20,7 @@ _Static_assert((int)CONFIG_MODE_OFF == (int)KVM_LPAGE_MODE_OFF &&
 static const struct config_identity web = {
 	.vm_name = "web-1",
 	.cgroup = "/machine.slice/machine-qemu.slice/machine-qemu\\x2d1\\x2dweb.scope",
+	.uuid = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
 	.vmm = "qemu-system-x86_64",
 	.uid = 107,
 	.type = 5,
@@ -163,6 +164,115 @@ static void without_rules_the_defaults_hold(void **state)
 	config_free(config);
 }
 
+static void a_uuid_matches_in_either_case(void **state)
+{
+	struct config_selected got;
+
+	(void)state;
+	assert_int_equal(try_match("uuid: [00000000-0000-0000-0000-000000000000, "
+				   "4DEA22B3-1D52-D8F3-2516-782E98AB3FA0]",
+				   &web, &got),
+			 CONFIG_MATCH_YES);
+	assert_int_equal(got.rule, 0);
+	(void)try_match("uuid: 4dea22b3-1d52-d8f3-2516-782e98ab3fa1", &web, &got);
+	assert_int_equal(got.rule, 1);
+	assert_int_equal(try_match("uuid: 4dea22b3-1d52-d8f3-2516-782e98ab3fa0", &nobody, &got),
+			 CONFIG_MATCH_UNKNOWN);
+}
+
+/* The rules of a file with `match: {...}` and, if wanted, of one before it; and what is warned of. */
+static const struct {
+	const char *before, *match, *warning; /* "": none */
+} lint_rows[] = {
+	/* what no VM is */
+	{NULL, "vm-name: 'web prod*'",
+	 "f:4:32: rules[0].match.vm-name: \"web prod*\": matches nothing: a name has _ in place of "
+	 "\" \""},
+	{NULL, "vm-name: 'w\u00e9b*'",
+	 "f:4:32: rules[0].match.vm-name: \"w\u00e9b*\": matches nothing: a name has _ in place of "
+	 "each byte that is not ASCII"},
+	{NULL, "vm-name: [ok, 'a[bc', 'x\\']",
+	 "f:4:37: rules[0].match.vm-name: \"a[bc\": has a [ without a ], and would match the [ "
+	 "itself\n"
+	 "warning: f:4:45: rules[0].match.vm-name: \"x\\\": ends in a backslash that quotes "
+	 "nothing"},
+	{NULL, "vm-name: aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff????*",
+	 "f:4:32: rules[0].match.vm-name: "
+	 "\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff...\": matches nothing: a name "
+	 "has at most 63 characters, and a longer one is cut"},
+	{NULL, "vmm: /usr/bin/qemu*",
+	 "f:4:28: rules[0].match.vmm: \"/usr/bin/qemu*\": matches nothing: a name has _ in place of "
+	 "\"/\""},
+	{NULL, "slice: machine",
+	 "f:4:30: rules[0].match.slice: \"machine\": matches nothing: the name of a slice ends in "
+	 ".slice"},
+	{NULL, "cgroup: machine.slice/*",
+	 "f:4:31: rules[0].match.cgroup: \"machine.slice/*\": matches nothing: a path begins with /"},
+	{NULL, "memory: '<1'",
+	 "f:4:31: rules[0].match.memory: \"<1\": matches nothing: a VM without memory is not decided "
+	 "on"},
+	{NULL,
+	 "vm-name: ['web-*', '[!a-c]?', 'a\\*b', '[]x]', 'é*'], slice: ['*', m?.slice, 'a*'],"
+	 " cgroup: [/x, '*x', '[/]'], memory: '>=1', vmm: 'qemu-*'",
+	 "f:4:53: rules[0].match.vm-name: \"a\\*b\": matches nothing: a name has _ in place of \"*\"\n"
+	 "warning: f:4:69: rules[0].match.vm-name: \"é*\": matches nothing: a name has _ in place of each "
+	 "byte that is not ASCII"},
+	/* what an earlier rule takes */
+	{"vm-name: 'web-*'", "vm-name: 'web-1*', uid: 7",
+	 "f:4:5: rules[1]: \"r\": never reached: rule \"before\" (f:3) matches every VM that it "
+	 "matches"},
+	{"vm-name: ['db', 'web-*'], memory: '>1G'", "vm-name: [web-1, db], memory: ['=2G', '>=4G']",
+	 "f:4:5: rules[1]: \"r\": never reached: rule \"before\" (f:3) matches every VM that it "
+	 "matches"},
+	{"type: [tdx, snp]", "type: tdx",
+	 "f:4:5: rules[1]: \"r\": never reached: rule \"before\" (f:3) matches every VM that it "
+	 "matches"},
+	{"vm-name: 'web-?'", "vm-name: 'web-*'", ""},
+	{"vm-name: 'web-?'", "vm-name: 'web-[12]'", ""},
+	{"vm-name: 'web-1*'", "vm-name: 'web-*'", ""},
+	{"memory: '>2G'", "memory: '>=2G'", ""},
+	{"uid: 1", "vm-name: 'a*'", ""},
+	{"uid: 1, vm-name: 'a*'", "uid: 1", ""},
+};
+
+static void rules_that_do_nothing_are_warned_of(void **state)
+{
+	int failed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lint_rows); i++) {
+		CLEANUP(freep) char *got = NULL;
+		struct config_errors errors, warnings;
+		struct config *config = NULL;
+		char text[1024], want[512] = "";
+		size_t size;
+		FILE *f = open_memstream(&got, &size);
+
+		assert_non_null(f);
+		snprintf(text, sizeof(text),
+			 "version: 1\nrules:\n%s%s%s  - {name: r, match: {%s}}\n",
+			 lint_rows[i].before ? "  - {name: before, match: {" : "  #",
+			 lint_rows[i].before ? lint_rows[i].before : "",
+			 lint_rows[i].before ? "}}\n" : "\n", lint_rows[i].match);
+		if (*lint_rows[i].warning)
+			snprintf(want, sizeof(want), "warning: %s\n", lint_rows[i].warning);
+		if (config_parse_buffer("f", text, strlen(text), &config, &errors) < 0)
+			config_errors_print(stderr, &errors);
+		assert_non_null(config);
+		assert_int_equal(config_lint(config, &warnings), 0);
+		config_warnings_print(f, &warnings);
+		fclose(f);
+		if (strcmp(got, want) != 0) {
+			print_error("for %s:\nwant: %s\ngot: %s\n", lint_rows[i].match, want, got);
+			failed++;
+		}
+		config_errors_done(&errors);
+		config_errors_done(&warnings);
+		config_free(config);
+	}
+	assert_int_equal(failed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +282,8 @@ int main(void)
 		cmocka_unit_test(a_no_decides_over_an_unknown),
 		cmocka_unit_test(no_name_is_not_unknown),
 		cmocka_unit_test(without_rules_the_defaults_hold),
+		cmocka_unit_test(a_uuid_matches_in_either_case),
+		cmocka_unit_test(rules_that_do_nothing_are_warned_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,8 +146,8 @@ static const char *const wrong[][2] = {
 	 "f:3:12: rules[0].name: \"a b\": not a name (allowed: 1 to 63 characters out of A-Z a-z "
 	 "0-9 . _ : @ + -)\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {vm-nam: x}}\n",
-	 "f:3:23: rules[0].match.vm-nam: unknown key; did you mean \"vm-name\"? (allowed: vm-name, uid, slice, cgroup, vmm, "
-	 "memory, type)\n"},
+	 "f:3:23: rules[0].match.vm-nam: unknown key; did you mean \"vm-name\"? (allowed: vm-name, uuid, uid, slice, "
+	 "cgroup, vmm, memory, type)\n"},
 	{"version: 1\nrules:\n  - {name: a, match: {uid: root}}\n",
 	 "f:3:28: rules[0].match.uid: \"root\": must be a user id from 0 to 4294967294, without "
 	 "quotes\n"},

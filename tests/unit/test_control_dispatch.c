@@ -226,10 +226,10 @@ static void values_out_of_range_name_the_range(void **state)
 	peer_open(&p, true);
 	peer_call(&p, OWN "ShowVm", "{}");
 	peer_expect(&p, "{'error':'" OWN "BadValue','parameters':{'parameter':'vm','value':null,"
-			"'allowed':'a string of 1 to 63 bytes'}}");
+			"'allowed':'a string of 1 to 68 bytes'}}");
 	peer_call(&p, OWN "ShowVm", "{\"vm\":1}");
 	peer_expect(&p, "{'error':'" OWN "BadValue','parameters':{'parameter':'vm','value':1,"
-			"'allowed':'a string of 1 to 63 bytes'}}");
+			"'allowed':'a string of 1 to 68 bytes'}}");
 	peer_call(&p, OWN "SetDryRun", "{\"on\":null}");
 	peer_expect(&p, "{'error':'" OWN "BadValue','parameters':{'parameter':'on','value':null,"
 			"'allowed':'true or false'}}");

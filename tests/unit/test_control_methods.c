@@ -33,10 +33,31 @@ static void vms_are_named_by_id_or_name(void **state)
 	peer_expect(&p, "{'error':'" OWN "AmbiguousName',"
 			"'parameters':{'vm':'web-1','candidates':[1,7]}}");
 	strcpy(p.fake.vms[1].identity.name, "42");
+	json_array_clear(p.frames);
+	/* The number of a VM that is gone is not the name of another. */
 	peer_call(&p, OWN "Pause", "{\"vm\":\"42\"}");
+	peer_expect(&p, "{'error':'" OWN "AmbiguousName',"
+			"'parameters':{'vm':'42','candidates':[7]}}");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"name:42\"}");
 	peer_calls(&p, "set_paused 7 1");
+	strcpy(p.fake.vms[1].identity.name, "1");
+	json_array_clear(p.frames);
+	peer_call(&p, OWN "Pause", "{\"vm\":\"1\"}");
+	peer_expect(&p, "{'error':'" OWN "AmbiguousName',"
+			"'parameters':{'vm':'1','candidates':[1,7]}}");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"id:1\"}");
+	peer_calls(&p, "set_paused 1 1");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"name:1\"}");
+	peer_calls(&p, "set_paused 7 1");
+	json_array_clear(p.frames);
+	peer_call(&p, OWN "Pause", "{\"vm\":\"id:web-1\"}");
+	peer_expect(&p, "{'error':'" OWN "NoSuchVm','parameters':{'vm':'id:web-1'}}");
+	/* Its own number may be its name. */
+	strcpy(p.fake.vms[1].identity.name, "7");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"7\"}");
+	peer_calls(&p, "set_paused 7 1");
+	json_array_clear(p.frames);
 	peer_call(&p, OWN "Pause", "{\"vm\":\"99999999999999999999\"}");
-	json_array_remove(p.frames, 0);
 	peer_expect_error(&p, OWN "NoSuchVm");
 	assert_int_equal(p.fake.nr_calls, 0);
 	peer_close(&p);

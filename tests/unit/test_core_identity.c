@@ -111,6 +111,11 @@ static void a_libvirt_scope_names_the_vm(void **state)
 	put_text(*state, "cgroup", libvirt_cgroup);
 	put(*state, "cmdline", qemu_args, sizeof(qemu_args));
 	identity = identify(*state, "");
+	/* systemd drops "_" and more from a scope; what QEMU was started with is whole. */
+	assert_string_equal(identity.name, "db_1");
+	assert_int_equal(identity.name_source, LP_NAME_QEMU);
+	put(*state, "cmdline", qemu_args, strlen(qemu_args) + 1);
+	identity = identify(*state, "");
 	assert_string_equal(identity.name, "web-1");
 	assert_int_equal(identity.name_source, LP_NAME_LIBVIRT);
 	assert_true(identity.name_known && identity.cgroup_known && identity.command_known);
@@ -145,6 +150,100 @@ static void qemu_arguments_name_the_vm(void **state)
 	assert_string_equal(identity.name, "db_1");
 	assert_int_equal(identity.name_source, LP_NAME_QEMU);
 	assert_string_equal(identity.slice, "user-1000.slice");
+}
+
+static void uuids_come_from_the_command_line(void **state)
+{
+	static const char args[] = "qemu\0-uuid\0004DEA22B3-1d52-d8f3-2516-782e98ab3fa0\0-m\0001G";
+	struct lp_identity identity;
+	struct config_identity rules;
+
+	put_text(*state, "cgroup", "0::/\n");
+	put(*state, "cmdline", args, sizeof(args));
+	identity = identify(*state, "");
+	lp_identity_for_rules(&identity, &rules);
+	assert_string_equal(rules.uuid, "4dea22b3-1d52-d8f3-2516-782e98ab3fa0");
+	put(*state, "cmdline", "vmm\0-uuid\0x", 12);
+	identity = identify(*state, "");
+	lp_identity_for_rules(&identity, &rules);
+	assert_string_equal(rules.uuid, "");
+}
+
+static void cgroups_of_both_versions_are_read(void **state)
+{
+	static const struct {
+		const char *text, *cgroup;
+	} rows[] = {
+		{"12:cpu,cpuacct:/x\n1:name=systemd:/machine.slice/a.scope\n",
+		 "/machine.slice/a.scope"},
+		/* hybrid: v2 is mounted, and not in use */
+		{"1:name=systemd:/machine.slice/a.scope\n0::/\n", "/machine.slice/a.scope"},
+		{"1:name=systemd:/old\n0::/new\n", "/new"},
+		{"1:name=systemd:/\n0::/\n", "/"},
+		{"0::/a\n", "/a"},
+	};
+	struct lp_identity identity;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		put_text(*state, "cgroup", rows[i].text);
+		identity = identify(*state, "");
+		assert_true(identity.cgroup_known);
+		assert_string_equal(identity.cgroup, rows[i].cgroup);
+	}
+	put_text(*state, "cgroup", "1:cpu:/a\n");
+	assert_false(identify(*state, "").cgroup_known);
+}
+
+static void commands_are_found_behind_wrappers(void **state)
+{
+	static const struct {
+		const char *args;
+		size_t len;
+		const char *command;
+	} rows[] = {
+#define ROW(text, command) {text, sizeof(text), command}
+		ROW("/nix/store/x/bin/.qemu-system-x86_64-wrapped\0-m\0001G", "qemu-system-x86_64"),
+		ROW("/lib64/ld-linux-x86-64.so.2\0/usr/bin/qemu-system-x86_64\0-m",
+		    "qemu-system-x86_64"),
+		ROW("valgrind\0--tool=none\0qemu-system-x86_64", "qemu-system-x86_64"),
+		ROW("/usr/bin/cloud-hypervisor\0--disk\0/x/qemu-system-image", "cloud-hypervisor"),
+		ROW(".hidden", ".hidden"),
+#undef ROW
+	};
+	char command[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(
+			vm_command_of_args(rows[i].args, rows[i].len, command, sizeof(command)), 0);
+		assert_string_equal(command, rows[i].command);
+	}
+}
+
+/* kata: sandbox- and 64 hex digits. */
+static void long_names_stay_distinct(void **state)
+{
+	static const char kata[] =
+		"q\0-name\0sandbox-"
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde";
+	char args[2][sizeof(kata) + 32], name[2][64];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = sizeof(kata) - 1;
+
+		memcpy(args[i], kata, len);
+		len += (size_t)sprintf(args[i] + len, "%zx,debug-threads=on", i) + 1;
+		assert_int_equal(vm_name_of_args(args[i], len, name[i], sizeof(name[i])), 0);
+		assert_int_equal(strlen(name[i]), 63);
+		assert_memory_equal(name[i], "sandbox-0123456789abcdef", 24);
+	}
+	assert_string_not_equal(name[0], name[1]);
+	/* 63 characters fit as they are. */
+	memset(args[0], 'x', 63);
+	assert_int_equal(vm_name_copy(args[0], 63, name[0], sizeof(name[0])), 0);
+	args[0][63] = '\0';
+	assert_string_equal(name[0], args[0]);
 }
 
 static void a_vm_without_a_name_is_known_to_have_none(void **state)
@@ -211,33 +310,36 @@ static void libvirt_scopes_are_parsed(void **state)
 	char name[64];
 
 	(void)state;
-	assert_int_equal(lp_identity_libvirt_name("/machine.slice/machine-qemu\\x2d3\\x2da.scope",
-						  name, sizeof(name)),
+	assert_int_equal(vm_name_of_scope("/machine.slice/machine-qemu\\x2d3\\x2da.scope", name,
+					  sizeof(name)),
 			 0);
 	assert_string_equal(name, "a");
-	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2d\\x6f\\x20o.scope", name,
-						  sizeof(name)),
+	assert_int_equal(vm_name_of_scope("/machine-qemu\\x2d3\\x2d\\x6f\\x20o.scope", name,
+					  sizeof(name)),
 			 0);
 	assert_string_equal(name, "o_o");
-	assert_int_equal(lp_identity_libvirt_name("/machine-lxc\\x2d3\\x2da.scope", name,
-						  sizeof(name)),
+	/* Cloud Hypervisor, by libvirt */
+	assert_int_equal(vm_name_of_scope("/machine.slice/machine-ch\\x2d7\\x2dvm.scope/x", name,
+					  sizeof(name)),
+			 0);
+	assert_string_equal(name, "vm");
+	/* A container may hold a VM, whose name is not the container's. */
+	assert_int_equal(vm_name_of_scope("/machine-lxc\\x2d3\\x2da.scope", name, sizeof(name)),
 			 -ENOENT);
-	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2da.scope", name, sizeof(name)),
+	assert_int_equal(vm_name_of_scope("/machine-qemu\\x2da.scope", name, sizeof(name)),
 			 -ENOENT);
-	assert_int_equal(lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2d.scope", name,
-						  sizeof(name)),
+	assert_int_equal(vm_name_of_scope("/machine-qemu\\x2d3\\x2d.scope", name, sizeof(name)),
 			 -ENOENT);
-	assert_int_equal(lp_identity_libvirt_name("/machine-.scope", name, sizeof(name)), -ENOENT);
-	assert_int_equal(lp_identity_libvirt_name("", name, sizeof(name)), -ENOENT);
+	assert_int_equal(vm_name_of_scope("/machine-.scope", name, sizeof(name)), -ENOENT);
+	assert_int_equal(vm_name_of_scope("", name, sizeof(name)), -ENOENT);
 	/* Longer than the buffer. */
-	assert_int_equal(
-		lp_identity_libvirt_name("/machine-qemu\\x2d3\\x2dabcdefgh.scope", name, 5), 0);
+	assert_int_equal(vm_name_of_scope("/machine-qemu\\x2d3\\x2dabcdefgh.scope", name, 5), 0);
 	assert_string_equal(name, "abcd");
 }
 
 static int qemu_name(const char *args, size_t len, char *name)
 {
-	return lp_identity_qemu_name(args, len, name, 64);
+	return vm_name_of_args(args, len, name, 64);
 }
 
 static void qemu_arguments_are_parsed(void **state)
@@ -309,6 +411,10 @@ int main(void)
 		PROC_TEST(a_libvirt_scope_names_the_vm),
 		PROC_TEST(the_ioctl_name_wins),
 		PROC_TEST(qemu_arguments_name_the_vm),
+		PROC_TEST(uuids_come_from_the_command_line),
+		PROC_TEST(cgroups_of_both_versions_are_read),
+		cmocka_unit_test(commands_are_found_behind_wrappers),
+		cmocka_unit_test(long_names_stay_distinct),
 		PROC_TEST(a_vm_without_a_name_is_known_to_have_none),
 		PROC_TEST(unreadable_facts_match_no_rule),
 		PROC_TEST(a_reused_pid_is_detected),

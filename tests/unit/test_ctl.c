@@ -290,6 +290,12 @@ static void refusals_and_errors_set_the_exit_code(void **state)
 	ctl_host_free(host);
 
 	host = ctl_host_new();
+	strcpy(host->fake.vms[1].identity.name, "1");
+	ctl_host_start(host);
+	ctl_host_compare(host, "pause-id-or-name", ctl_host_run(host, "pause 1"));
+	ctl_host_free(host);
+
+	host = ctl_host_new();
 	host->fake.result = -EINVAL;
 	host->fake.reload_text = "/etc/tdx-lpage.yaml:2:1: globals: unknown key\n"
 				 "/etc/tdx-lpage.yaml:9:3: rules[0].batch: \"65\": out of range\n";
@@ -424,6 +430,10 @@ static void config_check_needs_no_daemon(void **state)
 	fclose(f);
 	snprintf(line, sizeof(line), "config check %s", path);
 	ctl_host_compare(host, "config-check", ctl_host_run(host, line));
+	f = fopen(path, "w");
+	fputs("version: 1\nrules: [{name: a, match: {vm-name: w w}}]\n", f);
+	fclose(f);
+	ctl_host_compare(host, "config-check-warns", ctl_host_run(host, line));
 	assert_int_equal(unlink(path), 0);
 	ctl_host_compare(host, "config-check-none", ctl_host_run(host, line));
 	ctl_host_free(host);
