@@ -97,7 +97,7 @@ clean: ## Remove what was built here (caches under ~/.cache/tdx-lpage stay)
 -include daemon/build.mk tests/build.mk docs/build.mk
 
 # What pkg-config says, asked once, after the packages are there.
-BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm check-patches kernel-%,$(or $(MAKECMDGOALS),all))
+BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm demo-td soak check-patches kernel-%,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILD_GOALS),)
 include $(BUILD)/config.mk
 endif
@@ -221,6 +221,16 @@ check-vm: ## Build the patched kernels, run them in QEMU
 demo-vm: ## The whole stack in one QEMU machine, to look at
 	@$(call deps,build kernel vm)
 	@$(MAKE) -C tests/vm demo
+
+.PHONY: soak
+soak: ## Software TDs whose memory never rests, in QEMU (MINUTES=10, SEED=1)
+	@$(call deps,kernel vm)
+	@$(MAKE) -C tests/vm soak
+
+.PHONY: demo-td
+demo-td: ## An unmodified Linux as a software TD under the daemon, in one QEMU machine, to look at
+	@$(call deps,build kernel vm)
+	@$(MAKE) -C tests/vm demo-td
 
 .PHONY: check-patches
 check-patches: ## checkpatch, build and description of every kernel patch

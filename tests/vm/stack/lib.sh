@@ -182,3 +182,49 @@ guest_end() {
 	done
 }
 guest_has_ended() { [ "$(guest_unit "$1" SubState)" != running ]; }
+
+# ---- Linux as a software TD: td/td-linux, its guest's words are lines with `td:` ----
+
+# NAME: starts it, as a service of its own in machine.slice, with a disk that tells it when to stop.
+td_start() {
+	mkdir -p $guests
+	rm -f "$guests/$1".*
+	truncate -s 8M "$guests/$1.img"
+	systemd-run --quiet --unit="guest-$1" --slice=machine.slice -p RemainAfterExit=yes \
+		-p StandardOutput="file:$guests/$1.out" -p StandardError="file:$guests/$1.err" \
+		/vm/td/td-linux --name "$1" --kernel /vm/td/vmlinuz --initrd /vm/td/guest.cpio --disk "$guests/$1.img" \
+		--memory 320 --append "quiet swiotlb=8192 td.phase=1 td.check_mib=96"
+}
+
+td_words() { tr -d '\r' <"$guests/$1.out" | grep -a 'td: ' || [ $? -eq 1 ]; }
+
+# NAME TEXT: has it said that? One process a look, for the guest needs the processors. If it or its VMM gave up, the step ends.
+td_said() {
+	[ ! -s "$guests/$1.err" ] || td_gave_up "$1"
+	grep -aqF -e "$2" -e 'td: FAIL' "$guests/$1.out" || return 1
+	! grep -aqF 'td: FAIL' "$guests/$1.out" || td_gave_up "$1"
+}
+
+td_gave_up() {
+	say "guest $1 gave up:"
+	tail -n 40 "$guests/$1.out" "$guests/$1.err" | tr -d '\r' | sed 's/^/# /' >/dev/ttyS1
+	exit 1
+}
+
+td_stop() { printf stop | dd of="$guests/$1.img" bs=512 seek=$((8 * 2048 - 1)) conv=notrunc status=none; }
+td_has_ended() { guest_has_ended "$1"; }
+
+# NAME: what an administrator may do to a guest that works, on all of its memory.
+administer_td() {
+	local done
+	# Regions that it has shared something of are refused.
+	ctl split "$1" 0+320M >/tmp/split || expect "exit status of a split with refusals" $? -eq 1
+	done=$(jq .done /tmp/split)
+	expect "guest $1: regions split by hand" "$done" -ge 32
+	probed() { ctl probe "$1" --window 2s >/tmp/probed && [ "$(jq .touched /tmp/probed)" -ge 8 ]; }
+	wait_for "guest $1: a probe sees it use memory" 120 probed "$1"
+	say "guest $1: $(jq -c '[.touched, .untouched, .unknown]' /tmp/probed) regions touched, untouched, unknown"
+	ctl hold "$1" 0+64M --for 5s >/tmp/held
+	merged() { [ "$(vm "$1" .merges)" -ge "$2" ]; }
+	wait_for "guest $1: the daemon has merged again what was split" 300 merged "$1" $((done / 2))
+}
