@@ -199,8 +199,9 @@ static int copy_state(struct lp_state *to, const struct lp_state *from)
 		return 0;
 	to->paused = from->paused;
 	to->dry_run = from->dry_run;
+	memcpy(to->boot_id, from->boot_id, sizeof(to->boot_id));
 	for (size_t i = 0; i < from->nr_paused_vms && r == 0; i++)
-		r = lp_state_pause_vm(to, from->paused_vms[i], true);
+		r = lp_state_pause_vm(to, &from->paused_vms[i], true);
 	return r;
 }
 

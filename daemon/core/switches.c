@@ -40,28 +40,32 @@ static int pause_host(struct lp_manager *m, bool paused)
 	return 0;
 }
 
-/* Ids are not reused: VMs that are gone must not fill the list. */
+/* VMs that are gone must not fill the list. */
 static void forget_gone(struct lp_manager *m)
 {
 	for (size_t i = m->state.nr_paused_vms; m->listing.done && i-- > 0;) {
-		if (!vm_find(m, m->state.paused_vms[i]))
-			(void)lp_state_pause_vm(&m->state, m->state.paused_vms[i], false);
+		struct lp_paused_vm paused = m->state.paused_vms[i];
+		struct vm_entry *vm = vm_find(m, paused.id);
+
+		if (!vm || !vm_paused(m, vm))
+			(void)lp_state_pause_vm(&m->state, &paused, false);
 	}
 }
 
 static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
 {
-	bool before = lp_state_vm_paused(&m->state, vm->vm.id);
+	struct lp_paused_vm self = vm_as_paused(vm);
+	bool before = vm_paused(m, vm);
 	int r;
 
 	if (before == paused)
 		return 0;
 	forget_gone(m);
-	r = lp_state_pause_vm(&m->state, vm->vm.id, paused);
+	r = lp_state_pause_vm(&m->state, &self, paused);
 	if (r == 0)
 		r = save(m);
 	if (r < 0) {
-		(void)lp_state_pause_vm(&m->state, vm->vm.id, before);
+		(void)lp_state_pause_vm(&m->state, &self, before);
 		return r;
 	}
 	vm_set_gate(m, vm);

@@ -109,7 +109,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.walk_cost_ns_per_s = vm->settings->walk_cost_ns_per_s,
 		.notify_interval_ns = vm->settings->notify_interval_ns,
 		.gate = shown_gate(m, vm),
-		.paused = lp_state_vm_paused(&m->state, vm_id),
+		.paused = vm_paused(m, vm),
 		.dry_run = vm_dry_run(m, vm),
 		.stale = vm->stale,
 		.tally = vm->tally,

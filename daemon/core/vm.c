@@ -53,12 +53,24 @@ bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm)
 	return manager_dry_run(m) || vm->settings->dry_run;
 }
 
+struct lp_paused_vm vm_as_paused(const struct vm_entry *vm)
+{
+	return (struct lp_paused_vm){vm->vm.id, vm->vm.pid, vm->vm.pid_start_ns};
+}
+
+bool vm_paused(const struct lp_manager *m, const struct vm_entry *vm)
+{
+	struct lp_paused_vm paused = vm_as_paused(vm);
+
+	return lp_state_vm_paused(&m->state, &paused);
+}
+
 static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_entry *vm,
 				   uint64_t now_ns)
 {
 	if (vm->stale)
 		return LPAGE_REASON_STALE;
-	if (lp_state_vm_paused(&m->state, vm->vm.id))
+	if (vm_paused(m, vm))
 		return LPAGE_REASON_PAUSED;
 	if (vm->has_stats && !vm->vm.running)
 		return LPAGE_REASON_NOT_RUNNING;

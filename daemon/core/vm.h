@@ -92,6 +92,10 @@ void vm_log(const struct lp_manager *m, int priority, enum lp_message message,
 /* Is dry-run in force for the VM: its own or the host's? */
 bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm);
 
+/* Is the VM paused by itself? And the key that its pause is kept by. */
+bool vm_paused(const struct lp_manager *m, const struct vm_entry *vm);
+struct lp_paused_vm vm_as_paused(const struct vm_entry *vm);
+
 /*
  * Finds the gate that blocks merges of the VM, and gives it to the policy. A merge without a report
  * blocks the next one, too: latency guard and costs learn from each batch before the next.

@@ -147,12 +147,24 @@ static void teach_split_cost(struct lp_manager *m, const struct vm_entry *vm,
 					now->split_ns - vm->vm.split_ns);
 }
 
+/* Ids begin anew when kvm is loaded again. */
+static bool is_another(const struct vm_entry *vm, const struct lp_vm *now)
+{
+	return vm->vm.pid_start_ns && now->pid_start_ns &&
+	       (vm->vm.pid_start_ns != now->pid_start_ns || vm->vm.pid != now->pid);
+}
+
 void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 {
 	struct vm_entry *vm = vm_find(m, init->id);
 	uint64_t now_ns = manager_now(m);
-	bool is_new = !vm;
-	bool named;
+	bool is_new, named;
+
+	if (vm && is_another(vm, init)) {
+		vms_remove(m, vm, "gone, its id is another VM's now");
+		vm = NULL;
+	}
+	is_new = !vm;
 
 	if (is_new) {
 		vm = add(m, init);

@@ -179,20 +179,40 @@ static int take_host_lock(struct daemon *d)
 	return status;
 }
 
+/* "" where there is none: a container may hide it. */
+static void read_boot_id(char ret[static LP_BOOT_ID_SIZE])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (f && !fgets(ret, LP_BOOT_ID_SIZE, f))
+		ret[0] = '\0';
+	if (f)
+		fclose(f);
+}
+
 /* Unreadable switches pause all VMs: a paused one must not run because of a bad file. */
 static void load_state(struct daemon *d)
 {
+	char boot_id[LP_BOOT_ID_SIZE] = "", where[24] = "";
 	unsigned int line;
 	int r;
 
-	r = lp_state_load(d->state_dir_fd, &d->state, &line);
+	read_boot_id(boot_id);
+	r = lp_state_load(d->state_dir_fd, boot_id, &d->state, &line);
 	if (r == 0)
 		return;
 	d->state = (struct lp_state){.paused = true};
+	memcpy(d->state.boot_id, boot_id, sizeof(boot_id));
+	if (line)
+		snprintf(where, sizeof(where), "line %u: ", line);
 	lp_log(&d->log, LOG_ERR, NULL,
-	       "%s/" STATE_DIR
-	       "/switches: line %u: %s; all VMs are paused until `tdx-lpctl resume`",
-	       d->options->runtime_dir, line, strerror(-r));
+	       "%s/" STATE_DIR "/switches: %s%s; all VMs are paused until `tdx-lpctl resume`",
+	       d->options->runtime_dir, where, lp_state_strerror(r));
+	r = lp_state_set_aside(d->state_dir_fd, &d->state);
+	if (r < 0)
+		lp_log(&d->log, LOG_ERR, NULL, "cannot replace the file: %s", strerror(-r));
+	else
+		lp_log(&d->log, LOG_NOTICE, NULL, "the file is kept as switches.bad");
 }
 
 static int open_runtime(struct daemon *d)

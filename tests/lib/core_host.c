@@ -209,7 +209,7 @@ void core_host_restart(struct core_host *host)
 	unsigned int line;
 
 	core_host_stop(host);
-	assert_int_equal(lp_state_load(host->dir_fd, &host->state, &line), 0);
+	assert_int_equal(lp_state_load(host->dir_fd, "", &host->state, &line), 0);
 	core_host_start(host);
 	host->fake.nr_asked = 0;
 	fake_link_family(&host->fake, true);

@@ -151,16 +151,28 @@ static void a_bad_switches_file_pauses_all_vms(void **state)
 {
 	struct daemon_host *host = *state;
 	char path[128], text[4096];
+	FILE *f;
 
 	daemon_host_start(host);
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 	snprintf(path, sizeof(path), "%s/state/switches", host->run);
-	daemon_host_write(path, "paused-vm 3\nqaused\n");
+	daemon_host_write(path, "paused-vm 3 1 1\nqaused\n");
 	daemon_host_start(host);
 	assert_non_null(strstr(host->message, ", paused"));
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 	daemon_host_log(host, text, sizeof(text));
-	assert_non_null(strstr(text, "state/switches: line 2: "));
+	assert_non_null(strstr(text, "state/switches: line 2: not a switch; all VMs are paused"));
+	/* Until somebody resumes them, also after the next start. */
+	daemon_host_start(host);
+	assert_non_null(strstr(host->message, ", paused"));
+	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
+	snprintf(path, sizeof(path), "%s/state/switches.bad", host->run);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_string_equal(text, "paused-vm 3 1 1\n");
+	assert_int_equal(unlink(path), 0);
 }
 
 /* ---- end ---- */

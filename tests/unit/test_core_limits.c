@@ -218,7 +218,31 @@ static void a_pause_of_one_vm_survives_a_restart(void **state)
 	assert_non_null(core_host_op(host));
 }
 
-/* Ids are not reused: those of VMs that are gone must not fill the list. */
+/* kvm was loaded again, and another process got the number, while the daemon ran or did not. */
+static void a_pause_is_not_of_another_vm_with_the_number(void **state)
+{
+	struct core_host *host = *state;
+
+	core_host_one_vm_fixture(host);
+	host->fake.vms[0].pid = 10;
+	host->fake.vms[0].pid_start_ns = NS_PER_S;
+	core_host_restart(host);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, true), 0);
+	host->fake.vms[0].pid_start_ns += NS_PER_S;
+	fake_link_family(&host->fake, false);
+	core_host_run(host);
+	fake_link_family(&host->fake, true);
+	core_host_settle(host);
+	assert_false(core_host_web(host).paused);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, true), 0);
+	core_host_restart(host);
+	assert_true(core_host_web(host).paused);
+	host->fake.vms[0].pid++;
+	core_host_restart(host);
+	assert_false(core_host_web(host).paused);
+}
+
+/* VMs that are gone must not fill the list. */
 static void a_pause_ends_with_its_vm(void **state)
 {
 	struct core_host *host = *state;
@@ -238,9 +262,9 @@ static void a_pause_ends_with_its_vm(void **state)
 	assert_true(core_host_web(host).paused);
 	core_host_vm_gone(host);
 	assert_int_equal(core_host_set_paused(host, VM_WEB_2, true), 0);
-	assert_int_equal(lp_state_load(host->dir_fd, &left, &line), 0);
+	assert_int_equal(lp_state_load(host->dir_fd, "", &left, &line), 0);
 	assert_int_equal(left.nr_paused_vms, 1);
-	assert_int_equal(left.paused_vms[0], VM_WEB_2);
+	assert_int_equal(left.paused_vms[0].id, VM_WEB_2);
 	lp_state_done(&left);
 }
 
@@ -268,6 +292,7 @@ int main(void)
 		CORE_HOST_TEST(limits_are_written_when_dry_run_ends),
 		CORE_HOST_TEST(a_pause_of_the_host_survives_a_restart),
 		CORE_HOST_TEST(a_pause_of_one_vm_survives_a_restart),
+		CORE_HOST_TEST(a_pause_is_not_of_another_vm_with_the_number),
 		CORE_HOST_TEST(a_pause_ends_with_its_vm),
 		CORE_HOST_TEST(a_pause_that_cannot_be_saved_is_refused),
 	};

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
@@ -51,80 +52,197 @@ static int dir_fixture_teardown(void **state)
 
 /* ---- switches ---- */
 
+#define BOOT  "11111111-2222-3333-4444-555555555555"
+#define OTHER "99999999-2222-3333-4444-555555555555"
+
+static struct lp_paused_vm vm(uint32_t id)
+{
+	return (struct lp_paused_vm){.id = id, .pid = 100 + id, .start_ns = 1000000 + id};
+}
+
+static int pause_id(struct lp_state *state, uint32_t id, bool paused)
+{
+	struct lp_paused_vm key = vm(id);
+
+	return lp_state_pause_vm(state, &key, paused);
+}
+
+static bool is_paused(const struct lp_state *state, uint32_t id, uint32_t pid, uint64_t start_ns)
+{
+	return lp_state_vm_paused(state, &(struct lp_paused_vm){id, pid, start_ns});
+}
+
 static void switches_survive_a_restart(void **state)
 {
-	struct lp_state before = {.paused = true}, after;
+	struct lp_state before = {.paused = true, .boot_id = BOOT}, after;
 	struct dir_fixture *dir = *state;
 	unsigned int line;
 
-	assert_int_equal(lp_state_load(dir->fd, &after, &line), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
 	assert_false(after.paused);
 	for (uint32_t id = 9; id < 10; id -= 2)
-		assert_int_equal(lp_state_pause_vm(&before, id, true), 0);
-	assert_int_equal(lp_state_pause_vm(&before, 5, false), 0);
-	assert_int_equal(lp_state_pause_vm(&before, 5, false), 0);
-	assert_int_equal(lp_state_pause_vm(&before, 7, true), 0);
+		assert_int_equal(pause_id(&before, id, true), 0);
+	assert_int_equal(pause_id(&before, 5, false), 0);
+	assert_int_equal(pause_id(&before, 5, false), 0);
+	assert_int_equal(pause_id(&before, 7, true), 0);
+	/* What a kill left behind is none of the file, and a FIFO does not block. */
+	assert_int_equal(mkfifoat(dir->fd, "switches.new", 0600), 0);
 	assert_int_equal(lp_state_save(dir->fd, &before), 0);
-	assert_int_equal(lp_state_load(dir->fd, &after, &line), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
 	assert_true(after.paused);
 	assert_false(after.dry_run);
+	assert_string_equal(after.boot_id, BOOT);
 	assert_int_equal(after.nr_paused_vms, 4);
-	for (uint32_t id = 0; id < 11; id++)
-		assert_int_equal(lp_state_vm_paused(&after, id),
+	for (uint32_t id = 0; id < 11; id++) {
+		struct lp_paused_vm key = vm(id);
+
+		assert_int_equal(lp_state_vm_paused(&after, &key),
 				 id == 1 || id == 3 || id == 7 || id == 9);
+	}
+	lp_state_done(&before);
+	lp_state_done(&after);
+}
+
+static void a_pause_is_of_a_vm_and_its_creator(void **state)
+{
+	struct dir_fixture *dir = *state;
+	struct lp_state before = {.boot_id = BOOT}, after;
+	struct lp_paused_vm other = {7, 1, 2};
+	unsigned int line;
+
+	assert_int_equal(pause_id(&before, 7, true), 0);
+	assert_int_equal(lp_state_save(dir->fd, &before), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
+	assert_true(is_paused(&after, 7, 107, 1000007));
+	/* kvm was loaded again: the number is another VM's. */
+	assert_false(is_paused(&after, 7, 107, 1000008));
+	assert_false(is_paused(&after, 7, 108, 1000007));
+	/* Where the kernel does not tell, better paused than not. */
+	assert_true(is_paused(&after, 7, 0, 0));
+	assert_true(is_paused(&after, 7, 0, 1000007));
+	/* A pause of the other one replaces that of the first, and a resume ends neither by mistake. */
+	assert_int_equal(lp_state_pause_vm(&after, &other, true), 0);
+	assert_int_equal(after.nr_paused_vms, 1);
+	assert_true(lp_state_vm_paused(&after, &other));
+	lp_state_done(&after);
+	/* Another boot: VMs are gone, the host's switches stay. */
+	before.paused = true;
+	assert_int_equal(lp_state_save(dir->fd, &before), 0);
+	assert_int_equal(lp_state_load(dir->fd, OTHER, &after, &line), 0);
+	assert_true(after.paused);
+	assert_int_equal(after.nr_paused_vms, 0);
+	assert_string_equal(after.boot_id, OTHER);
 	lp_state_done(&before);
 	lp_state_done(&after);
 }
 
 static void a_bad_switches_file_is_refused_as_a_whole(void **state)
 {
-	static const char *const bad[] = {
-		"pause",
-		"paused\nparsed",
-		"paused-vm",
-		"paused-vm 0",
-		"paused-vm -1",
-		"paused-vm 4294967296",
-		"paused-vm 1x",
-		"paused-vm  1",
-		"dry-run \n",
-		"paused-vm 99999999999999999999999999999999999999999999999999999999",
+	static const struct {
+		const char *text;
+		size_t len;
+		int error;
+		unsigned int line;
+	} bad[] = {
+#define ROW(text, error, line) {text, sizeof(text) - 1, error, line}
+		ROW("pause\nend\n", -EINVAL, 1),
+		ROW("paused\nparsed\nend\n", -EINVAL, 2),
+		ROW("paused-vm\nend\n", -EINVAL, 1),
+		ROW("paused-vm 7\nend\n", -EINVAL, 1),
+		ROW("paused-vm 7 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 0 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm -1 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 4294967296 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 1x 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 01 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm  1 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 1 1 1 \nend\n", -EINVAL, 1),
+		ROW("paused-vm 1 1 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 1 1 18446744073709551616\nend\n", -EINVAL, 1),
+		ROW("dry-run \nend\n", -EINVAL, 1),
+		ROW("paused\n\nend\n", -EINVAL, 2),
+		ROW("end\npaused\n", -EINVAL, 2),
+		/* a NUL, behind which nothing was read */
+		ROW("dry-run\n\0paused\nend\n", -EINVAL, 2),
+		ROW("dry-run\0\nend\n", -EINVAL, 1),
+		/* cut off: in a number, between lines, at the very start */
+		ROW("paused-vm 12 34 5", -ENODATA, 1),
+		ROW("dry-run\npaused-vm 1 1 1\n", -ENODATA, 2),
+		ROW("paused\nend", -ENODATA, 2),
+		ROW("", -ENODATA, 0),
+#undef ROW
 	};
-	struct lp_state parsed = {0};
-	unsigned int line = 0;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(lp_state_parse(bad[i], &parsed, &line), -EINVAL);
-	assert_int_equal(lp_state_parse("dry-run\npaused-vm 3\n\n", &parsed, &line), -EINVAL);
-	assert_int_equal(line, 3);
-	/* Nothing is left of the lines before. */
-	assert_false(parsed.dry_run);
-	assert_int_equal(parsed.nr_paused_vms, 0);
-	assert_int_equal(lp_state_parse("dry-run\npaused-vm 4294967295", &parsed, &line), 0);
-	assert_true(lp_state_vm_paused(&parsed, UINT32_MAX));
-	lp_state_done(&parsed);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct lp_state parsed = {0};
+		unsigned int line = 0;
+
+		assert_int_equal(lp_state_parse(bad[i].text, bad[i].len, &parsed, &line),
+				 bad[i].error);
+		assert_int_equal(line, bad[i].line);
+		/* Nothing is left of the lines before. */
+		assert_false(parsed.paused || parsed.dry_run);
+		assert_int_equal(parsed.nr_paused_vms, 0);
+	}
 }
 
 static void the_number_of_paused_vms_is_bounded(void **state)
 {
-	struct lp_state full = {0};
+	struct lp_state full = {.boot_id = BOOT}, after;
+	struct dir_fixture *dir = *state;
+	unsigned int line;
 
-	(void)state;
-	for (uint32_t id = 1; id <= LP_STATE_PAUSED_MAX; id++)
-		assert_int_equal(lp_state_pause_vm(&full, id, true), 0);
-	assert_int_equal(lp_state_pause_vm(&full, LP_STATE_PAUSED_MAX + 1, true), -ENOSPC);
+	for (uint32_t id = 1; id <= LP_STATE_PAUSED_MAX; id++) {
+		struct lp_paused_vm widest = {UINT32_MAX - id, UINT32_MAX, UINT64_MAX};
+
+		assert_int_equal(lp_state_pause_vm(&full, &widest, true), 0);
+	}
+	assert_int_equal(pause_id(&full, LP_STATE_PAUSED_MAX + 1, true), -ENOSPC);
+	/* All of them fit in the file. */
+	assert_int_equal(lp_state_save(dir->fd, &full), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
+	assert_int_equal(after.nr_paused_vms, LP_STATE_PAUSED_MAX);
 	lp_state_done(&full);
+	lp_state_done(&after);
 }
 
-static void a_symbolic_link_is_not_followed(void **state)
+static void what_is_no_file_is_an_error(void **state)
 {
 	struct lp_state loaded;
 	struct dir_fixture *dir = *state;
 	unsigned int line;
 
 	assert_int_equal(symlinkat("/etc/passwd", dir->fd, "switches"), 0);
-	assert_int_equal(lp_state_load(dir->fd, &loaded, &line), -ELOOP);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), -ELOOP);
+	assert_int_equal(unlinkat(dir->fd, "switches", 0), 0);
+	/* It has no writer, and reads as empty. */
+	assert_int_equal(mkfifoat(dir->fd, "switches", 0600), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), -EMEDIUMTYPE);
+}
+
+static void a_bad_file_is_set_aside_and_replaced(void **state)
+{
+	struct lp_state paused = {.paused = true}, loaded;
+	struct dir_fixture *dir = *state;
+	unsigned int line;
+	int fd = openat(dir->fd, "switches", O_WRONLY | O_CREAT, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "pau", 3), 3);
+	close(fd);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), -ENODATA);
+	assert_int_equal(lp_state_set_aside(dir->fd, &paused), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), 0);
+	assert_true(loaded.paused);
+	/* The old file is kept, whatever it is. */
+	assert_int_equal(unlinkat(dir->fd, "switches.bad", 0), 0);
+	assert_int_equal(unlinkat(dir->fd, "switches", 0), 0);
+	assert_int_equal(mkfifoat(dir->fd, "switches", 0600), 0);
+	assert_int_equal(lp_state_set_aside(dir->fd, &paused), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), 0);
+	assert_true(loaded.paused);
+	assert_int_equal(unlinkat(dir->fd, "switches.bad", 0), 0);
 }
 
 /* ---- ranges ---- */
@@ -246,9 +364,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		DIR_TEST(switches_survive_a_restart),
+		DIR_TEST(a_pause_is_of_a_vm_and_its_creator),
 		cmocka_unit_test(a_bad_switches_file_is_refused_as_a_whole),
-		cmocka_unit_test(the_number_of_paused_vms_is_bounded),
-		DIR_TEST(a_symbolic_link_is_not_followed),
+		DIR_TEST(the_number_of_paused_vms_is_bounded),
+		DIR_TEST(what_is_no_file_is_an_error),
+		DIR_TEST(a_bad_file_is_set_aside_and_replaced),
 		cmocka_unit_test(neighbours_become_one_range),
 		cmocka_unit_test(a_result_gives_a_verdict_for_each_region),
 		cmocka_unit_test(regions_are_kept_in_order),

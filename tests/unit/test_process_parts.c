@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,10 +58,18 @@ static void the_lock_has_one_holder(void **state)
 	struct dir_fixture *dir = *state;
 	pid_t holder;
 	int fd, status;
+	struct stat st;
 	pid_t child;
 
+	/* A file that others can open could be locked by them. */
+	fd = openat(dir->fd, "lock", O_WRONLY | O_CREAT, 0666);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0666), 0);
+	close(fd);
 	fd = lp_lock_take(dir->fd, &holder);
 	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	child = fork();
 	if (child == 0) {
 		/* No assertion here: the child must not run the other tests. */
