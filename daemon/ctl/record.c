@@ -36,6 +36,7 @@ static const char *const end_names[] = {
 struct record {
 	struct ctl *ctl;
 	const char *path;
+	bool to_pipe; /* to standard output */
 	bool raw;
 	uint64_t max_bytes;
 	uint64_t duration_us; /* UINT64_MAX: none */
@@ -371,7 +372,8 @@ static void print_summary(const struct record *rec)
 	const struct rebuild_stats *stats = rebuild_stats(rec->rebuild);
 	json_t *us = json_integer((json_int_t)(rec->stream_ns / NS_PER_US));
 	char duration[FORMAT_MAX], bytes[FORMAT_MAX];
-	FILE *out = rec->ctl->out;
+	/* Standard output has the trace. */
+	FILE *out = rec->to_pipe ? rec->ctl->err : rec->ctl->out;
 
 	fprintf(out, "%s: %s of %" PRIu64 " VM%s, %" PRIu64 " records, %s%s\n", rec->path,
 		format_us(us, duration), stats->vms, plural((json_int_t)stats->vms), stats->records,
@@ -397,11 +399,12 @@ static int report(struct record *rec)
 
 	if (rec->end == BY_ERROR && rec->error)
 		return ctl_failure(rec->ctl,
-				   "%s: %s; the recording has no end record and cannot be read",
+				   "%s: %s; the recording is cut off: tdx-lpctl record --salvage "
+				   "completes it",
 				   rec->path, strerror(-rec->error));
 	if (rec->end == BY_ERROR)
 		return rec->exit;
-	if (rec->rebuild && rec->ctl->json)
+	if (rec->rebuild && rec->ctl->json && !rec->to_pipe)
 		r = ctl_print_json(rec->ctl, summary_json(rec));
 	else if (rec->rebuild)
 		print_summary(rec);
@@ -418,6 +421,7 @@ static int parse_options(struct record *rec)
 	const char *size = ctl_option(rec->ctl, "--max-size");
 
 	rec->path = rec->ctl->args[0];
+	rec->to_pipe = strcmp(rec->path, "-") == 0;
 	rec->raw = ctl_option(rec->ctl, "--raw") != NULL;
 	rec->ctl->write = rec->raw;
 	rec->max_bytes = MAX_BYTES;
@@ -461,8 +465,8 @@ static int begin_stream(struct record *rec)
 
 static int make_file(struct record *rec)
 {
-	int err = trace_file_open(&rec->file, rec->path, ctl_option(rec->ctl, "--force") != NULL,
-				  rec->max_bytes);
+	int err = trace_file_open(&rec->file, rec->path, rec->ctl->out,
+				  ctl_option(rec->ctl, "--force") != NULL, rec->max_bytes);
 
 	if (err == -EEXIST)
 		return ctl_failure(rec->ctl, "%s exists; use --force to overwrite it", rec->path);
@@ -490,9 +494,29 @@ static int record(struct record *rec)
 		rec->error = err;
 	}
 	/* Nothing was recorded: remove the empty file. */
-	if (!rec->rebuild)
+	if (!rec->rebuild && !rec->to_pipe)
 		unlink(rec->path);
 	return report(rec);
+}
+
+/* Completes a recording that was cut off. */
+static int salvage(struct ctl *ctl)
+{
+	const char *path = ctl->args[0];
+	char error[512], size[FORMAT_MAX];
+	uint64_t bytes;
+	int err = trace_file_salvage(path, &bytes, error, sizeof(error));
+
+	if (err == -EALREADY)
+		fprintf(ctl->out, "%s is complete\n", path);
+	else if (err < 0 && *error)
+		return ctl_failure(ctl, "%s", error);
+	else if (err < 0)
+		return ctl_failure(ctl, "%s: %s", path, strerror(-err));
+	else
+		fprintf(ctl->out, "%s: kept %s, and wrote the end\n", path,
+			format_bytes(bytes, size));
+	return CTL_OK;
 }
 
 int verb_record(struct ctl *ctl)
@@ -503,6 +527,8 @@ int verb_record(struct ctl *ctl)
 
 	if (r != CTL_OK)
 		return r;
+	if (ctl_option(ctl, "--salvage"))
+		return salvage(ctl);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

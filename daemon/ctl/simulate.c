@@ -80,8 +80,14 @@ static int run_once(const struct simulation *sim, const struct simulate_options 
 	struct trace_reader *reader = NULL;
 	int err = trace_open(sim->trace, &reader);
 
-	if (!err)
+	if (!err) {
+		trace_salvage(reader);
 		err = simulate_run(options, reader, ret);
+	}
+	if (!err && *trace_cut(reader) && !*sim->cut_told) {
+		fprintf(sim->ctl->err, "%s\n", trace_cut(reader));
+		*sim->cut_told = true;
+	}
 	if (err && *trace_error(reader))
 		fprintf(sim->ctl->err, "%s\n", trace_error(reader));
 	else if (err)
@@ -300,7 +306,8 @@ static int simulate(const struct simulation *sim)
 
 int verb_simulate(struct ctl *ctl)
 {
-	struct simulation sim = {.ctl = ctl};
+	bool cut_told = false;
+	struct simulation sim = {.ctl = ctl, .cut_told = &cut_told};
 	const char *decisions = ctl_option(ctl, "--decisions");
 	int r = parse_options(&sim);
 

@@ -17,6 +17,7 @@ struct simulation {
 	enum config_policy policy;
 	uint64_t observe_ns;
 	FILE *decisions;
+	bool *cut_told; /* was it said that the trace is cut off? */
 };
 
 /* One run: what to run, and what came of it. */

@@ -38,8 +38,10 @@ int simulate_report_facts(const struct simulation *sim, struct report_facts *ret
 	int err = trace_open(sim->trace, &reader);
 
 	*ret = (struct report_facts){0};
-	if (!err)
+	if (!err) {
+		trace_salvage(reader);
 		err = report_facts_read(reader, ret);
+	}
 	if (err && *trace_error(reader))
 		fprintf(sim->ctl->err, "%s\n", trace_error(reader));
 	else if (err)

@@ -342,7 +342,7 @@ static int parse_options(struct tune *tune)
 static int load(struct tune *tune)
 {
 	struct config_errors errors = {0};
-	char error[512];
+	char error[512] = "";
 	int err;
 
 	if (tune->config_path)
@@ -356,7 +356,7 @@ static int load(struct tune *tune)
 		return CTL_USAGE;
 	tune->base = tune->config->defaults;
 	err = tune_split_read(&tune->split, tune->path, error, sizeof(error));
-	if (err)
+	if (*error)
 		fprintf(tune->ctl->err, "%s\n", error);
 	return err ? CTL_USAGE : CTL_OK;
 }

@@ -230,7 +230,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "record conversions to a trace for simulate",
 		.about =
 			"Writes what the kernel reports to the daemon as a trace (lptrace 1), until "
-			"interrupted. FILE is created with mode 0600. The trace is anonymous: VMs "
+			"interrupted. FILE is created with mode 0600; - is standard output, where the trace "
+			"appears at the end. The trace is anonymous: VMs "
 			"are named vm-1, vm-2 and so on, and regions are numbered in the order in "
 			"which they appear. The number of VMs, their memory sizes, counts and times "
 			"are real. What the kernel does not report is reconstructed and marked with "
@@ -249,7 +250,10 @@ const struct ctl_verb ctl_verbs[] = {
 			    {"--raw", NULL,
 			     "keep names, ids and region numbers; needs the control socket", 0,
 			     false},
-			    {"--force", NULL, "overwrite an existing file", 0, false}},
+			    {"--force", NULL, "overwrite an existing file", 0, false},
+			    {"--salvage", NULL,
+			     "do not record, but complete FILE, which a kill or a full disk cut off",
+			     0, false}},
 	},
 	{
 		.name = "top",
@@ -291,7 +295,8 @@ const struct ctl_verb ctl_verbs[] = {
 			"in virtual time, and compares its cost with the offline optimum. The costs "
 			"of merges, splits, refusals and page walks come from the trace, everything "
 			"else from the configuration. A malformed trace is reported as FILE:LINE: "
-			"with exit status 2. --report runs every policy and writes one "
+			"with exit status 2; one that is cut off is read up to its last whole record, with a "
+			"warning. --report runs every policy and writes one "
 			"self-contained HTML page without scripts: coverage over time, cost by "
 			"part, lengths of intervals, and the regions that cost most beyond their "
 			"optimum. The file is replaced atomically; it contains the names of the "

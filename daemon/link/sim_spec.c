@@ -109,6 +109,22 @@ static int set_option(struct sim_spec *spec, char *option, char *error, size_t s
 	return set_value(spec, option, value, error, size);
 }
 
+/* As strsep() with a comma, but ",,", as QEMU has it, is a comma of the part. */
+static char *next_part(char **rest)
+{
+	char *part = *rest, *from = part, *to = part;
+
+	if (!part)
+		return NULL;
+	while (*from && (*from != ',' || from[1] == ',')) {
+		from += *from == ',';
+		*to++ = *from++;
+	}
+	*rest = *from ? from + 1 : NULL;
+	*to = '\0';
+	return part;
+}
+
 int sim_spec_parse(const char *text, struct sim_spec *ret, char *error, size_t size)
 {
 	char *rest, *option;
@@ -120,8 +136,8 @@ int sim_spec_parse(const char *text, struct sim_spec *ret, char *error, size_t s
 		return -ENOMEM;
 	/* The path is what is left before the first comma. */
 	rest = ret->path;
-	(void)strsep(&rest, ",");
-	while (!r && (option = strsep(&rest, ",")))
+	(void)next_part(&rest);
+	while (!r && (option = next_part(&rest)))
 		r = set_option(ret, option, error, size);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,11 +34,18 @@ static int open_again(const char *path)
 	return fd;
 }
 
-int trace_file_open(struct trace_file *file, const char *path, bool force, uint64_t max_bytes)
+int trace_file_open(struct trace_file *file, const char *path, FILE *out, bool force,
+		    uint64_t max_bytes)
 {
 	int fd;
 
 	*file = (struct trace_file){.max_bytes = max_bytes, .header = true};
+	/* Sizes of VMs are written once they are known, and a pipe cannot go back. */
+	if (strcmp(path, "-") == 0) {
+		file->out = out;
+		file->f = tmpfile();
+		return file->f ? 0 : -errno;
+	}
 	if (force)
 		fd = open_again(path);
 	else
@@ -179,18 +187,82 @@ int trace_file_end(struct trace_file *file, uint64_t end_ns, const struct rebuil
 	return err ? err : written(file);
 }
 
+static int copy_out(struct trace_file *file)
+{
+	char buffer[16384];
+	size_t len;
+
+	rewind(file->f);
+	while ((len = fread(buffer, 1, sizeof(buffer), file->f)) > 0) {
+		if (fwrite(buffer, 1, len, file->out) != len)
+			return errno ? -errno : -EIO;
+	}
+	if (ferror(file->f) || fflush(file->out) == EOF)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
 int trace_file_close(struct trace_file *file)
 {
 	int err = 0;
 
 	if (!file->f)
 		return 0;
-	if (fflush(file->f) == EOF || fsync(fileno(file->f)) < 0)
+	if (fflush(file->f) == EOF || (!file->out && fsync(fileno(file->f)) < 0))
 		err = -errno;
+	if (file->out && !err)
+		err = copy_out(file);
 	if (fclose(file->f) == EOF && !err)
 		err = -errno;
 	free(file->vms);
 	file->f = NULL;
 	file->vms = NULL;
+	return err;
+}
+
+/* Reads all of a trace. Returns 0 when it is cut off, and where its last whole record ends. */
+static int find_cut(const char *path, uint64_t *ret_bytes, uint64_t *ret_last_ns, char *error,
+		    size_t size)
+{
+	struct trace_reader *reader = NULL;
+	struct trace_record record;
+	int more = trace_open(path, &reader);
+
+	if (more >= 0)
+		trace_salvage(reader);
+	while (more >= 0 && (more = trace_next(reader, &record)) > 0)
+		;
+	if (more == 0)
+		*ret_bytes = trace_whole_bytes(reader, ret_last_ns);
+	if (more == 0 && !*trace_cut(reader))
+		more = -EALREADY;
+	snprintf(error, size, "%s", more < 0 ? trace_error(reader) : trace_cut(reader));
+	trace_close(reader);
+	return more;
+}
+
+int trace_file_salvage(const char *path, uint64_t *ret_bytes, char *error, size_t size)
+{
+	struct trace_record at = {.op = TRACE_END};
+	uint64_t bytes;
+	FILE *f;
+	int err = find_cut(path, &bytes, &at.t_ns, error, size);
+
+	if (err)
+		return err;
+	f = fopen(path, "r+e");
+	if (!f)
+		return -errno;
+	if (ftruncate(fileno(f), (off_t)bytes) < 0 || fseek(f, 0, SEEK_END) < 0)
+		err = -errno;
+	if (!err)
+		fputs("# truncated: it was cut off here, and completed later\n", f);
+	if (!err)
+		err = trace_write_record(f, &at, false);
+	*ret_bytes = bytes;
+	if (!err && (fflush(f) == EOF || fsync(fileno(f)) < 0))
+		err = -errno;
+	if (fclose(f) == EOF && !err)
+		err = -errno;
 	return err;
 }

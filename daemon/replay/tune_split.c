@@ -61,10 +61,14 @@ static int count(const char *path, struct census *census, char *error, size_t si
 	struct trace_record record;
 	int more = trace_open(path, &reader);
 
+	if (more >= 0)
+		trace_salvage(reader);
 	while (more >= 0 && (more = trace_next(reader, &record)) > 0)
 		more = take(census, &record);
 	if (more < 0)
 		complain(path, reader, more, error, size);
+	else
+		snprintf(error, size, "%s", trace_cut(reader));
 	trace_close(reader);
 	return more;
 }
@@ -104,8 +108,10 @@ static int cut(const char *path, const struct census *census, enum which_vms whi
 	FILE *f = open_memstream(&ret->text, &ret->len);
 	int err = f ? trace_open(path, &reader) : -ENOMEM;
 
-	if (!err)
+	if (!err) {
+		trace_salvage(reader);
 		err = copy(f, reader, census, which, end_ns);
+	}
 	if (f && fclose(f) == EOF && !err)
 		err = -ENOMEM;
 	trace_close(reader);

@@ -30,7 +30,10 @@ struct tune_split {
 	struct tune_part held; /* the other VMs, or the whole trace */
 };
 
-/* Reads the trace at @path. Negative errno, with one line in @error. */
+/*
+ * Reads the trace at @path, up to its last whole record if it is cut off, which is then what @error
+ * says, else "". Negative errno, with one line in @error.
+ */
 int tune_split_read(struct tune_split *split, const char *path, char *error, size_t error_size);
 
 void tune_split_done(struct tune_split *split);

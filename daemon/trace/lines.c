@@ -75,7 +75,12 @@ static int next_line(struct lines *lines, struct cursor *ret)
 	if (lf - lines->next > TRACE_LINE_MAX)
 		return lines_fail(lines, "line is longer than %d bytes", TRACE_LINE_MAX);
 	*ret = (struct cursor){lines->next, lf};
-	lines->next = lf == lines->limit ? lf : lf + 1;
+	lines->cut = lf == lines->limit;
+	lines->offset += (uint64_t)(lf - lines->next) + !lines->cut;
+	lines->next = lines->cut ? lf : lf + 1;
+	/* As editors and mail leave it. */
+	if (ret->end > ret->at && ret->end[-1] == '\r')
+		ret->end--;
 	return 1;
 }
 

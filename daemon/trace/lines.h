@@ -18,7 +18,9 @@ struct lines {
 	const char *next; /* unread text */
 	const char *limit;
 	bool eof;
+	bool cut; /* the last line had no LF */
 	uint64_t line_nr;
+	uint64_t offset; /* of the line after the last one */
 	char error[512]; /* the first complaint, "" for none */
 };
 

@@ -20,6 +20,9 @@ struct trace_reader {
 	struct trace_costs costs;
 	bool timed; /* the header is over */
 	bool ended;
+	bool salvage;
+	char cut[512];	      /* what was cut off, "" for nothing */
+	uint64_t whole_bytes; /* up to the last whole line */
 	uint64_t last_ns;
 	struct known_vm *vms; /* sorted by id */
 	size_t nr_vms;
@@ -242,6 +245,50 @@ static int take_header_vm(struct trace_reader *reader, struct cursor *line,
 	return take_new_vm(reader, line, record);
 }
 
+/* Ends a trace that was cut off. */
+static int end_here(struct trace_reader *reader, struct trace_record *ret)
+{
+	struct lines *lines = &reader->lines;
+
+	lines->line_nr += !lines->cut;
+	if (!reader->salvage || !reader->whole_bytes)
+		return lines_fail(lines, "the trace has no \"end\": is it truncated?");
+	snprintf(reader->cut, sizeof(reader->cut),
+		 "%s:%" PRIu64 ": the trace is cut off; it is read up to its last whole record",
+		 lines->name, lines->line_nr);
+	*ret = (struct trace_record){.t_ns = reader->last_ns, .op = TRACE_END};
+	reader->ended = true;
+	return 1;
+}
+
+void trace_salvage(struct trace_reader *reader)
+{
+	reader->salvage = true;
+}
+
+const char *trace_cut(const struct trace_reader *reader)
+{
+	return reader ? reader->cut : "";
+}
+
+uint64_t trace_whole_bytes(const struct trace_reader *reader, uint64_t *ret_last_ns)
+{
+	*ret_last_ns = reader->last_ns;
+	return reader->whole_bytes;
+}
+
+/* Is it an "end" that may have all its digits? */
+static bool is_whole_end(const struct trace_reader *reader, const struct cursor *line)
+{
+	struct cursor copy = *line;
+	struct lines scratch = {.name = reader->lines.name};
+	uint64_t t_ns;
+
+	return lines_take_word(&copy, "end") &&
+	       lines_take_number(&scratch, &copy, "time", reader->last_ns, TRACE_TIME_MAX, &t_ns) ==
+		       0;
+}
+
 int trace_next(struct trace_reader *reader, struct trace_record *ret)
 {
 	struct cursor line;
@@ -250,12 +297,14 @@ int trace_next(struct trace_reader *reader, struct trace_record *ret)
 
 	if (more < 0)
 		return more;
-	if (!more && !reader->ended) {
-		reader->lines.line_nr++;
-		return lines_fail(&reader->lines, "the trace has no \"end\": is it truncated?");
-	}
+	/* A line without its LF may lack digits. */
+	if (!reader->ended &&
+	    (!more || (reader->salvage && reader->lines.cut && !is_whole_end(reader, &line))))
+		return end_here(reader, ret);
 	if (!more)
 		return 0;
+	if (!reader->lines.cut)
+		reader->whole_bytes = reader->lines.offset;
 	if (reader->ended)
 		return lines_fail(&reader->lines, "unexpected \"%s\" after \"end\"",
 				  lines_quote(&line, text));
@@ -305,7 +354,9 @@ static int read_header(struct trace_reader *reader)
 		return lines_fail(&reader->lines,
 				  "expected \"cost merge_ns=.. split_ns=.. fail_ns=..\"");
 	}
-	return lines_take_keys(&reader->lines, &line, keys, NULL);
+	more = lines_take_keys(&reader->lines, &line, keys, NULL);
+	reader->whole_bytes = reader->lines.cut ? 0 : reader->lines.offset;
+	return more;
 }
 
 int trace_open(const char *path, struct trace_reader **ret)

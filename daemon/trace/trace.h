@@ -13,7 +13,7 @@
  *	<t> X <vm>			VM gone
  *	end <t>				required
  *
- * Times are ns from the start and do not decrease. # starts a comment line. Everything else is an
+ * Times are ns from the start and do not decrease. # starts a comment line. Lines may end in CR LF. Everything else is an
  * error. Reading and writing are streaming: memory does not grow with the length of a trace, only
  * with the number of its VMs.
  */
@@ -91,6 +91,18 @@ const struct trace_costs *trace_costs(const struct trace_reader *reader);
  * "FILE:LINE: what" in trace_error(), or another negative errno when reading failed.
  */
 int trace_next(struct trace_reader *reader, struct trace_record *ret);
+
+/*
+ * From now on, a trace without "end", as a kill or a full disk leaves it, ends after its last whole
+ * record: trace_next() returns a TRACE_END with the time of that one.
+ */
+void trace_salvage(struct trace_reader *reader);
+
+/* Was it cut off? "FILE:LINE: what", of a trace that was read to its end; "" when it was not. */
+const char *trace_cut(const struct trace_reader *reader);
+
+/* Where the last whole line that was read ends, in bytes, and the time of its record. */
+uint64_t trace_whole_bytes(const struct trace_reader *reader, uint64_t *ret_last_ns);
 
 /* What is wrong, one line; "" when nothing is. */
 const char *trace_error(const struct trace_reader *reader);

@@ -161,7 +161,7 @@ static void begin_recording(struct world *w)
 	w->recording = true;
 	w->begin_ns = w->host.now_ns;
 	w->rebuild = rebuild_new(&options);
-	assert_int_equal(trace_file_open(&w->file, w->recorded, true, UINT64_C(1) << 40), 0);
+	assert_int_equal(trace_file_open(&w->file, w->recorded, NULL, true, UINT64_C(1) << 40), 0);
 	assert_int_equal(trace_file_header(&w->file, &w->host.model.costs, false), 0);
 	for (size_t i = 0; i < w->host.nr_vms; i++) {
 		if (w->host.vms[i].gone)

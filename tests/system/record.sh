@@ -93,6 +93,14 @@ check 'a size that is too small' says 2 'max-size 1K: must be a size.*allowed: 4
 check 'raw is not for the read socket' says 1 'this socket is read-only' --socket run/read record --raw --duration 1s none
 check 'raw keeps the name' says 0 'raw.rec: ' record --raw --duration 1s raw.rec
 check 'and the id' bash -c 'grep -q "name=secret-db" raw.rec && grep -q "^# VM 1 is the host.s VM 2$" raw.rec'
+check 'to a pipe' bash -c "set -o pipefail; '$ctl' record --vm secret-db --duration 1s - 2>err | '$ctl' simulate --trace - -o json | jq -e '.events >= 0'"
+check 'of which it tells elsewhere' grep -q '^-: ' err
+head -c 2000 host.lptrace >cut.rec
+check 'a recording that is cut off is read' bash -c "'$ctl' simulate --trace cut.rec -o json 2>err | jq -e '.events > 0'"
+check 'with a warning' grep -q '^cut.rec:[0-9]*: the trace is cut off; it is read up to its last whole record$' err
+check 'and completed' says 0 'cut.rec: kept .*, and wrote the end' record --salvage cut.rec
+check 'once' says 0 'cut.rec is complete' record --salvage cut.rec
+check 'simulate reads it without a word' bash -c "'$ctl' simulate --trace cut.rec 2>&1 >/dev/null | (! grep .)"
 check 'the daemon is stopping' stop
 
 # Hot regions: an endless stream.

@@ -33,20 +33,20 @@ static void the_file_is_new_and_private(void **state)
 	(void)state;
 	make_dir(dir, path, sizeof(path));
 	snprintf(other, sizeof(other), "%s/link", dir);
-	assert_int_equal(trace_file_open(&file, path, false, 1 << 20), 0);
+	assert_int_equal(trace_file_open(&file, path, NULL, false, 1 << 20), 0);
 	assert_int_equal(trace_file_close(&file), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(trace_file_open(&file, path, false, 1 << 20), -EEXIST);
+	assert_int_equal(trace_file_open(&file, path, NULL, false, 1 << 20), -EEXIST);
 	assert_int_equal(chmod(path, 0644), 0);
-	assert_int_equal(trace_file_open(&file, path, true, 1 << 20), 0);
+	assert_int_equal(trace_file_open(&file, path, NULL, true, 1 << 20), 0);
 	assert_int_equal(trace_file_close(&file), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	/* Nothing else is written to, by force or not. */
 	assert_int_equal(symlink(path, other), 0);
-	assert_int_equal(trace_file_open(&file, other, true, 1 << 20), -ELOOP);
-	assert_int_equal(trace_file_open(&file, "/dev/null", true, 1 << 20), -ENOTSUP);
+	assert_int_equal(trace_file_open(&file, other, NULL, true, 1 << 20), -ELOOP);
+	assert_int_equal(trace_file_open(&file, "/dev/null", NULL, true, 1 << 20), -ENOTSUP);
 	assert_int_equal(unlink(other), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(dir), 0);
@@ -76,6 +76,72 @@ static unsigned int read_file(const char *path, uint64_t *ret_regions, uint64_t 
 	return nr;
 }
 
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void a_file_that_was_cut_off_is_completed(void **state)
+{
+#define TRACE                                                                                      \
+	"lptrace 1\ncost merge_ns=1 split_ns=2 fail_ns=3\n"                                        \
+	"vm 1 name=a regions=8 walk_ns_per_s=0\n5 S 1 0 10\n"
+	uint64_t regions = 0, end_ns = 0, bytes;
+	char dir[32], path[64], error[512];
+
+	(void)state;
+	make_dir(dir, path, sizeof(path));
+	put(path, TRACE "7 P 1 0 1");
+	assert_int_equal(trace_file_salvage(path, &bytes, error, sizeof(error)), 0);
+	assert_int_equal(bytes, strlen(TRACE));
+	assert_int_equal(read_file(path, &regions, &end_ns), 1);
+	assert_int_equal(end_ns, 5);
+	/* It is whole now, and nothing else is changed. */
+	assert_int_equal(trace_file_salvage(path, &bytes, error, sizeof(error)), -EALREADY);
+	put(path, TRACE "7 Q\n");
+	assert_int_equal(trace_file_salvage(path, &bytes, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, ":5: \"Q\" must be one of"));
+	put(path, "lptrace 1\ncost merge_ns=1 split_ns=2 fail_ns=3");
+	assert_int_equal(trace_file_salvage(path, &bytes, error, sizeof(error)), -EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* The sizes of VMs are written late, and are in a pipe all the same. */
+static void a_recording_goes_to_a_pipe_once_it_is_complete(void **state)
+{
+	struct rebuild_out out = {.record = {.op = TRACE_VM,
+					     .vm_id = 1,
+					     .name = "vm-1",
+					     .regions = 2,
+					     .walk_ns_per_s = 12000}};
+	const struct rebuild_stats none = {0};
+	struct trace_file file;
+	char text[4096] = "";
+	int fds[2];
+	FILE *pipe_end;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	pipe_end = fdopen(fds[1], "w");
+	assert_non_null(pipe_end);
+	assert_int_equal(trace_file_open(&file, "-", pipe_end, false, 1 << 20), 0);
+	assert_int_equal(trace_file_header(&file, &(struct trace_costs){1, 2, 3}, false), 0);
+	assert_int_equal(trace_file_write(&file, &out), 0);
+	assert_int_equal(trace_file_widen(&file, 1, 77), 0);
+	assert_int_equal(trace_file_end(&file, 9, &none), 0);
+	assert_int_equal(trace_file_close(&file), 0);
+	assert_int_equal(fclose(pipe_end), 0);
+	assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
+	close(fds[0]);
+	assert_non_null(strstr(text, "77\n"));
+	assert_non_null(strstr(text, "\nend 9\n"));
+}
+
 static void a_full_file_is_complete(void **state)
 {
 	struct rebuild_out out = {.record = {.op = TRACE_VM,
@@ -93,7 +159,7 @@ static void a_full_file_is_complete(void **state)
 
 	(void)state;
 	make_dir(dir, path, sizeof(path));
-	assert_int_equal(trace_file_open(&file, path, false, 8192), 0);
+	assert_int_equal(trace_file_open(&file, path, NULL, false, 8192), 0);
 	assert_int_equal(trace_file_header(&file, &costs, false), 0);
 	assert_int_equal(trace_file_write(&file, &out), 0);
 	out.mark = REBUILD_HIDDEN;
@@ -132,6 +198,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_file_is_new_and_private),
+		cmocka_unit_test(a_file_that_was_cut_off_is_completed),
+		cmocka_unit_test(a_recording_goes_to_a_pipe_once_it_is_complete),
 		cmocka_unit_test(a_full_file_is_complete),
 		cmocka_unit_test(a_full_disk_is_reported),
 	};

@@ -306,6 +306,9 @@ static void bad_specifications_are_refused(void **state)
 	(void)state;
 	expect_error("/nonexistent", "/nonexistent: No such file or directory");
 	expect_error("/dev/null", "/dev/null:1: not a trace");
+	/* As in QEMU's options, two commas are one of the path. */
+	expect_error("/nonexistent/a,,b,,c,speed=2",
+		     "/nonexistent/a,b,c: No such file or directory");
 	expect_error("/dev/null,speed=0", "speed=0 is not a number from 1 to 1000000");
 	expect_error("/dev/null,fast", "\"fast\" must be one of: speed=N");
 }

@@ -77,8 +77,6 @@ static void errors_name_the_line(void **state)
 	expect_error(HEADER VM1 "5\tS 1 0 99999999999999999999\n",
 		     "T:4: npages \"99999999999999999999\" is not a number from 1 to 4096");
 	expect_error(HEADER VM1 "5 W 1 8 1\n", "T:4: rfn \"8\" is not a number from 0 to 7");
-	expect_error(HEADER VM1 "5 S 1 0 1\r\n",
-		     "T:4: npages \"1?\" is not a number from 1 to 4096");
 	expect_error(HEADER "hello\n", "T:3: \"hello\" must be a time, vm or end");
 }
 
@@ -188,6 +186,68 @@ struct try_at {
 	uint64_t rfn;
 };
 
+static void lines_may_end_in_cr_lf(void **state)
+{
+	static const char text[] = "lptrace 1\r\ncost merge_ns=1 split_ns=2 fail_ns=3\r\n\r\n"
+				   "# c\r\nvm 1 name=a regions=8 walk_ns_per_s=0\r\n"
+				   "5 S 1 0 1\r\nend 6\r\n";
+	char error[512];
+
+	(void)state;
+	assert_int_equal(read_all(text, sizeof(text) - 1, error, sizeof(error)), 0);
+	assert_string_equal(error, "");
+	expect_error(HEADER VM1 "5 S 1 0 1\r1\n",
+		     "T:4: npages \"1?1\" is not a number from 1 to 4096");
+}
+
+/* Cuts a trace after each of its bytes: what is whole is read, and an end is added. */
+static void a_cut_trace_is_read_up_to_its_last_whole_record(void **state)
+{
+	static const char text[] = HEADER VM1 "5 S 1 0 10\n7 P 1 0 10\nend 9\n";
+	const size_t header = sizeof(HEADER) - 1;
+	struct trace_reader *reader;
+	struct trace_record record;
+	uint64_t last_ns;
+
+	(void)state;
+	for (size_t len = header; len < sizeof(text); len++) {
+		size_t nr = 0, lines = 0, whole = header;
+		int more;
+
+		for (size_t i = header; i < len; i++) {
+			lines += text[i] == '\n';
+			whole = text[i] == '\n' ? i + 1 : whole;
+		}
+		assert_int_equal(trace_open_buffer("T", text, len, &reader), 0);
+		trace_salvage(reader);
+		while ((more = trace_next(reader, &record)) > 0)
+			nr++;
+		assert_int_equal(more, 0);
+		assert_int_equal(record.op, TRACE_END);
+		if (len + 2 < sizeof(text)) {
+			assert_non_null(strstr(trace_cut(reader), ": the trace is cut off"));
+			assert_int_equal(nr, lines + 1);
+			assert_int_equal(record.t_ns, lines < 2 ? 0 : lines == 2 ? 5 : 7);
+			assert_int_equal(trace_whole_bytes(reader, &last_ns), whole);
+			assert_int_equal(last_ns, record.t_ns);
+		} else {
+			/* The LF of the end may lack. */
+			assert_string_equal(trace_cut(reader), "");
+			assert_int_equal(record.t_ns, 9);
+		}
+		trace_close(reader);
+	}
+	/* Without being asked to, or for what is no record, it is an error. */
+	expect_error(HEADER VM1 "5 S 1 0 1\n", "T:5: the trace has no \"end\": is it truncated?");
+	assert_int_equal(trace_open_buffer("T", HEADER VM1 "5 Q 1 0 1\n", sizeof(HEADER VM1) + 9,
+					   &reader),
+			 0);
+	trace_salvage(reader);
+	assert_int_equal(trace_next(reader, &record), 1);
+	assert_int_equal(trace_next(reader, &record), -EINVAL);
+	trace_close(reader);
+}
+
 /* Applies a trace with tries, which come after the records of the same time. */
 static void run_model(struct model *model, const char *text, const struct try_at *tries, size_t nr)
 {
@@ -294,6 +354,8 @@ static void a_whole_conversion_ends_an_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_may_end_in_cr_lf),
+		cmocka_unit_test(a_cut_trace_is_read_up_to_its_last_whole_record),
 		cmocka_unit_test(errors_name_the_line),
 		cmocka_unit_test(long_lines_are_an_error),
 		cmocka_unit_test(a_missing_file_is_an_error),
