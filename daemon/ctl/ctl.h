@@ -117,6 +117,9 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret);
 void ctl_print_help(FILE *f, const struct ctl_verb *verbs);
 void ctl_print_verb_help(FILE *f, const struct ctl_verb *verb);
 
+/* Lists the verbs of two words that begin with @first. Returns false when there is none. */
+bool ctl_print_group_help(FILE *f, const struct ctl_verb *verbs, const char *first);
+
 /* Finds a verb by one or two words; *ret_words says how many. NULL: none. */
 const struct ctl_verb *ctl_find_verb(const struct ctl_verb *verbs, int nr, const char *const *words,
 				     int *ret_words);

@@ -5,8 +5,10 @@
 
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/text.h>
 
-#define WIDTH 79
+#define WIDTH	  79
+#define NAMES_MAX 63 /* verbs that a mistyped one is compared with */
 
 /* Returns how many of @words make up @name, which is one or two words; 0: they differ. */
 static int words_matched(const char *name, int nr, const char *const *words)
@@ -95,13 +97,34 @@ static void second_words(const struct ctl_verb *verbs, const char *first, char *
 	}
 }
 
+/* The verb that "FIRST SECOND", or FIRST alone, was probably meant to be; NULL: none is near. */
+static const char *nearest_verb(const struct ctl_verb *verbs, const char *first, const char *second)
+{
+	const char *names[NAMES_MAX + 1], *nearest;
+	char both[64];
+	size_t nr = 0;
+
+	for (const struct ctl_verb *verb = verbs; verb->name && nr < NAMES_MAX; verb++) {
+		if (!verb->hidden)
+			names[nr++] = verb->name;
+	}
+	names[nr] = NULL;
+	snprintf(both, sizeof(both), "%s %s", first, second ? second : "");
+	nearest = second ? text_nearest(both, names) : NULL;
+	return nearest ? nearest : text_nearest(first, names);
+}
+
 int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 {
+	const char *nearest = nearest_verb(ctl->verbs, first, second);
 	char words[128];
 
 	/* Point to the general help rather than to that of a verb. */
 	ctl->verb = NULL;
 	second_words(ctl->verbs, first, words, sizeof(words));
+	if (!*words && nearest)
+		return ctl_usage_error(ctl, "unknown verb \"%s\"; did you mean \"%s\"?", first,
+				       nearest);
 	if (!*words)
 		return ctl_usage_error(ctl, "unknown verb \"%s\"", first);
 	if (second)
@@ -109,6 +132,23 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 				       "unknown verb \"%s %s\": %s must be followed by one of: %s",
 				       first, second, first, words);
 	return ctl_usage_error(ctl, "%s must be followed by one of: %s", first, words);
+}
+
+bool ctl_print_group_help(FILE *f, const struct ctl_verb *verbs, const char *first)
+{
+	size_t len = strlen(first);
+	char left[64];
+	bool any = false;
+
+	for (const struct ctl_verb *verb = verbs; verb->name; verb++) {
+		if (strncmp(verb->name, first, len) != 0 || verb->name[len] != ' ')
+			continue;
+		snprintf(left, sizeof(left), "%s %s", verb->name, verb->args);
+		fprintf(f, "%s  %-20s  %s\n", any ? "" : "Usage: tdx-lpctl VERB\n\n", left,
+			verb->help);
+		any = true;
+	}
+	return any;
 }
 
 int verb_help(struct ctl *ctl)
@@ -120,6 +160,8 @@ int verb_help(struct ctl *ctl)
 		ctl_print_help(ctl->out, ctl->verbs);
 		return CTL_OK;
 	}
+	if (ctl->nr_args == 1 && ctl_print_group_help(ctl->out, ctl->verbs, ctl->args[0]))
+		return CTL_OK;
 	verb = ctl_find_verb(ctl->verbs, ctl->nr_args, ctl->args, &words);
 	if (verb && words == ctl->nr_args) {
 		ctl_print_verb_help(ctl->out, verb);

@@ -140,6 +140,10 @@ static int parse_verb(struct ctl *ctl, int argc, char **argv, int *i)
 		return CTL_OK;
 	}
 	ctl->verb = ctl_find_verb(ctl->verbs, argc - *i, (const char *const *)argv + *i, &words);
+	if (!ctl->verb && *i + 1 < argc &&
+	    (strcmp(argv[*i + 1], "--help") == 0 || strcmp(argv[*i + 1], "-h") == 0) &&
+	    ctl_print_group_help(ctl->out, ctl->verbs, argv[*i]))
+		return -1;
 	if (!ctl->verb)
 		return ctl_unknown_verb(ctl, argv[*i], *i + 1 < argc ? argv[*i + 1] : NULL);
 	*i += words;

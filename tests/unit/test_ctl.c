@@ -80,6 +80,10 @@ static const struct {
 	{"verb-half", "vm"},
 	{"verb-second", "config chekc"},
 	{"verb-unknown", "frobnicate"},
+	{"verb-near", "stauts"},
+	{"verb-near-two", "vmlist"},
+	{"help-group", "vm --help"},
+	{"help-group-verb", "help region"},
 	{"output-joined", "-ojson pause"},
 	{"help", "help"},
 	{"help-hold", "help hold"},
@@ -328,7 +332,6 @@ static void usage_errors_exit_with_2(void **state)
 		"hold 1 0 --for",
 		"status --fresh=1",
 		"help frob",
-		"help vm",
 		"region list 1 --range x",
 	};
 	struct ctl_host *host = ctl_host_new();
