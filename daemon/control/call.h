@@ -57,6 +57,8 @@ struct control_channel {
 	size_t (*pending)(void *ctx);
 	/* The last answer was given. The call is gone on return. */
 	void (*done)(void *ctx);
+	/* There is more to do than fits into one turn: has the method called again at the next. */
+	void (*again)(void *ctx);
 	void *ctx;
 };
 
@@ -69,6 +71,7 @@ struct control_call {
 	bool oneway;
 	bool write;  /* came by the control socket */
 	void *state; /* the method's own */
+	void *work;  /* of a method that goes on at the next turn; NULL: it begins */
 };
 
 /* Ends with a row without a name. */

@@ -16,8 +16,12 @@
 #include <sys/un.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <tdx-lpage/base.h>
+
+#include "daemon/control/admission.h"
 #include "daemon/control/control.h"
 #include "daemon/control/session.h"
 
@@ -25,16 +29,38 @@
 #define OUTPUT_BUSY_BYTES (256u << 10)
 #define OUTPUT_MAX_BYTES  (2u << 20)
 
+/* All clients together may keep the event loop busy for so long per turn of it, and one call longer. */
+#define TURN_NS (4 * NS_PER_MS)
+
+/*
+ * A client that sends a frame in small pieces is read again after a pause. Higher: a frame in pieces
+ * takes longer; lower: whoever sends single bytes makes the daemon wake up for each.
+ */
+#define PAUSE_NS	(10 * NS_PER_MS)
+#define PIECE_MIN_BYTES 4096
+
+#define FIRST_CALL_MS 10000
+
+/* Refusals are logged once per this time, with their number. */
+#define REFUSALS_NS (60 * NS_PER_S)
+
 struct client {
 	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) waiting_entry;
 	struct door *door;
 	struct bufferevent *bev;
 	struct control_session *session;
-	struct event *later; /* goes on with the input, or drops the client, outside of callbacks */
+	struct event *silent; /* until the first call: the client goes */
+	struct event *pause;  /* ends a pause of reading */
+	uid_t uid;
+	size_t had_bytes; /* of an incomplete frame, when it was read last */
+	bool waits;	  /* in control->waiting */
 	bool dropped;
 	bool more;  /* frames may be left that it was not the turn of */
 	bool ended; /* sends no more, but may still read what it asked for */
 };
+
+TAILQ_HEAD(client_queue, client);
 
 /* One of the two sockets. */
 struct door {
@@ -47,11 +73,15 @@ struct door {
 	struct event *retry; /* listens again after there was no descriptor for a client */
 	LIST_HEAD(, client) clients;
 	size_t nr_clients;
+	unsigned int refused; /* and not logged yet */
+	uint64_t refusal_ns;  /* when one was logged last; 0: never */
 };
 
 struct control {
 	struct control_options options;
 	struct door doors[2];
+	struct client_queue waiting; /* for their turn */
+	struct event *turn;
 };
 
 static void say(const struct control *control, int priority, const char *format, ...)
@@ -76,20 +106,37 @@ static void client_free(struct client *client)
 {
 	LIST_REMOVE(client, entry);
 	client->door->nr_clients--;
+	if (client->waits)
+		TAILQ_REMOVE(&client->door->control->waiting, client, waiting_entry);
 	control_session_free(client->session);
-	if (client->later)
-		event_free(client->later);
+	if (client->silent)
+		event_free(client->silent);
+	if (client->pause)
+		event_free(client->pause);
 	if (client->bev)
 		bufferevent_free(client->bev);
 	free(client);
 }
 
-/* By a timer, so that the loop looks at all others first. */
-static void soon(struct client *client)
+/* By a timer, so that the loop looks at everything else first. */
+static void arm_turn(struct control *control)
 {
 	static const struct timeval now = {0, 0};
 
-	event_add(client->later, &now);
+	event_add(control->turn, &now);
+}
+
+/* Outside of callbacks, and when its turn has come: goes on with the input, or drops the client. */
+static void soon(struct client *client)
+{
+	struct control *control = client->door->control;
+
+	if (client->waits)
+		return;
+	if (TAILQ_EMPTY(&control->waiting))
+		arm_turn(control);
+	client->waits = true;
+	TAILQ_INSERT_TAIL(&control->waiting, client, waiting_entry);
 }
 
 /* Callers may be deep in a method: the client goes when the loop is back. */
@@ -135,6 +182,8 @@ static bool client_enough(void *ctx)
 	struct client *client = ctx;
 
 	client->more = true;
+	client->had_bytes = 0;
+	event_del(client->silent);
 	return true;
 }
 
@@ -143,6 +192,30 @@ static bool client_finished(const struct client *client)
 {
 	return client->ended && !client->dropped && client_pending((void *)client) == 0 &&
 	       !control_session_owes(client->session, bufferevent_get_input(client->bev));
+}
+
+/* Reads no more for a moment, if the client sends a frame in small pieces. */
+static void pause_if_in_pieces(struct client *client)
+{
+	static const struct timeval pause = {0, PAUSE_NS / NS_PER_US};
+	size_t has = evbuffer_get_length(bufferevent_get_input(client->bev));
+
+	if (!has || client->more || client->ended)
+		return;
+	if (has - client->had_bytes < PIECE_MIN_BYTES) {
+		bufferevent_disable(client->bev, EV_READ);
+		event_add(client->pause, &pause);
+	}
+	client->had_bytes = has;
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *ctx)
+{
+	struct client *client = ctx;
+
+	(void)fd;
+	(void)what;
+	bufferevent_enable(client->bev, EV_READ);
 }
 
 /* Takes the client's next call. The client may be gone afterwards. */
@@ -161,6 +234,8 @@ static void client_input(struct client *client)
 		soon(client);
 	if (client_finished(client))
 		client_free(client);
+	else if (!client->dropped)
+		pause_if_in_pieces(client);
 }
 
 static void client_resume(void *ctx)
@@ -168,22 +243,50 @@ static void client_resume(void *ctx)
 	soon(ctx);
 }
 
-static void on_later(evutil_socket_t fd, short what, void *ctx)
+static void take_turn(struct control *control)
 {
-	struct client *client = ctx;
+	struct client *client = TAILQ_FIRST(&control->waiting);
 
-	(void)fd;
-	(void)what;
+	TAILQ_REMOVE(&control->waiting, client, waiting_entry);
+	client->waits = false;
 	if (client->dropped)
 		client_free(client);
 	else
 		client_input(client);
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	struct control *control = ctx;
+	uint64_t until_ns = monotonic_ns() + TURN_NS;
+
+	(void)fd;
+	(void)what;
+	while (!TAILQ_EMPTY(&control->waiting) && monotonic_ns() < until_ns)
+		take_turn(control);
+	if (!TAILQ_EMPTY(&control->waiting))
+		arm_turn(control);
+}
+
+static void on_silent(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	drop(ctx, "it called nothing");
+}
+
 static void on_read(struct bufferevent *bev, void *ctx)
 {
 	(void)bev;
-	client_input(ctx);
+	soon(ctx);
 }
 
 static void on_written(struct bufferevent *bev, void *ctx)
@@ -194,7 +297,7 @@ static void on_written(struct bufferevent *bev, void *ctx)
 	if (!client->dropped)
 		control_session_drained(client->session);
 	/* It may have asked for more than was taken at once. */
-	client_input(client);
+	soon(client);
 }
 
 /* Has the client closed its socket, rather than only said that it sends no more? */
@@ -219,6 +322,15 @@ static void on_end(struct bufferevent *bev, short what, void *ctx)
 		client_free(client);
 }
 
+static uid_t uid_of(evutil_socket_t fd)
+{
+	struct ucred who = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(who);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	return who.uid;
+}
+
 static struct client *client_new(struct door *door, evutil_socket_t fd)
 {
 	struct event_base *base = door->control->options.base;
@@ -238,30 +350,72 @@ static struct client *client_new(struct door *door, evutil_socket_t fd)
 	client->door = door;
 	LIST_INSERT_HEAD(&door->clients, client, entry);
 	door->nr_clients++;
-	client->later = event_new(base, -1, 0, on_later, client);
+	client->uid = uid_of(fd);
+	client->silent = event_new(base, -1, 0, on_silent, client);
+	client->pause = event_new(base, -1, 0, on_pause_over, client);
 	client->session = control_session_new(&options);
 	client->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	return client;
+}
+
+/* Why the client behind @fd may not connect, NULL: it may. */
+static const char *refuses(const struct door *door, evutil_socket_t fd)
+{
+	uid_t uids[CONTROL_CLIENTS_MAX];
+	const struct client *client;
+	size_t nr = 0;
+
+	LIST_FOREACH(client, &door->clients, entry)
+		uids[nr++] = client->uid;
+	return admission_refuses(uids, nr, uid_of(fd));
+}
+
+static void log_refusal(struct door *door, const char *why)
+{
+	uint64_t now_ns = monotonic_ns();
+
+	door->refused++;
+	if (door->refusal_ns && now_ns - door->refusal_ns < REFUSALS_NS)
+		return;
+	say(door->control, LOG_WARNING, "refused %u client%s of the %s socket: %s", door->refused,
+	    door->refused == 1 ? "" : "s", door->name, why);
+	door->refused = 0;
+	door->refusal_ns = now_ns;
+}
+
+static bool is_complete(const struct client *client)
+{
+	return client->bev && client->session && client->silent && client->pause;
+}
+
+static void wait_for_first_call(struct client *client)
+{
+	unsigned int ms = client->door->control->options.first_call_ms;
+	struct timeval wait;
+
+	if (!ms)
+		ms = FIRST_CALL_MS;
+	wait = (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+	event_add(client->silent, &wait);
 }
 
 static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
 		       struct sockaddr *address, int len, void *ctx)
 {
 	struct door *door = ctx;
+	const char *why = refuses(door, fd);
 	struct client *client;
 
 	(void)listener;
 	(void)address;
 	(void)len;
-	if (door->nr_clients == CONTROL_CLIENTS_MAX) {
-		say(door->control, LOG_DEBUG,
-		    "refused a client of the %s socket: limit of %d reached", door->name,
-		    CONTROL_CLIENTS_MAX);
+	if (why) {
+		log_refusal(door, why);
 		close(fd);
 		return;
 	}
 	client = client_new(door, fd);
-	if (!client || !client->bev || !client->session || !client->later) {
+	if (!client || !is_complete(client)) {
 		if (!client || !client->bev)
 			close(fd);
 		if (client)
@@ -273,6 +427,7 @@ static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_FRAME_MAX_BYTES + 2);
 	bufferevent_setwatermark(client->bev, EV_WRITE, OUTPUT_BUSY_BYTES / 4, 0);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+	wait_for_first_call(client);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)
@@ -421,6 +576,9 @@ int control_new(const struct control_options *options, struct control **ret)
 	if (!control)
 		return -ENOMEM;
 	control->options = *options;
+	TAILQ_INIT(&control->waiting);
+	control->turn = event_new(options->base, -1, 0, on_turn, control);
+	r = control->turn ? 0 : -ENOMEM;
 	for (size_t i = 0; i < 2; i++) {
 		control->doors[i].control = control;
 		control->doors[i].name = names[i];
@@ -443,6 +601,8 @@ struct control *control_free(struct control *control)
 		return NULL;
 	for (size_t i = 0; i < 2; i++)
 		door_close(&control->doors[i]);
+	if (control->turn)
+		event_free(control->turn);
 	free(control);
 	return NULL;
 }

@@ -10,7 +10,7 @@
 
 #include <tdx-lpage/protocol.h>
 
-#define CONTROL_CLIENTS_MAX 64 /* per socket */
+#define CONTROL_CLIENTS_MAX 64 /* per socket; admission.h says how they are shared */
 
 struct event_base;
 struct lp_core;
@@ -18,8 +18,9 @@ struct control;
 
 struct control_options {
 	struct event_base *base;
-	struct lp_core *core;	 /* must outlive the server */
-	const char *runtime_dir; /* where sockets are made that systemd did not pass */
+	struct lp_core *core;	    /* must outlive the server */
+	const char *runtime_dir;    /* where sockets are made that systemd did not pass */
+	unsigned int first_call_ms; /* a client that has called nothing by then goes; 0: 10 s */
 	/* Gets a syslog priority and one line without its end; may be NULL. */
 	void (*log)(void *ctx, int priority, const char *line);
 	void *log_ctx;

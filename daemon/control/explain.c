@@ -7,7 +7,8 @@
 #include "daemon/control/views.h"
 #include <tdx-lpage/base.h>
 
-#define SUMMED_MAX 262144 /* regions that one call looks at: 512 GiB */
+#define SUMMED_MAX	262144 /* regions that one call looks at: 512 GiB */
+#define SUMMED_PER_TURN 256    /* of the event loop; each costs a few microseconds */
 
 /* ---- one region ---- */
 
@@ -71,7 +72,8 @@ struct summary {
 	struct lp_core *core;
 	uint32_t vm_id;
 	uint64_t seen;
-	bool cut; /* there were more */
+	uint64_t enough; /* of them in this turn */
+	uint64_t next_rfn;
 	struct gate_view gates[LP_NR_REASONS];
 };
 
@@ -81,10 +83,9 @@ static int sum_region(void *ctx, const struct lp_region_snapshot *region)
 	struct lp_explain explain = {.wait_ns = UINT64_MAX};
 	struct gate_view *gate;
 
-	if (sum->seen++ == SUMMED_MAX) {
-		sum->cut = true;
+	if (sum->seen == sum->enough)
 		return 1;
-	}
+	sum->seen++;
 	if (sum->core->ops->explain(sum->core, sum->vm_id, region->region.rfn, &explain) < 0 ||
 	    explain.reason >= LP_NR_REASONS)
 		return 0;
@@ -115,29 +116,62 @@ static json_t *gates_json(struct summary *sum)
 	return list;
 }
 
-void method_explain_vm(struct control_call *call)
+static struct summary *begin_summary(struct control_call *call)
 {
-	const struct lp_region_filter filter = {
-		.states = 1U << KVM_LPAGE_STATE_TABLE | 1U << KVM_LPAGE_STATE_MIXED,
-	};
 	struct summary *sum;
 	uint32_t id;
-	int r;
 
+	if (call->work)
+		return call->work;
 	if (!control_param_vm(call, &id) || method_wait_fresh(call, id))
-		return;
+		return NULL;
 	sum = calloc(1, sizeof(*sum));
 	if (!sum) {
 		control_failed(call, -ENOMEM, NULL);
-		return;
+		return NULL;
 	}
 	sum->core = call->core;
 	sum->vm_id = id;
-	r = call->core->ops->regions(call->core, id, &filter, sum_region, sum);
-	if (r < 0)
-		control_failed(call, r, NULL);
+	call->work = sum;
+	return sum;
+}
+
+/* Takes over @sum. */
+static void end_summary(struct control_call *call, struct summary *sum, int error)
+{
+	bool cut = sum->next_rfn != UINT64_MAX;
+
+	call->work = NULL;
+	if (error < 0)
+		control_failed(call, error, NULL);
 	else
-		control_reply(call, json_pack("{s:I, s:b, s:o}", "vm", (json_int_t)id, "cut",
-					      sum->cut, "gates", gates_json(sum)));
+		control_reply(call, json_pack("{s:I, s:b, s:o}", "vm", (json_int_t)sum->vm_id,
+					      "cut", cut, "gates", gates_json(sum)));
 	free(sum);
+}
+
+void method_explain_vm(struct control_call *call)
+{
+	struct lp_region_filter filter = {
+		.states = 1U << KVM_LPAGE_STATE_TABLE | 1U << KVM_LPAGE_STATE_MIXED,
+	};
+	struct summary *sum = begin_summary(call);
+	int r;
+
+	if (!sum)
+		return;
+	filter.start_rfn = sum->next_rfn;
+	sum->enough = sum->seen + SUMMED_PER_TURN;
+	r = call->core->ops->regions(call->core, sum->vm_id, &filter, sum_region, sum,
+				     &sum->next_rfn);
+	if (r < 0 || sum->next_rfn == UINT64_MAX || sum->seen >= SUMMED_MAX)
+		end_summary(call, sum, r);
+	else
+		control_again(call);
+}
+
+void method_explain_vm_cancel(struct control_call *call)
+{
+	free(call->work);
+	method_unfresh(call);
 }

@@ -30,7 +30,8 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ListVms",
-		.doc = "Lists VMs in ascending order of id; next is where to continue, null at the end.",
+		.doc = "Lists VMs in ascending order of id, at most 128; next is where to continue, null at "
+		       "the end.",
 		.returns = "vms: []Vm, next: ?int",
 		.call = method_list_vms,
 		.cancel = method_unfresh,
@@ -49,7 +50,8 @@ const struct method control_methods[] = {
 	{
 		.name = "ListRegions",
 		.doc = "Lists the regions of a VM in ascending order, as last known; regions that have "
-		       "always been large are left out. next_rfn is where to continue.",
+		       "always been large are left out. next_rfn is where to continue, also when a "
+		       "reply has fewer regions than the limit, or none; null at the end.",
 		.returns = "vm: int, regions: []Region, next_rfn: ?int",
 		.call = method_list_regions,
 		.cancel = method_unfresh,
@@ -77,7 +79,7 @@ const struct method control_methods[] = {
 		       "examines.",
 		.returns = "vm: int, cut: bool, gates: []Gate",
 		.call = method_explain_vm,
-		.cancel = method_unfresh,
+		.cancel = method_explain_vm_cancel,
 		.params = {PARAM_VM(true), PARAM_FRESH},
 	},
 	{

@@ -28,7 +28,7 @@ struct region_list {
 };
 
 /*
- * Fills @list as far as its limit goes. Returns 0 or a negative errno; what is in @list is the
+ * Fills @list as far as its limit, and a slice of the VM's memory, go. Returns 0 or a negative errno; what is in @list is the
  * caller's to drop in either case.
  */
 int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
@@ -37,6 +37,7 @@ int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter
 /* explain.c */
 void method_explain(struct control_call *call);
 void method_explain_vm(struct control_call *call);
+void method_explain_vm_cancel(struct control_call *call);
 
 /* watch.c */
 void method_watch(struct control_call *call);

@@ -80,11 +80,14 @@ static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, ui
 	return vms;
 }
 
+/* In one reply: each takes some ten microseconds. */
+#define VMS_LIMIT 128
+
 void method_list_vms(struct control_call *call)
 {
 	struct lp_core *core = call->core;
 	uint32_t start = (uint32_t)control_param_int(call, "start", 0);
-	size_t limit = (size_t)control_param_int(call, "limit", CONTROL_REGIONS_LIMIT);
+	size_t limit = (size_t)control_param_int(call, "limit", VMS_LIMIT);
 	size_t capacity, nr;
 	uint32_t *ids;
 	json_t *vms, *next;
@@ -98,6 +101,7 @@ void method_list_vms(struct control_call *call)
 		return;
 	}
 	nr = core->ops->vm_ids(core, ids, capacity);
+	limit = limit < VMS_LIMIT ? limit : VMS_LIMIT;
 	vms = vms_json(core, ids, nr < capacity ? nr : capacity, start, limit, &next);
 	free(ids);
 	control_reply(call, json_pack("{s:o, s:o?}", "vms", vms, "next", next));
@@ -126,10 +130,8 @@ static int add_region(void *ctx, const struct lp_region_snapshot *region)
 	struct region_list *list = ctx;
 	struct region_view view;
 
-	if (json_array_size(list->regions) == list->limit) {
-		list->next = json_integer((json_int_t)region->region.rfn);
+	if (json_array_size(list->regions) == list->limit)
 		return 1;
-	}
 	control_region_view(region, list->now_ns, &view);
 	json_array_append_new(list->regions, fields_json(&control_region_fields, &view));
 	return 0;
@@ -157,12 +159,14 @@ static uint64_t link_now(struct lp_core *core)
 int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
 		   struct region_list *list)
 {
+	uint64_t next = UINT64_MAX;
 	int r;
 
 	list->now_ns = link_now(core);
 	list->regions = json_array();
-	filter->limit = list->limit + 1;
-	r = core->ops->regions(core, vm_id, filter, add_region, list);
+	r = core->ops->regions(core, vm_id, filter, add_region, list, &next);
+	if (next != UINT64_MAX)
+		list->next = json_integer((json_int_t)next);
 	return r < 0 ? r : 0;
 }
 

@@ -226,7 +226,6 @@ static int add_region(void *ctx, const struct lp_region_snapshot *region)
 {
 	struct recording *rec = ctx;
 
-	rec->walk_rfn = region->region.rfn + 1;
 	json_array_append_new(rec->regions, observation_json(rec, &region->region));
 	return 0;
 }
@@ -237,20 +236,20 @@ static void walk_step(struct recording *rec)
 	struct lp_core *core = rec->call->core;
 	struct lp_region_filter filter = {.start_rfn = rec->walk_rfn, .limit = WALK_REGIONS};
 	bool again = rec->walk_again;
-	size_t nr = 0;
 
 	if (rec->walk_vm && is_notified(rec, rec->walk_vm)) {
 		rec->regions = json_array();
-		(void)core->ops->regions(core, rec->walk_vm, &filter, add_region, rec);
-		nr = json_array_size(rec->regions);
-		if (nr)
+		rec->walk_rfn = UINT64_MAX;
+		(void)core->ops->regions(core, rec->walk_vm, &filter, add_region, rec,
+					 &rec->walk_rfn);
+		if (json_array_size(rec->regions))
 			send_regions(rec, rec->walk_vm, now(rec), rec->regions);
 		else
 			json_decref(rec->regions);
 		rec->regions = NULL;
+		if (rec->walk_rfn != UINT64_MAX)
+			return;
 	}
-	if (nr)
-		return;
 	rec->walk_rfn = 0;
 	rec->walk_vm = next_vm(core, rec->walk_vm);
 	if (rec->walk_vm)

@@ -48,6 +48,11 @@ size_t control_pending(const struct control_call *call)
 	return call->channel->pending(call->channel->ctx);
 }
 
+void control_again(struct control_call *call)
+{
+	call->channel->again(call->channel->ctx);
+}
+
 void control_error(struct control_call *call, const char *name, json_t *params)
 {
 	char full[128];

@@ -17,6 +17,9 @@ int control_reply_more(struct control_call *call, json_t *params);
 /* Bytes that were sent to the client and that it has not read. */
 size_t control_pending(const struct control_call *call);
 
+/* Has the method called again, with the same @call, once others have had their turn. */
+void control_again(struct control_call *call);
+
 /* Ends @call with an error; @name without an interface is one of ours. Takes the reference. */
 void control_error(struct control_call *call, const char *name, json_t *params);
 

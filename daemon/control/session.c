@@ -13,7 +13,9 @@ struct control_session {
 	struct control_channel channel;
 	struct control_call call; /* the open one, while is_open */
 	bool is_open;
-	bool in_input; /* control_session_input() is on the stack */
+	bool in_input;	 /* control_session_input() is on the stack */
+	bool again;	 /* the open call wants its next turn */
+	size_t searched; /* bytes of the input that have no end of a frame */
 };
 
 static int send_to_client(void *ctx, const char *frame, size_t len)
@@ -37,7 +39,17 @@ static void call_done(void *ctx)
 	json_decref(session->call.params);
 	session->call = (struct control_call){0};
 	session->is_open = false;
+	session->again = false;
 	if (!session->in_input && session->options.resume)
+		session->options.resume(session->options.ctx);
+}
+
+static void call_again(void *ctx)
+{
+	struct control_session *session = ctx;
+
+	session->again = true;
+	if (session->options.resume)
 		session->options.resume(session->options.ctx);
 }
 
@@ -48,8 +60,11 @@ struct control_session *control_session_new(const struct control_session_options
 	if (!session)
 		return NULL;
 	session->options = *options;
-	session->channel = (struct control_channel){
-		.send = send_to_client, .pending = pending, .done = call_done, .ctx = session};
+	session->channel = (struct control_channel){.send = send_to_client,
+						    .pending = pending,
+						    .done = call_done,
+						    .again = call_again,
+						    .ctx = session};
 	return session;
 }
 
@@ -134,24 +149,53 @@ bool control_session_owes(const struct control_session *session, struct evbuffer
 	return evbuffer_search(input, "", 1, NULL).pos >= 0;
 }
 
+/* Length of the first frame in @input, which may not be complete. */
+static size_t first_frame(struct control_session *session, struct evbuffer *input,
+			  bool *ret_complete)
+{
+	struct evbuffer_ptr from, end = {.pos = -1};
+
+	if (evbuffer_ptr_set(input, &from, session->searched, EVBUFFER_PTR_SET) == 0)
+		end = evbuffer_search(input, "", 1, &from);
+	*ret_complete = end.pos >= 0;
+	session->searched = end.pos >= 0 ? 0 : evbuffer_get_length(input);
+	return end.pos >= 0 ? (size_t)end.pos : session->searched;
+}
+
+static bool enough(const struct control_session *session)
+{
+	return session->options.enough && session->options.enough(session->options.ctx);
+}
+
+/* Returns whether an open call had a turn. */
+static bool go_on(struct control_session *session)
+{
+	if (!session->again)
+		return false;
+	session->again = false;
+	session->call.method->call(&session->call);
+	return true;
+}
+
 int control_session_input(struct control_session *session, struct evbuffer *input)
 {
-	bool stop = false;
+	bool stop;
 	int r = 0;
 
 	session->in_input = true;
+	stop = go_on(session) && enough(session);
 	while (r == 0 && !session->is_open && !stop) {
-		struct evbuffer_ptr end = evbuffer_search(input, "", 1, NULL);
-		size_t len = end.pos < 0 ? evbuffer_get_length(input) : (size_t)end.pos;
+		bool complete;
+		size_t len = first_frame(session, input, &complete);
 
 		if (len > CONTROL_FRAME_MAX_BYTES)
 			r = -EMSGSIZE;
-		if (r < 0 || end.pos < 0)
+		if (r < 0 || !complete)
 			break;
 		r = take_frame(session, (const char *)evbuffer_pullup(input, (ev_ssize_t)len + 1),
 			       len);
 		evbuffer_drain(input, len + 1);
-		stop = session->options.enough && session->options.enough(session->options.ctx);
+		stop = enough(session);
 	}
 	session->in_input = false;
 	return r;

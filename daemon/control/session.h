@@ -20,7 +20,7 @@ struct control_session_options {
 	bool write; /* may call what changes something */
 	/* Takes a frame without its NUL. Returns -ENOBUFS when the client reads too slowly. */
 	int (*send)(void *ctx, const char *frame, size_t len);
-	/* A call that was open has ended: control_session_input() may go on. */
+	/* A call that was open has ended, or wants its next turn: control_session_input() may go on. */
 	void (*resume)(void *ctx);
 	/*
 	 * Asked after each frame: is it somebody else's turn? Then control_session_input() returns and
@@ -45,7 +45,8 @@ void control_session_drained(struct control_session *session);
 bool control_session_owes(const struct control_session *session, struct evbuffer *input);
 
 /*
- * Takes complete frames from @input until there is none, a call stays open, or it was enough. Returns 0, -EMSGSIZE
+ * Gives an open call that wants it its next turn, then takes complete frames from @input until there is
+ * none, a call stays open, or it was enough. What is not complete is not looked at again. Returns 0, -EMSGSIZE
  * for a frame that is too long, -EBADMSG for one that is no call; the client is then to be dropped.
  */
 int control_session_input(struct control_session *session, struct evbuffer *input);

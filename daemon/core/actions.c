@@ -14,6 +14,9 @@
 /* Maximum policy operations in flight, all VMs; the policy's own limits come first. */
 #define FLIGHTS_MAX 64
 
+/* Batches per turn of the event loop: each may come with a slice of the policy's decisions. */
+#define BATCHES_PER_TURN 4
+
 static const char *doing(uint32_t op)
 {
 	return op == KVM_LPAGE_OP_MERGE ? "merging" : "holding";
@@ -112,8 +115,11 @@ void actions_run(struct lp_manager *m)
 	struct policy_batch batch;
 
 	expire(m);
-	while (has_capacity(m) && policy_next_batch(m->policy, manager_now(m), &batch) > 0)
+	for (unsigned int i = 0; i < BATCHES_PER_TURN && has_capacity(m); i++) {
+		if (policy_next_batch(m->policy, manager_now(m), &batch) == 0)
+			break;
 		take_batch(m, &batch);
+	}
 }
 
 uint64_t actions_deadline_ns(const struct lp_manager *m)

@@ -5,7 +5,7 @@
 
 #include "daemon/core/context.h"
 
-/* Times out flights, then sends all batches that are due and within the limits. */
+/* Times out flights, then sends some of the batches that are due and within the limits. */
 void actions_run(struct lp_manager *m);
 
 /* When to call it next, NS_NEVER: on the next event. */

@@ -81,7 +81,6 @@ int refresh_start(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *
 
 		if (vm_id && vm->vm.id != vm_id)
 			continue;
-		vm_want_dump(vm, DUMP_CHANGES);
 		vm->sync.hurry_dump = true;
 		vm->sync.need_stats = true;
 		vm->sync.hurry_stats = true;

@@ -87,10 +87,19 @@ const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, 
 	return record->reported_ns ? record : NULL;
 }
 
-int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
-		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx)
+/* The first region of the chunk at @at. */
+static uint64_t start_of(const struct lp_regions *regions, size_t at)
 {
-	for (size_t at = find(regions, start_rfn >> CHUNK_SHIFT); at < regions->nr_chunks; at++) {
+	return at < regions->nr_chunks ? regions->chunks[at]->index << CHUNK_SHIFT : LP_REGIONS_END;
+}
+
+int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
+		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx,
+		    uint64_t *ret_next)
+{
+	size_t at = find(regions, start_rfn >> CHUNK_SHIFT);
+
+	for (size_t end = at + LP_REGIONS_SLICE; at < end && at < regions->nr_chunks; at++) {
 		const struct region_chunk *chunk = regions->chunks[at];
 
 		for (unsigned int i = 0; i < CHUNK_REGIONS; i++) {
@@ -100,10 +109,12 @@ int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
 			if (!record->reported_ns || record->region.rfn < start_rfn)
 				continue;
 			r = each(ctx, record);
+			*ret_next = record->region.rfn;
 			if (r)
 				return r;
 		}
 	}
+	*ret_next = start_of(regions, at);
 	return 0;
 }
 
@@ -124,19 +135,21 @@ static void drop_from_chunk(struct lp_regions *regions, struct region_chunk *chu
 	}
 }
 
-void lp_regions_drop_others(struct lp_regions *regions, uint32_t round,
-			    void (*gone)(void *ctx, uint64_t rfn), void *ctx)
+uint64_t lp_regions_drop_others(struct lp_regions *regions, uint64_t start_rfn, uint32_t round,
+				void (*gone)(void *ctx, uint64_t rfn), void *ctx)
 {
-	size_t kept = 0;
+	size_t at = find(regions, start_rfn >> CHUNK_SHIFT);
 
-	for (size_t at = 0; at < regions->nr_chunks; at++) {
+	for (unsigned int nr = 0; nr < LP_REGIONS_SLICE && at < regions->nr_chunks; nr++) {
 		struct region_chunk *chunk = regions->chunks[at];
 
 		drop_from_chunk(regions, chunk, round, gone, ctx);
-		if (chunk->count)
-			regions->chunks[kept++] = chunk;
-		else
-			free(chunk);
+		if (chunk->count) {
+			at++;
+			continue;
+		}
+		array_close(regions->chunks, regions->nr_chunks--, at, sizeof(*regions->chunks));
+		free(chunk);
 	}
-	regions->nr_chunks = kept;
+	return start_of(regions, at);
 }

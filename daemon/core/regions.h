@@ -34,12 +34,25 @@ int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, u
 /* NULL when the kernel never listed it. Valid until the next put or drop. */
 const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, uint64_t rfn);
 
-/* Calls @each in ascending order from @start_rfn; a result other than 0 ends the walk. */
-int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
-		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx);
+/* So much of a VM's memory, in GiB, is walked at once: as long as the event loop may be busy. */
+#define LP_REGIONS_SLICE 16
 
-/* Drops every region that was not put with @round; @gone gets each rfn, and may be NULL. */
-void lp_regions_drop_others(struct lp_regions *regions, uint32_t round,
-			    void (*gone)(void *ctx, uint64_t rfn), void *ctx);
+#define LP_REGIONS_END UINT64_MAX
+
+/*
+ * Calls @each in ascending order from @start_rfn; a result other than 0 ends the walk and is returned.
+ * Not more than a slice is walked: *@ret_next is the region to go on with (the one that ended the
+ * walk), LP_REGIONS_END after the last.
+ */
+int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
+		    int (*each)(void *ctx, const struct lp_region_record *record), void *ctx,
+		    uint64_t *ret_next);
+
+/*
+ * Drops the regions from @start_rfn on, a slice of them, that were not put with @round; @gone gets each
+ * rfn, and may be NULL. Returns the region to go on with, LP_REGIONS_END after the last.
+ */
+uint64_t lp_regions_drop_others(struct lp_regions *regions, uint64_t start_rfn, uint32_t round,
+				void (*gone)(void *ctx, uint64_t rfn), void *ctx);
 
 #endif

@@ -103,7 +103,6 @@ struct lp_region_filter {
 	uint64_t start_rfn;
 	uint64_t nr_regions; /* 0: all */
 	uint32_t states;     /* 1 << KVM_LPAGE_STATE_*, 0: all */
-	uint64_t skip;	     /* the first regions, for paging */
 	uint64_t limit;	     /* 0: no limit */
 };
 
@@ -201,9 +200,14 @@ struct lp_core_ops {
 	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t capacity);
 	/* -ESRCH: no such VM. */
 	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
-	/* In ascending order of rfn, as the kernel reported them last. -ESRCH: no such VM. */
+	/*
+	 * In ascending order of rfn, as the kernel reported them last. Looks at a bounded part of
+	 * the VM's memory, and may find nothing there: *@ret_next is where to go on, UINT64_MAX at
+	 * the end. -ESRCH: no such VM.
+	 */
 	int (*regions)(const struct lp_core *core, uint32_t vm_id,
-		       const struct lp_region_filter *filter, lp_region_cb cb, void *ctx);
+		       const struct lp_region_filter *filter, lp_region_cb cb, void *ctx,
+		       uint64_t *ret_next);
 	/* Asks the kernel for statistics and regions anew (@vm_id 0: of all), then calls @cb once,
 	 * unless refresh_cancel() with the same @ctx came first. */
 	int (*refresh)(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx);

@@ -21,6 +21,9 @@
 /* The statistics of a VM cost the kernel a walk over its regions. */
 #define STATS_INTERVAL_NS (2 * NS_PER_S)
 
+/* Clients can ask for fresh data as often as they like: a VM is read for them once in this time. */
+#define FRESH_INTERVAL_NS NS_PER_S
+
 /* Losses come in bursts, and the dumps of a resync cause more of them. */
 #define RESYNC_DELAY_NS	   (200 * NS_PER_MS)
 #define RESYNC_INTERVAL_NS (2 * NS_PER_S)
@@ -89,28 +92,47 @@ static void forget(void *ctx, uint64_t rfn)
 	(void)policy_forget(f->m->policy, f->vm_id, rfn);
 }
 
-/* A dump of regions succeeded. */
-static void regions_complete(struct lp_manager *m, struct vm_entry *vm,
-			     const struct lp_dump_end *end)
+/* All regions of the VM are as a dump said. */
+static void regions_complete(struct lp_manager *m, struct vm_entry *vm, uint64_t generation)
 {
-	struct forget f = {m, vm->vm.id};
-	uint64_t now_ns = manager_now(m);
-
-	/* Memory slots were removed: regions that a dump of changes leaves out may be gone. */
-	if (!vm->sync.dumping_full && end->resync_generation > vm->sync.dump_since)
-		vm_want_dump(vm, DUMP_FULL);
-	if (vm->sync.dumping_full) {
-		lp_regions_drop_others(&vm->regions, vm->sync.region_round, forget, &f);
-		vm->sync.full_ns = now_ns;
-		vm->stale = false;
-	}
-	if (end->generation > vm->sync.generation || vm->sync.dumping_full)
-		vm->sync.generation = end->generation ? end->generation : vm->sync.generation;
-	vm->sync.regions_ns = now_ns;
+	if (generation > vm->sync.generation || vm->sync.dumping_full)
+		vm->sync.generation = generation ? generation : vm->sync.generation;
+	vm->sync.regions_ns = manager_now(m);
 	vm->sync.regions_fresh_ns = vm->sync.dump_began_ns;
 	vm_succeeded(m, vm, READING_REGIONS);
 	resolve_vm(m, vm, vm->sync.dump_began_ns);
 	vm_set_gate(m, vm);
+}
+
+/* Drops regions that a full dump did not list. */
+static void sweep(struct lp_manager *m, struct vm_entry *vm)
+{
+	struct forget f = {m, vm->vm.id};
+
+	vm->sync.sweep_rfn = lp_regions_drop_others(&vm->regions, vm->sync.sweep_rfn,
+						    vm->sync.region_round, forget, &f);
+	if (vm->sync.sweep_rfn != LP_REGIONS_END)
+		return;
+	vm->sync.sweeping = false;
+	vm->sync.full_ns = manager_now(m);
+	vm->stale = false;
+	regions_complete(m, vm, vm->sync.sweep_generation);
+}
+
+/* A dump of regions succeeded. */
+static void regions_dumped(struct lp_manager *m, struct vm_entry *vm, const struct lp_dump_end *end)
+{
+	if (vm->sync.dumping_full) {
+		vm->sync.sweeping = true;
+		vm->sync.sweep_rfn = 0;
+		vm->sync.sweep_generation = end->generation;
+		sweep(m, vm);
+		return;
+	}
+	/* Memory slots were removed: regions that a dump of changes leaves out may be gone. */
+	if (end->resync_generation > vm->sync.dump_since)
+		vm_want_dump(vm, DUMP_FULL);
+	regions_complete(m, vm, end->generation);
 }
 
 static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
@@ -134,7 +156,7 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		resolve_vm(m, vm, vm->sync.dump_began_ns);
 		return;
 	}
-	regions_complete(m, vm, end);
+	regions_dumped(m, vm, end);
 }
 
 static void stats_complete(struct lp_manager *m, struct vm_entry *vm)
@@ -245,6 +267,7 @@ static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
 	int r;
 
 	vm->sync.hurry_dump = false;
+	vm->sync.dump_began_ns = manager_now(m);
 	r = m->link->ops->dump_regions(m->link, &query, &vm->sync.dump_tag);
 	if (r < 0) {
 		vm_failed(m, vm, READING_REGIONS, r, NULL);
@@ -253,23 +276,56 @@ static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
 	vm->sync.need_dump = DUMP_NONE;
 	vm->sync.dumping_full = full;
 	vm->sync.dump_since = query.since;
-	vm->sync.dump_began_ns = manager_now(m);
 	if (full)
 		vm->sync.region_round++;
+}
+
+/* When data may be read for a client, that was read at @last_ns. */
+static uint64_t fresh_due_ns(uint64_t last_ns)
+{
+	return last_ns ? last_ns + FRESH_INTERVAL_NS : 0;
 }
 
 static uint64_t stats_due_ns(const struct vm_entry *vm)
 {
 	if (!vm->sync.need_stats || vm->sync.stats_tag)
 		return NS_NEVER;
-	return vm->sync.hurry_stats || !vm->sync.stats_ns ? 0 :
-							    vm->sync.stats_ns + STATS_INTERVAL_NS;
+	if (!vm->sync.stats_ns)
+		return 0;
+	return vm->sync.hurry_stats ? fresh_due_ns(vm->sync.stats_asked_ns) :
+				      vm->sync.stats_ns + STATS_INTERVAL_NS;
+}
+
+static bool may_dump(const struct vm_entry *vm)
+{
+	return !vm->sync.dump_tag && !vm->sync.sweeping;
+}
+
+/* When the regions are to be read, leaving a backoff aside. */
+static uint64_t dump_due_ns(const struct vm_entry *vm)
+{
+	if (!may_dump(vm))
+		return NS_NEVER;
+	if (vm->sync.need_dump)
+		return 0;
+	return vm->sync.hurry_dump ? fresh_due_ns(vm->sync.dump_began_ns) : NS_NEVER;
+}
+
+/* A client's request is not put off by a backoff: whoever waits is to hear how things are now. */
+static uint64_t hurried_due_ns(const struct vm_entry *vm)
+{
+	uint64_t due_ns = vm->sync.hurry_dump && may_dump(vm) ?
+				  fresh_due_ns(vm->sync.dump_began_ns) :
+				  NS_NEVER;
+
+	return vm->sync.hurry_stats ? earliest(due_ns, stats_due_ns(vm)) : due_ns;
 }
 
 static void ask_stats(struct lp_manager *m, struct vm_entry *vm)
 {
 	int r;
 
+	vm->sync.stats_asked_ns = manager_now(m);
 	r = m->link->ops->dump_vms(m->link, vm->vm.id, &vm->sync.stats_tag);
 	if (r < 0) {
 		vm->sync.hurry_stats = false;
@@ -277,7 +333,6 @@ static void ask_stats(struct lp_manager *m, struct vm_entry *vm)
 		return;
 	}
 	vm->sync.need_stats = false;
-	vm->sync.stats_asked_ns = manager_now(m);
 }
 
 static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
@@ -297,12 +352,13 @@ static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 	bool backing_off = vm->trouble.backoff_ns > now_ns;
 
 	settle(m, vm, now_ns);
+	if (vm->sync.sweeping)
+		sweep(m, vm);
 	if (!backing_off && vm->gate == LPAGE_REASON_BACKOFF)
 		vm_set_gate(m, vm);
 	if (!backing_off && vm->limits.need_push && !vm->limits.push_tag)
 		limits_push(m, vm);
-	/* Backing off or not: whoever waits is to hear how things are now. */
-	if ((!backing_off || vm->sync.hurry_dump) && vm->sync.need_dump && !vm->sync.dump_tag)
+	if ((!backing_off || hurried_due_ns(vm) <= now_ns) && dump_due_ns(vm) <= now_ns)
 		ask_regions(m, vm);
 	if ((!backing_off || vm->sync.hurry_stats) && stats_due_ns(vm) <= now_ns)
 		ask_stats(m, vm);
@@ -347,16 +403,18 @@ void sync_run(struct lp_manager *m)
 
 static uint64_t vm_deadline_ns(const struct vm_entry *vm)
 {
-	uint64_t due_ns = stats_due_ns(vm);
+	uint64_t due_ns = earliest(stats_due_ns(vm), dump_due_ns(vm));
 
 	/* Whatever is wanted comes at once, unless requests for the VM back off. */
-	if ((vm->limits.need_push && !vm->limits.push_tag) ||
-	    (vm->sync.need_dump && !vm->sync.dump_tag))
+	if (vm->limits.need_push && !vm->limits.push_tag)
 		due_ns = 0;
 	if (vm->gate == LPAGE_REASON_BACKOFF)
 		due_ns = earliest(due_ns, vm->trouble.backoff_ns);
 	if (due_ns != NS_NEVER && due_ns < vm->trouble.backoff_ns)
 		due_ns = vm->trouble.backoff_ns;
+	if (vm->sync.sweeping)
+		return 0;
+	due_ns = earliest(due_ns, hurried_due_ns(vm));
 	return vm->sync.settle_ns ? earliest(due_ns, vm->sync.settle_ns) : due_ns;
 }
 

@@ -131,12 +131,16 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 struct walk {
 	const struct lp_region_filter *filter;
 	uint64_t now_ns;
-	uint64_t skip;
 	uint64_t left;
 	lp_region_cb cb;
 	void *ctx;
 	int result;
 };
+
+static bool beyond(const struct lp_region_filter *filter, uint64_t rfn)
+{
+	return filter->nr_regions && rfn - filter->start_rfn >= filter->nr_regions;
+}
 
 /* Ends the walk with 1, which is not mistaken for a result of the caller. */
 static int visit(void *ctx, const struct lp_region_record *record)
@@ -145,14 +149,10 @@ static int visit(void *ctx, const struct lp_region_record *record)
 	const struct lp_region_filter *filter = walk->filter;
 	struct lp_region_snapshot snapshot;
 
-	if (filter->nr_regions && record->region.rfn - filter->start_rfn >= filter->nr_regions)
+	if (beyond(filter, record->region.rfn))
 		return 1;
 	if (filter->states && !(filter->states & (1U << record->region.state)))
 		return 0;
-	if (walk->skip) {
-		walk->skip--;
-		return 0;
-	}
 	if (!walk->left)
 		return 1;
 	walk->left--;
@@ -163,14 +163,13 @@ static int visit(void *ctx, const struct lp_region_record *record)
 }
 
 int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_region_filter *filter,
-		 lp_region_cb cb, void *ctx)
+		 lp_region_cb cb, void *ctx, uint64_t *ret_next)
 {
 	const struct lp_manager *m = manager_of_const(core);
 	const struct vm_entry *vm = vm_find(m, vm_id);
 	struct walk walk = {
 		.filter = filter,
 		.now_ns = manager_now(m),
-		.skip = filter->skip,
 		.left = filter->limit ? filter->limit : UINT64_MAX,
 		.cb = cb,
 		.ctx = ctx,
@@ -178,7 +177,9 @@ int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_reg
 
 	if (!vm)
 		return -ESRCH;
-	(void)lp_regions_walk(&vm->regions, filter->start_rfn, visit, &walk);
+	(void)lp_regions_walk(&vm->regions, filter->start_rfn, visit, &walk, ret_next);
+	if (beyond(filter, *ret_next))
+		*ret_next = LP_REGIONS_END;
 	return walk.result;
 }
 

@@ -19,6 +19,10 @@ struct vm_sync {
 	enum dump_need need_dump;
 	bool hurry_dump; /* somebody waits for it */
 	bool dumping_full;
+	/* After a full dump, regions that it did not list are dropped, a slice at a time. */
+	bool sweeping;
+	uint64_t sweep_rfn;
+	uint64_t sweep_generation; /* of the dump */
 	uint32_t region_round;
 	uint64_t dump_tag; /* 0: none is under way */
 	uint64_t dump_since;

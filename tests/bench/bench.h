@@ -21,6 +21,7 @@ extern const struct bench bench_replay;
 extern const struct bench bench_simhost;
 extern const struct bench bench_latency;
 extern const struct bench bench_idle;
+extern const struct bench bench_burst;
 
 /* CPU time of this process. */
 double bench_cpu_s(void);

@@ -213,10 +213,10 @@ static void check(struct host *host)
 	core->ops->status(core, &status);
 	nr = core->ops->vm_ids(core, ids, 16);
 	for (size_t i = 0; i < nr && i < 16; i++) {
-		uint64_t next = 0;
+		uint64_t next = 0, end;
 
 		if (core->ops->vm(core, ids[i], &vm) < 0 ||
-		    core->ops->regions(core, ids[i], &all, ascending, &next) < 0)
+		    core->ops->regions(core, ids[i], &all, ascending, &next, &end) < 0)
 			abort();
 		/* Nothing can be under way that was not sent. */
 		if (vm.queued_regions > 1 << 20)

@@ -67,40 +67,42 @@ static bool wanted(const struct lp_region_filter *filter, const struct lp_region
 	return !filter->states || (filter->states & 1U << region->state);
 }
 
-static int generate(const struct fake_core *fake, const struct lp_region_filter *filter,
-		    lp_region_cb cb, void *ctx)
+/* The @i-th of those that are kept, or made up. */
+static struct lp_region_snapshot region_at(const struct fake_core *fake, uint64_t i)
 {
-	uint64_t left = filter->limit ? filter->limit : UINT64_MAX;
-	struct lp_region_snapshot region = {.region = {.state = KVM_LPAGE_STATE_TABLE}};
-	int r = 0;
-
-	for (uint64_t rfn = 0; r == 0 && rfn < fake->nr_generated && left; rfn++) {
-		region.region.rfn = rfn;
-		if (!wanted(filter, &region.region))
-			continue;
-		r = cb(ctx, &region);
-		left--;
-	}
-	return r;
+	if (!fake->nr_generated)
+		return fake->regions[i];
+	return (struct lp_region_snapshot){.region = {.rfn = i, .state = KVM_LPAGE_STATE_TABLE}};
 }
 
 static int fake_regions(const struct lp_core *core, uint32_t vm_id,
-			const struct lp_region_filter *filter, lp_region_cb cb, void *ctx)
+			const struct lp_region_filter *filter, lp_region_cb cb, void *ctx,
+			uint64_t *ret_next)
 {
 	const struct fake_core *fake = (const struct fake_core *)core;
+	uint64_t nr = fake->nr_generated ? fake->nr_generated : fake->nr_regions;
 	uint64_t left = filter->limit ? filter->limit : UINT64_MAX;
+	uint64_t looked_at = 0;
 	struct lp_vm_snapshot vm;
 	int r = fake_vm(core, vm_id, &vm);
 
-	if (r == 0 && fake->nr_generated)
-		return generate(fake, filter, cb, ctx);
-	for (size_t i = 0; r == 0 && i < fake->nr_regions && left; i++) {
-		if (wanted(filter, &fake->regions[i].region)) {
-			r = cb(ctx, &fake->regions[i]);
-			left--;
-		}
+	*ret_next = UINT64_MAX;
+	for (uint64_t i = fake->nr_generated ? filter->start_rfn : 0; r == 0 && i < nr; i++) {
+		struct lp_region_snapshot region = region_at(fake, i);
+
+		if (filter->nr_regions &&
+		    region.region.rfn >= filter->start_rfn + filter->nr_regions)
+			break;
+		r = looked_at++ == FAKE_SLICE;
+		if (r == 0 && !wanted(filter, &region.region))
+			continue;
+		if (r == 0)
+			r = left ? cb(ctx, &region) : 1;
+		left--;
+		if (r)
+			*ret_next = region.region.rfn;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int fake_refresh(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx)
@@ -225,9 +227,10 @@ static const struct config *fake_config(const struct lp_core *core)
 static int fake_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn,
 			struct lp_explain *ret)
 {
-	const struct fake_core *fake = (const struct fake_core *)core;
+	struct fake_core *fake = (struct fake_core *)core;
 
 	(void)vm_id;
+	fake->nr_explained++;
 	if (rfn >= 8192)
 		return -ERANGE;
 	*ret = fake->explain;

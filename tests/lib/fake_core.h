@@ -8,6 +8,7 @@
 #define FAKE_VMS     4
 #define FAKE_REGIONS 16
 #define FAKE_CALLS   32
+#define FAKE_SLICE   1024 /* regions that one call of regions() looks at */
 
 struct fake_core {
 	struct lp_core core; /* first */
@@ -19,6 +20,7 @@ struct fake_core {
 	uint64_t nr_generated; /* instead: so many in state table */
 	struct config *config;
 	struct lp_explain explain;
+	uint64_t nr_explained; /* regions that were asked for */
 
 	/* What was asked, one line each, as far as there is room. */
 	char calls[FAKE_CALLS][128];

@@ -315,9 +315,31 @@ static void a_client_that_leaves_cancels_what_it_asked(void **state)
 	}
 }
 
+/* What was searched for the end of a frame is not searched again at every byte. */
+static void an_incomplete_frame_is_searched_once(void **state)
+{
+	static const char part[] = "{\"method\":";
+	struct evbuffer_iovec iov;
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, false);
+	evbuffer_add(p.input, part, strlen(part));
+	assert_int_equal(control_session_input(p.session, p.input), 0);
+	/* An end that only a second search would find. */
+	assert_int_equal(evbuffer_peek(p.input, 1, NULL, &iov, 1), 1);
+	((char *)iov.iov_base)[0] = '\0';
+	evbuffer_add(p.input, "1", 1);
+	assert_int_equal(control_session_input(p.session, p.input), 0);
+	((char *)iov.iov_base)[0] = '{';
+	evbuffer_drain(p.input, strlen(part) + 1);
+	peer_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_incomplete_frame_is_searched_once),
 		cmocka_unit_test(the_service_describes_itself),
 		cmocka_unit_test(the_interface_is_complete),
 		cmocka_unit_test(unknown_names_are_refused),

@@ -174,6 +174,33 @@ static void explaining_a_vm_counts_by_gate(void **state)
 	peer_close(&p);
 }
 
+/* However large the VM: a turn looks at few regions, and the answer is the same. */
+static void explaining_a_large_vm_takes_turns(void **state)
+{
+	json_t *reply, *gates;
+	struct peer p;
+	int turns = 0;
+
+	(void)state;
+	peer_open(&p, false);
+	p.fake.nr_generated = 5000;
+	peer_call(&p, OWN "ExplainVm", "{\"vm\":\"web-1\"}");
+	for (; !json_array_size(p.frames); turns++) {
+		uint64_t before = p.fake.nr_explained;
+
+		assert_int_equal(p.resumed, turns + 1);
+		assert_int_equal(control_session_input(p.session, p.input), 0);
+		assert_true(p.fake.nr_explained - before <= 256);
+	}
+	assert_true(turns >= 5000 / 256);
+	reply = peer_reply(&p);
+	gates = json_object_get(json_object_get(reply, "parameters"), "gates");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(gates, 0), "regions")),
+			 5000);
+	json_decref(reply);
+	peer_close(&p);
+}
+
 static void long_ranges_become_several_requests(void **state)
 {
 	struct peer p;
@@ -432,6 +459,7 @@ int main(void)
 		cmocka_unit_test(regions_show_ages_and_holds),
 		cmocka_unit_test(explain_says_why_and_what_helps),
 		cmocka_unit_test(explaining_a_vm_counts_by_gate),
+		cmocka_unit_test(explaining_a_large_vm_takes_turns),
 		cmocka_unit_test(long_ranges_become_several_requests),
 		cmocka_unit_test(operations_say_what_became_of_them),
 		cmocka_unit_test(a_probe_tells_of_every_region),

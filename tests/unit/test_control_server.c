@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +23,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "daemon/control/admission.h"
 #include "daemon/control/control.h"
 #include "tests/lib/fake_core.h"
 
@@ -406,25 +409,126 @@ static void a_slow_reader_is_dropped_and_others_are_not(void **state)
 	close(quick);
 }
 
-static void too_many_clients_are_refused(void **state)
+/* Many clients of one user are not all; their number is logged once, not for each. */
+static void one_user_cannot_take_all_places(void **state)
 {
 	struct host *host = *state;
-	int fds[CONTROL_CLIENTS_MAX + 1], other;
+	int fds[CONTROL_CLIENTS_MAX], other;
 	char byte;
 
-	for (int i = 0; i <= CONTROL_CLIENTS_MAX; i++) {
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		fds[i] = dial(host, "read");
 		turn(host);
 	}
-	assert_int_equal(receive(host, fds[CONTROL_CLIENTS_MAX], &byte, 1), 0);
-	assert_int_equal(control_nr_clients(host->control), CONTROL_CLIENTS_MAX);
+	for (int i = ADMISSION_PER_UID; i < CONTROL_CLIENTS_MAX; i++)
+		assert_int_equal(receive(host, fds[i], &byte, 1), 0);
+	assert_int_equal(control_nr_clients(host->control), ADMISSION_PER_UID);
+	assert_int_equal(host->complaints, 1);
+	assert_non_null(strstr(host->log, "refused 1 client of the read socket: its user has"));
 	/* Readers cannot keep the admin out. */
 	other = dial(host, "control");
 	tell(other, PING, sizeof(PING));
 	expect(host, other, PONG);
 	close(other);
-	for (int i = 0; i <= CONTROL_CLIENTS_MAX; i++)
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		close(fds[i]);
+}
+
+static void some_places_are_for_root_only(void **state)
+{
+	uid_t uids[CONTROL_CLIENTS_MAX];
+	size_t nr = 0;
+
+	(void)state;
+	for (uid_t uid = 1000; nr < CONTROL_CLIENTS_MAX - ADMISSION_ROOT; nr++) {
+		uids[nr] = uid + (uid_t)(nr / ADMISSION_PER_UID);
+		assert_null(admission_refuses(uids, nr, uids[nr]));
+	}
+	assert_non_null(admission_refuses(uids, nr, 4711));
+	for (; nr < CONTROL_CLIENTS_MAX; nr++) {
+		assert_null(admission_refuses(uids, nr, 0));
+		uids[nr] = 0;
+	}
+	assert_non_null(admission_refuses(uids, nr, 0));
+}
+
+/* A connection without a call is of no use to its owner, and takes a place. */
+static void a_silent_client_goes(void **state)
+{
+	struct host *host = *state;
+	int silent, half, spoke;
+
+	host->control = control_free(host->control);
+	host->options.first_call_ms = 200;
+	assert_int_equal(control_new(&host->options, &host->control), 0);
+	spoke = dial(host, "read");
+	tell(spoke, PING, sizeof(PING));
+	expect(host, spoke, PONG);
+	silent = dial(host, "read");
+	half = dial(host, "read");
+	tell(half, PING, 10);
+	while (control_nr_clients(host->control) < 3)
+		turn(host);
+	while (control_nr_clients(host->control) > 1)
+		turn(host);
+	assert_non_null(strstr(host->log, "it called nothing"));
+	tell(spoke, PING, sizeof(PING));
+	expect(host, spoke, PONG);
+	close(silent);
+	close(half);
+	close(spoke);
+}
+
+/* Bytes that the server has not read yet. */
+static int unread(int fd)
+{
+	int bytes = 0;
+
+	assert_int_equal(ioctl(fd, SIOCOUTQ, &bytes), 0);
+	return bytes;
+}
+
+/* Single bytes do not wake the server one by one: it reads again after a pause. */
+static void a_frame_in_small_pieces_is_read_in_larger_ones(void **state)
+{
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	int gathered = 0;
+
+	/* On a slow machine the pause may be over now and then. */
+	for (size_t i = 0; i + 1 < sizeof(PING); i++) {
+		tell(fd, &PING[i], 1);
+		turn(host);
+		turn(host);
+		if (unread(fd) > gathered)
+			gathered = unread(fd);
+	}
+	assert_true(gathered > 0);
+	tell(fd, "", 1);
+	expect(host, fd, PONG);
+	close(fd);
+}
+
+/* A call that takes many turns is answered, and leaves nothing behind when its client goes. */
+static void a_call_of_many_turns_is_answered(void **state)
+{
+	static const char explain[] = "{\"method\":\"org.tdxlpage.Control.ExplainVm\","
+				      "\"parameters\":{\"vm\":\"web-1\"}}";
+	struct host *host = *state;
+	int fd = dial(host, "read");
+	char buf[4096] = "";
+
+	host->fake.nr_generated = 1 << 20;
+	tell(fd, explain, sizeof(explain));
+	assert_true(receive(host, fd, buf, sizeof(buf)) > 0);
+	assert_non_null(strstr(buf, "\"cut\":true"));
+	tell(fd, explain, sizeof(explain));
+	tell(fd, PING, sizeof(PING));
+	while (host->fake.nr_explained <= 1 << 18)
+		turn(host);
+	close(fd);
+	while (control_nr_clients(host->control))
+		turn(host);
 }
 
 static void a_second_server_is_refused_but_a_stale_socket_is_not(void **state)
@@ -567,7 +671,11 @@ int main(void)
 		TEST(nonsense_is_dropped),
 		TEST(an_endless_frame_is_dropped),
 		TEST(a_slow_reader_is_dropped_and_others_are_not),
-		TEST(too_many_clients_are_refused),
+		TEST(one_user_cannot_take_all_places),
+		cmocka_unit_test(some_places_are_for_root_only),
+		TEST(a_silent_client_goes),
+		TEST(a_frame_in_small_pieces_is_read_in_larger_ones),
+		TEST(a_call_of_many_turns_is_answered),
 		TEST(a_second_server_is_refused_but_a_stale_socket_is_not),
 		TEST(sockets_from_systemd_are_used_and_left),
 		TEST(a_wrong_socket_from_systemd_is_refused),

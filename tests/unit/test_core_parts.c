@@ -305,6 +305,52 @@ static int sum_rfns(void *ctx, const struct lp_region_record *record)
 	return 0;
 }
 
+static int count_record(void *ctx, const struct lp_region_record *record)
+{
+	(void)record;
+	++*(uint64_t *)ctx;
+	return 0;
+}
+
+static void keep_gone(void *ctx, uint64_t rfn)
+{
+	(void)rfn;
+	++*(uint64_t *)ctx;
+}
+
+/* Walks and sweeps of a large guest are cut: the event loop has more to do. */
+static void walks_over_regions_are_cut_in_slices(void **state)
+{
+	const uint64_t chunks = 3 * LP_REGIONS_SLICE + 1;
+	uint64_t next = 0, nr = 0, gone = 0, slices = 0;
+	struct lp_regions regions = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < chunks; i++) {
+		struct lp_region region = {.rfn = i * 512 + 7};
+
+		assert_int_equal(lp_regions_put(&regions, &region, 100, i % 2 ? 1 : 2), 0);
+	}
+	for (; next != LP_REGIONS_END; slices++) {
+		uint64_t before = nr;
+
+		assert_int_equal(lp_regions_walk(&regions, next, count_record, &nr, &next), 0);
+		assert_true(nr - before <= LP_REGIONS_SLICE);
+	}
+	assert_int_equal(nr, chunks);
+	assert_int_equal(slices, 4);
+	for (next = 0; next != LP_REGIONS_END; slices++) {
+		uint64_t before = gone;
+
+		next = lp_regions_drop_others(&regions, next, 2, keep_gone, &gone);
+		assert_true(gone - before <= LP_REGIONS_SLICE);
+	}
+	assert_int_equal(gone, chunks / 2);
+	assert_int_equal(regions.count, chunks - chunks / 2);
+	assert_int_equal(slices, 8);
+	lp_regions_done(&regions);
+}
+
 static void count_gone(void *ctx, uint64_t rfn)
 {
 	*(uint64_t *)ctx += rfn;
@@ -314,7 +360,7 @@ static void regions_are_kept_in_order(void **state)
 {
 	static const uint64_t rfns[] = {1025, 3, 512, 511, (1ULL << 43) - 1, 3};
 	struct lp_regions regions = {0};
-	uint64_t order = 0, gone = 0;
+	uint64_t order = 0, gone = 0, next = 0;
 
 	(void)state;
 	for (size_t i = 0; i < 6; i++) {
@@ -326,12 +372,13 @@ static void regions_are_kept_in_order(void **state)
 	assert_int_equal(lp_regions_get(&regions, 3)->region.to_shared_pages, 5);
 	assert_null(lp_regions_get(&regions, 4));
 	assert_null(lp_regions_get(&regions, 99999));
-	assert_int_equal(lp_regions_walk(&regions, 0, sum_rfns, &order), 0);
+	assert_int_equal(lp_regions_walk(&regions, 0, sum_rfns, &order, &next), 0);
+	assert_int_equal(next, LP_REGIONS_END);
 	assert_int_equal(order, 31257); /* 3, 511, 512, 1025, ...2207 */
 	order = 0;
-	assert_int_equal(lp_regions_walk(&regions, 512, sum_rfns, &order), 0);
+	assert_int_equal(lp_regions_walk(&regions, 512, sum_rfns, &order, &next), 0);
 	assert_int_equal(order, 257);
-	lp_regions_drop_others(&regions, 2, count_gone, &gone);
+	assert_int_equal(lp_regions_drop_others(&regions, 0, 2, count_gone, &gone), LP_REGIONS_END);
 	assert_int_equal(gone, 1025 + 512);
 	assert_int_equal(regions.count, 3);
 	assert_null(lp_regions_get(&regions, 512));
@@ -372,6 +419,7 @@ int main(void)
 		cmocka_unit_test(neighbours_become_one_range),
 		cmocka_unit_test(a_result_gives_a_verdict_for_each_region),
 		cmocka_unit_test(regions_are_kept_in_order),
+		cmocka_unit_test(walks_over_regions_are_cut_in_slices),
 		cmocka_unit_test(each_error_has_its_class_and_delay),
 	};
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/control/admission.h"
+
+#include "daemon/control/control.h"
+
+const char *admission_refuses(const uid_t *uids, size_t nr, uid_t uid)
+{
+	size_t places = CONTROL_CLIENTS_MAX - (uid ? ADMISSION_ROOT : 0);
+	size_t same = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		same += uids[i] == uid;
+	if (same >= ADMISSION_PER_UID)
+		return "its user has as many connections as one user may have";
+	return nr >= places ? "all places are taken" : NULL;
+}
