@@ -46,24 +46,47 @@ static void notify_dry_run(struct lp_manager *m, struct vm_entry *vm,
 	manager_summary_soon(m);
 }
 
+static void send(struct lp_manager *m, struct flight *flight)
+{
+	struct vm_entry *vm = vm_find(m, flight->vm_id);
+	int r = flight_send(m, flight);
+
+	if (r == 0)
+		return;
+	if (vm && !flight->manual)
+		vm_failed(m, vm, doing(flight->op), r, NULL);
+	outcome_failed(m, flight, r, "the request could not be sent to the kernel");
+}
+
+/* Those that the link had no room for, in their order. */
+static void send_waiting(struct lp_manager *m)
+{
+	struct flight *flight = TAILQ_FIRST(&m->flights);
+
+	while (flight && !manager_link_full(m)) {
+		bool waits = flight->state == FLIGHT_WAITING;
+
+		if (waits)
+			send(m, flight);
+		/* A callback may have freed the next one. */
+		flight = waits ? TAILQ_FIRST(&m->flights) : TAILQ_NEXT(flight, entry);
+	}
+}
+
 static void send_batch(struct lp_manager *m, struct vm_entry *vm, const struct policy_batch *batch,
 		       const struct lp_range *ranges, size_t nr)
 {
 	bool merge = batch->op == POLICY_OP_MERGE;
 	uint32_t op = merge ? KVM_LPAGE_OP_MERGE : KVM_LPAGE_OP_HOLD;
 	struct flight *flight = flight_new(m, vm, op, ranges, nr, false);
-	int r;
 
 	/* Out of memory: the policy's own deadline ends the batch. */
 	if (!flight)
 		return;
 	if (merge)
 		flight_await(m, vm, flight);
-	r = flight_send(m, flight, merge ? 0 : batch->hold_ns);
-	if (r == 0)
-		return;
-	vm_failed(m, vm, doing(flight->op), r, NULL);
-	outcome_failed(m, flight, r, "the request could not be sent to the kernel");
+	flight->ttl_ns = merge ? 0 : batch->hold_ns;
+	send(m, flight);
 }
 
 static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
@@ -89,7 +112,7 @@ static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
 
 static bool has_capacity(const struct lp_manager *m)
 {
-	return m->family && m->nr_own_flights < FLIGHTS_MAX;
+	return m->family && m->nr_own_flights < FLIGHTS_MAX && !manager_link_full(m);
 }
 
 static void expire(struct lp_manager *m)
@@ -115,8 +138,12 @@ void actions_run(struct lp_manager *m)
 	struct policy_batch batch;
 
 	expire(m);
-	for (unsigned int i = 0; i < BATCHES_PER_TURN && has_capacity(m); i++) {
-		if (policy_next_batch(m->policy, manager_now(m), &batch) == 0)
+	send_waiting(m);
+	m->busy = true;
+	for (unsigned int i = 0; i < BATCHES_PER_TURN; i++) {
+		m->busy = has_capacity(m) &&
+			  policy_next_batch(m->policy, manager_now(m), &batch) > 0;
+		if (!m->busy)
 			break;
 		take_batch(m, &batch);
 	}
@@ -131,6 +158,8 @@ uint64_t actions_deadline_ns(const struct lp_manager *m)
 		due_ns = earliest(due_ns, flight->deadline_ns);
 	if (has_capacity(m))
 		due_ns = earliest(due_ns, policy_next_deadline(m->policy));
+	else if (m->family && manager_link_full(m))
+		due_ns = earliest(due_ns, m->link_full_ns + LINK_RETRY_NS);
 	return due_ns;
 }
 

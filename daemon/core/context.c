@@ -15,6 +15,19 @@ void manager_wake(struct lp_manager *m)
 	event_active(m->wake, EV_TIMEOUT, 0);
 }
 
+bool manager_deferred(struct lp_manager *m, int result)
+{
+	if (result != -EAGAIN)
+		return false;
+	m->link_full_ns = manager_now(m);
+	return true;
+}
+
+bool manager_link_full(const struct lp_manager *m)
+{
+	return m->link_full_ns && manager_now(m) < m->link_full_ns + LINK_RETRY_NS;
+}
+
 bool manager_dry_run(const struct lp_manager *m)
 {
 	return m->options.dry_run || m->state.dry_run || m->config->global.dry_run;

@@ -83,6 +83,8 @@ struct lp_manager {
 	char host_error[160]; /* why the kernel refuses all requests, "": it does not */
 	struct listing listing;
 	struct resync resync;
+	bool busy;	       /* more batches are due than one turn of the event loop hands out */
+	uint64_t link_full_ns; /* when the link took no more requests; 0: it does */
 	/* Logs and status. */
 	uint64_t start_ns;
 	uint64_t config_ns;
@@ -99,6 +101,14 @@ uint64_t manager_now(const struct lp_manager *m);
 
 /* Schedules the work of the manager in the event loop. */
 void manager_wake(struct lp_manager *m);
+
+/*
+ * The link takes no more requests until it has answered some: they are put off, which is no failure.
+ * manager_deferred() takes the result of a request, and says whether it was put off.
+ */
+#define LINK_RETRY_NS (5 * NS_PER_MS)
+bool manager_deferred(struct lp_manager *m, int result);
+bool manager_link_full(const struct lp_manager *m);
 
 /* Is dry-run in force for the whole host? */
 bool manager_dry_run(const struct lp_manager *m);

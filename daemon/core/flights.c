@@ -42,15 +42,12 @@ struct flight *flight_new(struct lp_manager *m, struct vm_entry *vm, uint32_t op
 			  const struct lp_range *ranges, size_t nr_ranges, bool manual)
 {
 	struct flight *flight = calloc(1, sizeof(*flight));
-	uint64_t now_ns = manager_now(m);
 
 	if (!flight)
 		return NULL;
 	flight->vm_id = vm->vm.id;
 	flight->op = op;
 	flight->manual = manual;
-	flight->sent_ns = now_ns;
-	flight->deadline_ns = now_ns + OUTCOME_DEADLINE_NS;
 	memcpy(flight->ranges, ranges, nr_ranges * sizeof(*ranges));
 	flight->nr_ranges = nr_ranges;
 	for (size_t i = 0; i < nr_ranges; i++)
@@ -72,10 +69,20 @@ struct flight *flight_find(const struct lp_manager *m, uint64_t tag)
 	return NULL;
 }
 
-int flight_send(struct lp_manager *m, struct flight *flight, uint64_t ttl_ns)
+int flight_send(struct lp_manager *m, struct flight *flight)
 {
-	return m->link->ops->range_op(m->link, flight->vm_id, flight->op, flight->ranges,
-				      flight->nr_ranges, ttl_ns, &flight->tag);
+	int r = m->link->ops->range_op(m->link, flight->vm_id, flight->op, flight->ranges,
+				       flight->nr_ranges, flight->ttl_ns, &flight->tag);
+
+	if (manager_deferred(m, r)) {
+		flight->state = FLIGHT_WAITING;
+		flight->deadline_ns = NS_NEVER;
+		return 0;
+	}
+	flight->state = FLIGHT_SENT;
+	flight->sent_ns = manager_now(m);
+	flight->deadline_ns = flight->sent_ns + OUTCOME_DEADLINE_NS;
+	return r;
 }
 
 void flights_cancel(struct lp_manager *m, uint32_t vm_id, int error, const char *why)

@@ -15,6 +15,7 @@
 #define OUTCOME_DEADLINE_NS (5 * NS_PER_S)
 
 enum flight_state {
+	FLIGHT_WAITING, /* the link takes no more requests now */
 	FLIGHT_SENT,	/* the kernel has not queued it yet */
 	FLIGHT_QUEUED,	/* outcome to come */
 	FLIGHT_RESOLVE, /* the outcome is read from the next dump of regions */
@@ -29,6 +30,7 @@ struct flight {
 	uint64_t sent_ns;
 	uint64_t deadline_ns;
 	uint64_t window_ns; /* of a probe, else 0 */
+	uint64_t ttl_ns;    /* of a hold or probe, else 0 */
 	size_t nr_regions;
 	size_t nr_ranges;
 	struct lp_range ranges[KVM_LPAGE_RANGES_MAX];
@@ -51,8 +53,8 @@ struct flight {
 struct flight *flight_new(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
 			  const struct lp_range *ranges, size_t nr_ranges, bool manual);
 
-/* Sends it. On a negative errno the caller drops it. */
-int flight_send(struct lp_manager *m, struct flight *flight, uint64_t ttl_ns);
+/* Sends it, or leaves it FLIGHT_WAITING. On a negative errno the caller drops it. */
+int flight_send(struct lp_manager *m, struct flight *flight);
 
 /* NULL when there is none. */
 struct flight *flight_find(const struct lp_manager *m, uint64_t tag);

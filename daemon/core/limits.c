@@ -47,6 +47,8 @@ void limits_push(struct lp_manager *m, struct vm_entry *vm)
 	int r;
 
 	r = m->link->ops->set_policy(m->link, vm->vm.id, &vm->limits.pushed, &vm->limits.push_tag);
+	if (manager_deferred(m, r))
+		return;
 	if (r < 0) {
 		vm_failed(m, vm, SETTING_LIMITS, r, NULL);
 		return;

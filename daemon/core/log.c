@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The place in the source is of no use to an admin. */
@@ -72,17 +73,9 @@ static bool to_journal(int priority, const struct lp_log_about *about, const cha
 	return sd_journal_sendv(entry.iov, entry.nr) >= 0;
 }
 
-void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *about,
-	    const char *format, ...)
+static void write_line(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		       const char *line)
 {
-	char line[640];
-	va_list args;
-
-	if (priority > log->max_priority)
-		return;
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
 	if (log->journal && to_journal(priority, about, line))
 		return;
 	if (log->tty)
@@ -90,4 +83,50 @@ void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *a
 	else
 		fprintf(log->file, "<%d>%s\n", priority, line);
 	fflush(log->file);
+}
+
+static void say_suppressed(const struct lp_log *log)
+{
+	char line[96];
+
+	if (!log->cap->suppressed)
+		return;
+	snprintf(line, sizeof(line), "%u more lines were suppressed, above %u in a second",
+		 log->cap->suppressed, LP_LOG_LINES_PER_S);
+	log->cap->suppressed = 0;
+	write_line(log, LOG_WARNING, NULL, line);
+}
+
+/* Is there room for a line in this second? */
+static bool is_within_cap(const struct lp_log *log, int priority)
+{
+	struct lp_log_cap *cap = log->cap;
+	struct timespec now;
+
+	if (!cap)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((uint64_t)now.tv_sec != cap->second) {
+		say_suppressed(log);
+		cap->second = (uint64_t)now.tv_sec;
+		cap->lines = 0;
+	}
+	if (priority <= LOG_ERR || cap->lines++ < LP_LOG_LINES_PER_S)
+		return true;
+	cap->suppressed++;
+	return false;
+}
+
+void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *about,
+	    const char *format, ...)
+{
+	char line[640];
+	va_list args;
+
+	if (priority > log->max_priority || !is_within_cap(log, priority))
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	write_line(log, priority, about, line);
 }

@@ -32,11 +32,21 @@ enum lp_message {
 #undef X
 };
 
+/* More lines per second are counted, not written; errors always are. */
+#define LP_LOG_LINES_PER_S 200
+
+struct lp_log_cap {
+	uint64_t second; /* of CLOCK_MONOTONIC */
+	unsigned int lines;
+	unsigned int suppressed;
+};
+
 struct lp_log {
 	FILE *file; /* where lines go without the journal */
 	bool journal;
-	bool tty;	  /* without the "<N>" */
-	int max_priority; /* of syslog(3); less important lines are dropped */
+	bool tty;		/* without the "<N>" */
+	int max_priority;	/* of syslog(3); less important lines are dropped */
+	struct lp_log_cap *cap; /* the caller's; NULL: every line is written */
 };
 
 /* What a line is about. */

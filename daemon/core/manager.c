@@ -43,8 +43,8 @@ static void arm(struct lp_manager *m)
 		return;
 	}
 	left_ns = due_ns > now_ns ? (due_ns - now_ns) / m->link->speed : 0;
-	/* Never at once: a deadline that is not met for some reason must not spin. */
-	if (left_ns < NS_PER_MS)
+	/* Not at once without progress: a deadline that is not met for some reason must not spin. */
+	if (left_ns < NS_PER_MS && !m->busy)
 		left_ns = NS_PER_MS;
 	left.tv_sec = (time_t)(left_ns / NS_PER_S);
 	left.tv_usec = (suseconds_t)(left_ns % NS_PER_S / 1000);
@@ -120,15 +120,24 @@ static void on_regions(void *ctx, uint64_t tag, const struct lp_region_chunk *ch
 	sync_regions(ctx, tag, chunk);
 }
 
+/* An answer: there is room for another request. */
+static struct lp_manager *answered(void *ctx)
+{
+	struct lp_manager *m = ctx;
+
+	m->link_full_ns = 0;
+	return m;
+}
+
 static void on_dump_end(void *ctx, const struct lp_dump_end *end)
 {
-	sync_dump_end(ctx, end);
+	sync_dump_end(answered(ctx), end);
 }
 
 static void on_op_sent(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
 {
 	(void)vm_id;
-	actions_sent(ctx, tag, error, text);
+	actions_sent(answered(ctx), tag, error, text);
 }
 
 static void on_op_done(void *ctx, const struct lp_done *done)
@@ -138,7 +147,7 @@ static void on_op_done(void *ctx, const struct lp_done *done)
 
 static void on_policy_set(void *ctx, uint64_t tag, uint32_t vm_id, int error, const char *text)
 {
-	limits_pushed(ctx, tag, vm_id, error, text);
+	limits_pushed(answered(ctx), tag, vm_id, error, text);
 }
 
 static void on_policy_changed(void *ctx, const struct lp_policy_change *change)

@@ -28,9 +28,10 @@ int range_ops_start(struct lp_core *core, uint32_t vm_id, uint32_t op,
 	if (!flight)
 		return -ENOMEM;
 	flight->window_ns = op == KVM_LPAGE_OP_PROBE ? ttl_ns : 0;
+	flight->ttl_ns = ttl_ns;
 	flight->cb = cb;
 	flight->ctx = ctx;
-	r = flight_send(m, flight, ttl_ns);
+	r = flight_send(m, flight);
 	if (r < 0)
 		flight_drop(m, flight);
 	manager_wake(m);

@@ -9,17 +9,42 @@
 #define CHUNK_SHIFT   9
 #define CHUNK_REGIONS (1U << CHUNK_SHIFT)
 
-/* The records of one GiB. */
+/* The records of one GiB, in ascending order of rfn. */
 struct region_chunk {
 	uint64_t index; /* rfn >> CHUNK_SHIFT */
 	uint32_t count;
-	struct lp_region_record records[CHUNK_REGIONS];
+	size_t capacity;
+	struct lp_region_record *records;
 };
+
+static void chunk_free(struct region_chunk *chunk)
+{
+	free(chunk->records);
+	free(chunk);
+}
+
+static int is_record_before(const void *element, const void *rfn)
+{
+	return ((const struct lp_region_record *)element)->region.rfn < *(const uint64_t *)rfn;
+}
+
+/* The first record at or after @rfn. */
+static size_t chunk_find(const struct region_chunk *chunk, uint64_t rfn)
+{
+	const struct lp_region_record *last = chunk->count ? &chunk->records[chunk->count - 1] :
+							     NULL;
+
+	/* Dumps are in ascending order. */
+	if (last && last->region.rfn < rfn)
+		return chunk->count;
+	return lower_bound(chunk->records, chunk->count, sizeof(*chunk->records), &rfn,
+			   is_record_before);
+}
 
 void lp_regions_done(struct lp_regions *regions)
 {
 	for (size_t i = 0; i < regions->nr_chunks; i++)
-		free(regions->chunks[i]);
+		chunk_free(regions->chunks[i]);
 	free(regions->chunks);
 	*regions = (struct lp_regions){0};
 }
@@ -54,12 +79,23 @@ static int insert(struct lp_regions *regions, size_t at, uint64_t index)
 	return 0;
 }
 
+static struct lp_region_record *add_record(struct lp_regions *regions, struct region_chunk *chunk,
+					   size_t at)
+{
+	if (array_reserve(&chunk->records, &chunk->capacity, chunk->count + 1,
+			  sizeof(*chunk->records)) < 0)
+		return NULL;
+	regions->count++;
+	return array_open(chunk->records, chunk->count++, at, sizeof(*chunk->records));
+}
+
 int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, uint64_t now_ns,
 		   uint32_t round)
 {
 	uint64_t index = region->rfn >> CHUNK_SHIFT;
 	size_t at = find(regions, index);
 	struct lp_region_record *record;
+	struct region_chunk *chunk;
 	int r;
 
 	if (at == regions->nr_chunks || regions->chunks[at]->index != index) {
@@ -67,11 +103,13 @@ int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, u
 		if (r < 0)
 			return r;
 	}
-	record = &regions->chunks[at]->records[region->rfn % CHUNK_REGIONS];
-	if (!record->reported_ns) {
-		regions->chunks[at]->count++;
-		regions->count++;
-	}
+	chunk = regions->chunks[at];
+	at = chunk_find(chunk, region->rfn);
+	record = at < chunk->count && chunk->records[at].region.rfn == region->rfn ?
+			 &chunk->records[at] :
+			 add_record(regions, chunk, at);
+	if (!record)
+		return -ENOMEM;
 	*record = (struct lp_region_record){*region, now_ns ? now_ns : 1, round};
 	return 0;
 }
@@ -79,12 +117,14 @@ int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, u
 const struct lp_region_record *lp_regions_get(const struct lp_regions *regions, uint64_t rfn)
 {
 	size_t at = find(regions, rfn >> CHUNK_SHIFT);
-	const struct lp_region_record *record;
+	const struct region_chunk *chunk;
 
 	if (at == regions->nr_chunks || regions->chunks[at]->index != rfn >> CHUNK_SHIFT)
 		return NULL;
-	record = &regions->chunks[at]->records[rfn % CHUNK_REGIONS];
-	return record->reported_ns ? record : NULL;
+	chunk = regions->chunks[at];
+	at = chunk_find(chunk, rfn);
+	return at < chunk->count && chunk->records[at].region.rfn == rfn ? &chunk->records[at] :
+									   NULL;
 }
 
 /* The first region of the chunk at @at. */
@@ -102,14 +142,10 @@ int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
 	for (size_t end = at + LP_REGIONS_SLICE; at < end && at < regions->nr_chunks; at++) {
 		const struct region_chunk *chunk = regions->chunks[at];
 
-		for (unsigned int i = 0; i < CHUNK_REGIONS; i++) {
-			const struct lp_region_record *record = &chunk->records[i];
-			int r;
+		for (size_t i = chunk_find(chunk, start_rfn); i < chunk->count; i++) {
+			int r = each(ctx, &chunk->records[i]);
 
-			if (!record->reported_ns || record->region.rfn < start_rfn)
-				continue;
-			r = each(ctx, record);
-			*ret_next = record->region.rfn;
+			*ret_next = chunk->records[i].region.rfn;
 			if (r)
 				return r;
 		}
@@ -121,18 +157,18 @@ int lp_regions_walk(const struct lp_regions *regions, uint64_t start_rfn,
 static void drop_from_chunk(struct lp_regions *regions, struct region_chunk *chunk, uint32_t round,
 			    void (*gone)(void *ctx, uint64_t rfn), void *ctx)
 {
-	for (unsigned int i = 0; i < CHUNK_REGIONS; i++) {
-		struct lp_region_record *record = &chunk->records[i];
-		uint64_t rfn = record->region.rfn;
+	uint32_t kept = 0;
 
-		if (!record->reported_ns || record->round == round)
+	for (uint32_t i = 0; i < chunk->count; i++) {
+		if (chunk->records[i].round == round) {
+			chunk->records[kept++] = chunk->records[i];
 			continue;
-		*record = (struct lp_region_record){0};
-		chunk->count--;
-		regions->count--;
+		}
 		if (gone)
-			gone(ctx, rfn);
+			gone(ctx, chunk->records[i].region.rfn);
 	}
+	regions->count -= chunk->count - kept;
+	chunk->count = kept;
 }
 
 uint64_t lp_regions_drop_others(struct lp_regions *regions, uint64_t start_rfn, uint32_t round,
@@ -149,7 +185,7 @@ uint64_t lp_regions_drop_others(struct lp_regions *regions, uint64_t start_rfn, 
 			continue;
 		}
 		array_close(regions->chunks, regions->nr_chunks--, at, sizeof(*regions->chunks));
-		free(chunk);
+		chunk_free(chunk);
 	}
 	return start_of(regions, at);
 }

@@ -266,9 +266,11 @@ static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
 					.since = full ? 0 : vm->sync.generation};
 	int r;
 
+	r = m->link->ops->dump_regions(m->link, &query, &vm->sync.dump_tag);
+	if (manager_deferred(m, r))
+		return;
 	vm->sync.hurry_dump = false;
 	vm->sync.dump_began_ns = manager_now(m);
-	r = m->link->ops->dump_regions(m->link, &query, &vm->sync.dump_tag);
 	if (r < 0) {
 		vm_failed(m, vm, READING_REGIONS, r, NULL);
 		return;
@@ -325,8 +327,10 @@ static void ask_stats(struct lp_manager *m, struct vm_entry *vm)
 {
 	int r;
 
-	vm->sync.stats_asked_ns = manager_now(m);
 	r = m->link->ops->dump_vms(m->link, vm->vm.id, &vm->sync.stats_tag);
+	if (manager_deferred(m, r))
+		return;
+	vm->sync.stats_asked_ns = manager_now(m);
 	if (r < 0) {
 		vm->sync.hurry_stats = false;
 		vm_failed(m, vm, READING_STATS, r, NULL);
@@ -356,6 +360,8 @@ static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 		sweep(m, vm);
 	if (!backing_off && vm->gate == LPAGE_REASON_BACKOFF)
 		vm_set_gate(m, vm);
+	if (manager_link_full(m))
+		return;
 	if (!backing_off && vm->limits.need_push && !vm->limits.push_tag)
 		limits_push(m, vm);
 	if ((!backing_off || hurried_due_ns(vm) <= now_ns) && dump_due_ns(vm) <= now_ns)
@@ -428,6 +434,8 @@ uint64_t sync_deadline_ns(const struct lp_manager *m)
 		due_ns = earliest(due_ns, m->listing.retry_ns);
 	for (size_t i = 0; i < m->nr_vms; i++)
 		due_ns = earliest(due_ns, vm_deadline_ns(m->vms[i]));
+	if (manager_link_full(m) && due_ns < m->link_full_ns + LINK_RETRY_NS)
+		due_ns = m->link_full_ns + LINK_RETRY_NS;
 	return due_ns;
 }
 

@@ -101,6 +101,22 @@ void vm_set_gate(struct lp_manager *m, struct vm_entry *vm)
 	(void)policy_vm_gate(m->policy, vm->vm.id, gate, now_ns);
 }
 
+/*
+ * The 1st, 2nd, 4th, 8th ... in a row, and one per interval: neither a lasting fault nor one that comes
+ * and goes must flood the journal.
+ */
+static bool is_worth_a_line(const struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
+{
+	struct vm_trouble *trouble = &vm->trouble;
+
+	if ((trouble->failures & (trouble->failures - 1)) != 0)
+		return false;
+	if (trouble->logged_ns && now_ns - trouble->logged_ns < m->config->global.log_interval_ns)
+		return false;
+	trouble->logged_ns = now_ns;
+	return true;
+}
+
 void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int error,
 	       const char *text)
 {
@@ -122,8 +138,7 @@ void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int 
 		m->listing.need = true;
 	if (triage == LP_TRIAGE_HOST)
 		manager_set_host_error(m, error, words);
-	/* Log the 1st, 2nd, 4th, 8th ... in a row: a lasting fault must not flood the journal. */
-	if ((vm->trouble.failures & (vm->trouble.failures - 1)) == 0)
+	if (is_worth_a_line(m, vm, now_ns))
 		vm_log(m, triage == LP_TRIAGE_TRANSIENT ? LOG_INFO : LOG_WARNING,
 		       LP_MESSAGE_FAILURE, vm, "%s failed (%u in a row): %s", what,
 		       vm->trouble.failures, words);

@@ -56,6 +56,7 @@ struct vm_trouble {
 	int last_error;
 	char last_error_text[128];
 	uint64_t last_error_ns;
+	uint64_t logged_ns; /* when a failure was logged last, 0: never */
 };
 
 struct vm_entry {

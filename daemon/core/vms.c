@@ -25,14 +25,31 @@ void vms_set_global(struct lp_manager *m)
 	policy_set_global(m->policy, &global, manager_now(m));
 }
 
-static void log_rule(const struct lp_manager *m, const struct vm_entry *vm,
-		     const struct config_selected *selected)
+/* What a line about a new VM begins with. */
+static void describe_new(const struct vm_entry *vm, char *ret, size_t size)
 {
+	char memory[32] = "";
+
+	/* A VM that is being created has none yet. */
+	if (vm->identity.memory_bytes)
+		snprintf(memory, sizeof(memory), ", %llu MiB",
+			 (unsigned long long)(vm->identity.memory_bytes >> 20));
+	snprintf(ret, size, "new, pid %u, name from %s%s; ", vm->vm.pid,
+		 lp_name_source_name(vm->identity.name_source), memory);
+}
+
+static void log_rule(const struct lp_manager *m, const struct vm_entry *vm,
+		     const struct config_selected *selected, bool is_new)
+{
+	char text[128] = "";
+
+	if (is_new)
+		describe_new(vm, text, sizeof(text));
 	if (selected->unknown_rule >= 0)
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
 		       "rule \"%s\" skipped: what it matches on could not be read",
 		       m->config->rules[selected->unknown_rule].name);
-	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s%s%s, mode %s, policy %s%s",
+	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s%s%s%s, mode %s, policy %s%s", text,
 	       vm->rule[0] ? "rule \"" : "no rule, defaults", vm->rule, vm->rule[0] ? "\"" : "",
 	       config_mode_name(vm->settings->mode), config_policy_name(vm->settings->policy),
 	       vm_dry_run(m, vm) ? ", dry-run" : "");
@@ -44,20 +61,21 @@ void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 	struct config_settings before = vm->settings ? *vm->settings : none;
 	struct config_identity identity;
 	struct config_selected selected;
+	bool is_new = !vm->settings;
 	const char *rule;
 	bool changed;
 
 	lp_identity_for_rules(&vm->identity, &identity);
 	(void)config_match(m->config, &identity, &selected);
 	rule = selected.rule >= 0 ? m->config->rules[selected.rule].name : "";
-	changed = !vm->settings || strcmp(rule, vm->rule ? vm->rule : "") != 0 ||
+	changed = is_new || strcmp(rule, vm->rule ? vm->rule : "") != 0 ||
 		  memcmp(&before, selected.settings, sizeof(before)) != 0;
 	vm->settings = selected.settings;
 	vm->rule = rule;
 	if (changed) {
 		vm->limits.foreign = false;
 		(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
-		log_rule(m, vm, &selected);
+		log_rule(m, vm, &selected, is_new);
 	}
 	limits_want(m, vm);
 	vm_set_gate(m, vm);
@@ -108,14 +126,6 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 
 static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
 {
-	char memory[32] = "";
-
-	/* A VM that is being created has none yet. */
-	if (vm->identity.memory_bytes)
-		snprintf(memory, sizeof(memory), ", %llu MiB",
-			 (unsigned long long)(vm->identity.memory_bytes >> 20));
-	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "new, pid %u, name from %s%s", vm->vm.pid,
-	       lp_name_source_name(vm->identity.name_source), memory);
 	watchers_notify_text(m, LP_WATCH_VM, vm->vm.id, "VM %u %s is new", vm->vm.id,
 			     vm->identity.name);
 }

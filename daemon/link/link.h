@@ -252,7 +252,7 @@ struct lp_link_ops {
 
 	/*
 	 * The following return 0 and a tag (> 0, never reused), or -ENOTCONN while the family is
-	 * absent, -EAGAIN when too much is under way, -EINVAL for arguments outside the ABI's
+	 * absent, -EAGAIN when as much waits as may (ask again after an answer), -EINVAL for arguments outside the ABI's
 	 * limits, -ENOMEM. @ret_tag may be NULL.
 	 */
 	/* @vm_id 0: all VMs. Ends with dump_end. */

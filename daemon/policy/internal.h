@@ -42,11 +42,11 @@ struct policy_vm {
 	uint64_t guard_span_ns;
 	uint32_t guard_batch; /* what the latency guard leaves of the batch */
 	struct costs costs;
-	struct policy_costs cost; /* in force */
-	struct adaptive *adaptive;
-	uint64_t accept_ns;	 /* how long the guest takes to accept what came back */
-	uint64_t merged_regions; /* now */
-	uint64_t saved_until_ns; /* ledger.walk_saved_ns is complete up to here */
+	struct policy_costs cost;  /* in force */
+	struct adaptive *adaptive; /* NULL before the first conversion */
+	uint64_t accept_ns;	   /* how long the guest takes to accept what came back */
+	uint64_t merged_regions;   /* now */
+	uint64_t saved_until_ns;   /* ledger.walk_saved_ns is complete up to here */
 	struct policy_ledger ledger;
 };
 

@@ -142,6 +142,21 @@ static bool is_worth_tracking(const struct policy_observation *obs)
 	       obs->state == KVM_LPAGE_STATE_TABLE || obs->state == KVM_LPAGE_STATE_MIXED;
 }
 
+/* Starts to track a region; what a VM learns takes memory from its first one on. */
+static int track(struct policy_vm *vm, uint32_t rfn, uint64_t now_ns, struct region_ref *ret)
+{
+	int err;
+
+	if (!vm->adaptive)
+		vm->adaptive = adaptive_new(vm->policy->adaptive);
+	if (!vm->adaptive)
+		return -ENOMEM;
+	err = table_get(vm, &vm->table, &vm->policy->heap, rfn, tick_of(now_ns), ret);
+	if (!err)
+		vm->phases[PHASE_NONE]++;
+	return err;
+}
+
 static int observe(struct policy_vm *vm, const struct policy_observation *obs, uint64_t now_ns)
 {
 	struct region_ref ref;
@@ -154,11 +169,9 @@ static int observe(struct policy_vm *vm, const struct policy_observation *obs, u
 
 		if (!is_worth_tracking(obs))
 			return 0;
-		err = table_get(vm, &vm->table, &vm->policy->heap, (uint32_t)obs->rfn,
-				tick_of(now_ns), &ref);
+		err = track(vm, (uint32_t)obs->rfn, now_ns, &ref);
 		if (err)
 			return err;
-		vm->phases[PHASE_NONE]++;
 	}
 	if (is_shared(obs))
 		found_shared(vm, &ref, obs, now_ns);

@@ -22,11 +22,6 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	vm->id = vm_id;
 	vm->policy = policy;
 	vm->settings = *settings;
-	vm->adaptive = adaptive_new(policy->adaptive);
-	if (!vm->adaptive) {
-		free(vm);
-		return NULL;
-	}
 	vm->accept_ns = ACCEPT_FIRST_NS;
 	vm->guard_batch = settings->batch;
 	vm->saved_until_ns = now_ns;
@@ -320,6 +315,6 @@ size_t policy_memory_bytes(const struct policy *policy)
 	for (size_t i = 0; i < policy->nr_vms; i++)
 		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
 			 queue_bytes(&policy->vms[i]->queue) + queue_bytes(&policy->vms[i]->holds) +
-			 adaptive_bytes(policy->vms[i]->adaptive);
+			 (policy->vms[i]->adaptive ? adaptive_bytes(policy->vms[i]->adaptive) : 0);
 	return bytes;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 struct daemon {
 	const struct lp_options *options;
 	struct lp_log log;
+	struct lp_log_cap log_cap;
 	struct config *config; /* until the manager owns it */
 	struct lp_state state;
 	int state_dir_fd;
@@ -495,6 +497,9 @@ int lp_daemon_run(const struct lp_options *options)
 	int status;
 
 	lp_log_init(&d.log, LOG_INFO);
+	d.log.cap = &d.log_cap;
+	/* Without this, large blocks that are mostly untouched would come zeroed from the heap. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	if (options->check_config) {
 		status = check_config(&d);
 	} else {

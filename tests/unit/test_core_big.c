@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/core/context.h"
+#include "daemon/core/vm.h"
 #include "daemon/policy/internal.h"
 #include "tests/lib/big_link.h"
 
@@ -165,11 +166,95 @@ static void a_burst_is_decided_in_short_turns_in_dry_run(void **state)
 	check_burst(true);
 }
 
+#define FLEET 3000
+
+static size_t failed_requests(const struct host *host)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < host->manager->nr_vms; i++)
+		failed += host->manager->vms[i]->tally.failed_requests;
+	return failed;
+}
+
+/* Bytes that the daemon keeps for a VM of which no region was converted. */
+static size_t bytes_per_vm(const struct host *host)
+{
+	const struct vm_entry *vm = host->manager->vms[0];
+
+	return sizeof(*vm) + vm->regions.capacity * sizeof(*vm->regions.chunks) +
+	       policy_memory_bytes(host->manager->policy) / FLEET;
+}
+
+static size_t lines_of(const char *text)
+{
+	size_t lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+/* More requests than the link takes at once: those that do not fit are put off, which is no failure. */
+static void thousands_of_vms_appear_at_once(void **state)
+{
+	const struct big_link_options options = {.nr_vms = FLEET};
+	struct lp_log_cap cap = {0};
+	struct host host;
+	int turns = 0;
+
+	(void)state;
+	start(&host, &options, false);
+	host.log.cap = &cap;
+	for (; !host.manager->ready; turns++) {
+		assert_true(turns < 10000);
+		turn(&host);
+	}
+	assert_int_equal(host.manager->nr_vms, FLEET);
+	assert_true(host.big.refused > 0);
+	assert_int_equal(failed_requests(&host), 0);
+	assert_null(strstr(host.log_text, "failed"));
+	/* The list, and limits, regions and at most two statistics of each. */
+	assert_in_range(host.big.requests, 2 * FLEET, 4 * FLEET + 1);
+	assert_true(bytes_per_vm(&host) <= 30 * 1000);
+	/* Within two seconds at most, for a machine that is slow. */
+	assert_in_range(lines_of(host.log_text) + cap.suppressed, 1,
+			FLEET + 10 + 2 * (LP_LOG_LINES_PER_S + 1));
+	stop(&host);
+}
+
+/* A full link does not lose what a client or the policy asked for. */
+static void an_operation_waits_for_room_in_the_link(void **state)
+{
+	const struct big_link_options options = {
+		.nr_vms = 1, .regions = 64, .merge_ns = 1000, .converted_ns = 999 * NS_PER_S};
+	struct host host;
+	uint64_t tag;
+
+	(void)state;
+	start(&host, &options, false);
+	while (!host.manager->ready)
+		turn(&host);
+	big_link_pass(&host.big, 10 * NS_PER_S);
+	/* Fills the queue before the manager gets to it. */
+	while (host.big.link.ops->dump_vms(&host.big.link, 1, &tag) == 0)
+		continue;
+	for (int i = 0; !big_link_all_large(&host.big); i++) {
+		assert_true(i < 1000);
+		turn(&host);
+	}
+	assert_true(host.big.refused > 1);
+	assert_int_equal(failed_requests(&host), 0);
+	stop(&host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_of_a_large_guest_is_merged_in_short_turns),
 		cmocka_unit_test(a_burst_is_decided_in_short_turns_in_dry_run),
+		cmocka_unit_test(thousands_of_vms_appear_at_once),
+		cmocka_unit_test(an_operation_waits_for_room_in_the_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

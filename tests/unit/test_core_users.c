@@ -71,6 +71,33 @@ static void fail_region_dump(struct core_host *host)
 }
 
 /* The caller wants to know now, not when the backoff after an earlier failure is over. */
+/* However often clients ask: a VM is read for them once a second, and all of them get the answer. */
+static void refreshes_are_limited(void **state)
+{
+	struct core_host *host = *state;
+	size_t dumps;
+
+	core_host_one_vm_fixture(host);
+	core_host_pass(host, 10 * NS_PER_S);
+	core_host_settle(host);
+	dumps = fake_link_count(&host->fake, FAKE_DUMP_REGIONS);
+	assert_int_equal(core_host_refresh(host, VM_WEB), 0);
+	core_host_settle(host);
+	assert_int_equal(host->answers, 1);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_DUMP_REGIONS), dumps + 1);
+	for (int i = 0; i < 5; i++) {
+		core_host_pass(host, NS_PER_S / 10);
+		assert_int_equal(core_host_refresh(host, VM_WEB), 0);
+		core_host_settle(host);
+	}
+	assert_int_equal(host->answers, 1);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_DUMP_REGIONS), dumps + 1);
+	core_host_pass(host, NS_PER_S / 2);
+	core_host_settle(host);
+	assert_int_equal(host->answers, 6);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_DUMP_REGIONS), dumps + 2);
+}
+
 static void refresh_ignores_the_backoff(void **state)
 {
 	struct core_host *host = *state;
@@ -280,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CORE_HOST_TEST(refresh_waits_for_data_younger_than_the_call),
+		CORE_HOST_TEST(refreshes_are_limited),
 		CORE_HOST_TEST(refresh_ignores_the_backoff),
 		CORE_HOST_TEST(refresh_returns_the_failure_and_keeps_the_backoff),
 		CORE_HOST_TEST(a_cancelled_refresh_is_not_answered),
