@@ -114,14 +114,17 @@ static void only_the_watchdog_wakes_an_idle_daemon(void **state)
 {
 	struct daemon_host *host = *state;
 	unsigned long before;
+	char text[16384];
 
 	host->watchdog_usec = "4000000";
 	/* A new guest is dumped once more after a minute: two thirds of a second at this speed. */
 	sim_fixture_at(host, 90, "");
 	daemon_host_message(host, " 100 % of 64 regions large");
-	/* Startup is over within a few pings. */
-	for (int i = 0; i < PINGS; i++)
+	/* Startup is over with the summary of what was merged, one log interval later. */
+	do {
 		daemon_host_message(host, "WATCHDOG=1");
+		daemon_host_log(host, text, sizeof(text));
+	} while (!strstr(text, "16 merged"));
 	before = sleeps(host);
 	for (int i = 0; i < PINGS; i++)
 		daemon_host_message(host, "WATCHDOG=1");
