@@ -89,6 +89,12 @@ const char *text_nearest(const char *word, const char *const *names)
 	return nearest;
 }
 
+bool text_is_name_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c && strchr("._:@+-", c));
+}
+
 size_t text_cut(const char *text, size_t max)
 {
 	size_t len = strnlen(text, max + 1);

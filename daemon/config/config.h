@@ -226,8 +226,8 @@ int config_load(const char *path, bool must_exist, struct config **ret,
 		struct config_errors *errors);
 
 /*
- * Finds what is allowed and hardly meant: rules that no VM can match, or that an earlier rule keeps
- * all VMs from. Returns 0 and what was found in @ret, to be cleared in any case, or -ENOMEM.
+ * Finds what is valid but does nothing: rules that no VM can match, or that an earlier rule keeps all
+ * VMs from. Returns 0 and what was found in @ret, to be cleared in any case, or -ENOMEM.
  */
 int config_lint(const struct config *config, struct config_errors *ret);
 

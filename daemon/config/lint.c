@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include <linux/kvm_lpage.h>
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #include "daemon/config/errors.h"
 #include "daemon/config/value.h"
@@ -76,8 +78,8 @@ static const char *unclosed(const char *glob)
 	return NULL;
 }
 
-/* The least length of what a glob matches, and the first literal that is none of @chars, or NUL. */
-static size_t literals(const char *glob, const char *chars, char *ret_other)
+/* The least length of what a glob matches, and the first literal that no name has, or NUL. */
+static size_t literals(const char *glob, char *ret_other)
 {
 	size_t least = 0;
 
@@ -92,20 +94,17 @@ static size_t literals(const char *glob, const char *chars, char *ret_other)
 			p++;
 		if (!p || !*p)
 			break;
-		if (*p != ']' && *p != '?' && !*ret_other && !strchr(chars, *p))
+		if (*p != ']' && *p != '?' && !*ret_other && !text_is_name_char(*p))
 			*ret_other = *p;
 	}
 	return least;
 }
 
-#define NAME_CHARS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@+-"
-#define VM_NAME_MAX 63
-
 /* Names are made of these characters (daemon/core/vm_names.h), so others match nothing. */
 static void lint_name(struct lint *l, const char *key, const struct config_term *term)
 {
 	char other;
-	size_t least = literals(term->text, NAME_CHARS, &other);
+	size_t least = literals(term->text, &other);
 
 	if (other && (unsigned char)other < 0x80)
 		warn(l, &term->place, key, term->text,
@@ -113,10 +112,10 @@ static void lint_name(struct lint *l, const char *key, const struct config_term 
 	else if (other)
 		warn(l, &term->place, key, term->text,
 		     "matches nothing: a name has _ in place of each byte that is not ASCII");
-	else if (least > VM_NAME_MAX)
+	else if (least > KVM_LPAGE_NAME_MAX)
 		warn(l, &term->place, key, term->text,
 		     "matches nothing: a name has at most %d characters, and a longer one is cut",
-		     VM_NAME_MAX);
+		     KVM_LPAGE_NAME_MAX);
 }
 
 /* Can @glob match something that ends in ".slice"? Only its literal end is looked at. */

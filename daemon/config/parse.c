@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/text.h>
+
 #include "daemon/config/parse.h"
 #include "daemon/config/reader.h"
 #include "daemon/config/value.h"
@@ -187,15 +189,15 @@ static int find_rule(const char *name)
 
 static void read_rule_name(struct reader *r, struct config_rule *rule)
 {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "._:@+-";
 	static const char wants[] = "1 to 63 characters out of A-Z a-z 0-9 . _ : @ + -";
-	const char *name;
+	const char *name, *end;
 
 	if (!reader_want_scalar(r, wants, NULL))
 		return;
 	name = reader_scalar(r);
-	if (!*name || strlen(name) > CONFIG_NAME_MAX || name[strspn(name, chars)]) {
+	for (end = name; text_is_name_char(*end); end++)
+		;
+	if (end == name || *end || end - name > CONFIG_NAME_MAX) {
 		reader_complain_at(r, r->event.start_mark, name, wants, "not a name");
 		return;
 	}

@@ -14,3 +14,13 @@ const char *admission_refuses(const uid_t *uids, size_t nr, uid_t uid)
 		return "its user has as many connections as one user may have";
 	return nr >= places ? "all places are taken" : NULL;
 }
+
+unsigned int refusals_count(struct refusals *refusals, uint64_t now_ns)
+{
+	unsigned int nr = ++refusals->nr;
+
+	if (refusals->last_ns && now_ns - refusals->last_ns < REFUSALS_NS)
+		return 0;
+	*refusals = (struct refusals){.last_ns = now_ns};
+	return nr;
+}

@@ -77,6 +77,9 @@ struct control_call {
 /* Ends with a row without a name. */
 extern const struct method control_methods[];
 
+/* Bytes of what a client calls a VM: "name:" and a name. */
+#define CONTROL_WORD_MAX (5 + KVM_LPAGE_NAME_MAX)
+
 /* What a client calls a VM: "7", "id:7", "web" or "name:web". */
 struct control_word {
 	uint32_t id;	  /* 0: not by id */
@@ -90,8 +93,8 @@ bool control_find_vm(struct control_call *call, const char *text, uint32_t *ret)
 
 /*
  * Reads the parameter "vm", an id or a name, into @ret. Digits are an id, and an error if a VM has
- * them for its name. Ends @call with an error and returns false
- * when no VM or more than one is meant. Without the parameter: true and 0.
+ * them for its name. Ends @call with an error and returns false when no VM or more than one is meant.
+ * Without the parameter: true and 0.
  */
 bool control_param_vm(struct control_call *call, uint32_t *ret);
 

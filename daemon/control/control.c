@@ -41,9 +41,6 @@
 
 #define FIRST_CALL_MS 10000
 
-/* Refusals are logged once per this time, with their number. */
-#define REFUSALS_NS (60 * NS_PER_S)
-
 struct client {
 	LIST_ENTRY(client) entry;
 	TAILQ_ENTRY(client) waiting_entry;
@@ -73,8 +70,7 @@ struct door {
 	struct event *retry; /* listens again after there was no descriptor for a client */
 	LIST_HEAD(, client) clients;
 	size_t nr_clients;
-	unsigned int refused; /* and not logged yet */
-	uint64_t refusal_ns;  /* when one was logged last; 0: never */
+	struct refusals refusals;
 };
 
 struct control {
@@ -255,14 +251,6 @@ static void take_turn(struct control *control)
 		client_input(client);
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void on_turn(evutil_socket_t fd, short what, void *ctx)
 {
 	struct control *control = ctx;
@@ -372,15 +360,11 @@ static const char *refuses(const struct door *door, evutil_socket_t fd)
 
 static void log_refusal(struct door *door, const char *why)
 {
-	uint64_t now_ns = monotonic_ns();
+	unsigned int nr = refusals_count(&door->refusals, monotonic_ns());
 
-	door->refused++;
-	if (door->refusal_ns && now_ns - door->refusal_ns < REFUSALS_NS)
-		return;
-	say(door->control, LOG_WARNING, "refused %u client%s of the %s socket: %s", door->refused,
-	    door->refused == 1 ? "" : "s", door->name, why);
-	door->refused = 0;
-	door->refusal_ns = now_ns;
+	if (nr)
+		say(door->control, LOG_WARNING, "refused %u client%s of the %s socket: %s", nr,
+		    nr == 1 ? "" : "s", door->name, why);
 }
 
 static bool is_complete(const struct client *client)

@@ -4,7 +4,7 @@
 
 #define PARAM_VM(is_required)                                                                      \
 	{                                                                                          \
-		"vm", PARAM_STRING, is_required, 1, 68                                             \
+		"vm", PARAM_STRING, is_required, 1, CONTROL_WORD_MAX                               \
 	}
 #define PARAM_FRESH                                                                                \
 	{                                                                                          \
@@ -113,7 +113,8 @@ const struct method control_methods[] = {
 		.call = method_record,
 		.cancel = method_unrecord,
 		.drained = method_record_drained,
-		.params = {{"vms", PARAM_NAMES, false, 1, 68}, {"raw", PARAM_BOOL, false, 0, 0}},
+		.params = {{"vms", PARAM_NAMES, false, 1, CONTROL_WORD_MAX},
+			   {"raw", PARAM_BOOL, false, 0, 0}},
 	},
 	{
 		.name = "Reload",

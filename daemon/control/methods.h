@@ -28,8 +28,8 @@ struct region_list {
 };
 
 /*
- * Fills @list as far as its limit, and a slice of the VM's memory, go. Returns 0 or a negative errno; what is in @list is the
- * caller's to drop in either case.
+ * Fills @list as far as its limit, and a slice of the VM's memory, go. Returns 0 or a negative errno;
+ * what is in @list is the caller's to drop in either case.
  */
 int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
 		   struct region_list *list);

@@ -6,12 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The place in the source is of no use to an admin. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#include <tdx-lpage/base.h>
+
+#include "daemon/config/config.h"
 
 static const char *const message_ids[] = {
 #define X(name, id, what) [LP_MESSAGE_##name] = id,
@@ -101,14 +104,14 @@ static void say_suppressed(const struct lp_log *log)
 static bool is_within_cap(const struct lp_log *log, int priority)
 {
 	struct lp_log_cap *cap = log->cap;
-	struct timespec now;
+	uint64_t second;
 
 	if (!cap)
 		return true;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((uint64_t)now.tv_sec != cap->second) {
+	second = monotonic_ns() / NS_PER_S;
+	if (second != cap->second) {
 		say_suppressed(log);
-		cap->second = (uint64_t)now.tv_sec;
+		cap->second = second;
 		cap->lines = 0;
 	}
 	if (priority <= LOG_ERR || cap->lines++ < LP_LOG_LINES_PER_S)
@@ -129,4 +132,23 @@ void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *a
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	write_line(log, priority, about, line);
+}
+
+void lp_log_config(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		   const struct config_errors *errors)
+{
+	CLEANUP(freep) char *text = NULL;
+	char *line, *rest;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	config_errors_print(f, errors);
+	fclose(f);
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			lp_log(log, priority, about, "%s", line);
+	}
 }

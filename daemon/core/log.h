@@ -63,4 +63,10 @@ void lp_log_init(struct lp_log *log, int max_priority);
 void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *about,
 	    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+struct config_errors;
+
+/* Writes a line for each error, or warning, of a configuration. */
+void lp_log_config(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		   const struct config_errors *errors);
+
 #endif

@@ -160,27 +160,13 @@ static int errors_text(const struct config_errors *errors, const char *why, cons
 	return 0;
 }
 
-/* What is allowed and hardly meant. */
+/* Warns of what is valid but does nothing. */
 static void warn_config(struct lp_manager *m)
 {
-	CLEANUP(freep) char *text = NULL;
 	struct config_errors warnings;
-	size_t size;
-	FILE *f;
 
-	if (config_lint(m->config, &warnings) < 0 || !warnings.nr) {
-		config_errors_done(&warnings);
-		return;
-	}
-	f = open_memstream(&text, &size);
-	if (f) {
-		config_errors_print(f, &warnings);
-		(void)fclose(f);
-	}
-	for (char *line, *rest = text; rest && (line = strsep(&rest, "\n"));) {
-		if (*line)
-			lp_log(m->log, LOG_WARNING, &about_reload, "%s", line);
-	}
+	if (config_lint(m->config, &warnings) == 0)
+		lp_log_config(m->log, LOG_WARNING, &about_reload, &warnings);
 	config_errors_done(&warnings);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #define OPTION_MAX 1024 /* of -name; longer ones are cut without being told apart */
 
@@ -33,11 +34,8 @@ int vm_name_copy(const char *name, size_t len, char *ret, size_t size)
 			snprintf(tail, sizeof(tail), "-%08x", hash(name, len));
 		len = size - 1 - strlen(tail);
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		ret[i] = c && (isalnum(c) || strchr("._:@+-", c)) ? (char)c : '_';
-	}
+	for (size_t i = 0; i < len; i++)
+		ret[i] = text_is_name_char(name[i]) ? name[i] : '_';
 	strcpy(ret + len, tail);
 	return 0;
 }

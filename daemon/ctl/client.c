@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/ctl/client.h"
+#include <tdx-lpage/base.h>
 #include <tdx-lpage/protocol.h>
 
 #define FRAME_MAX_BYTES (16u << 20)
@@ -97,10 +97,7 @@ int ctl_client_send(struct ctl_client *client, const char *method, json_t *param
 
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)(monotonic_ns() / NS_PER_MS);
 }
 
 static int wait_readable(int fd, int timeout_ms, int64_t deadline_ms)

@@ -139,10 +139,7 @@ static int ask_coverage(struct ctl *ctl, struct progress *progress)
 
 static uint64_t now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
+	return monotonic_ns() / NS_PER_US;
 }
 
 static int report_wait(struct ctl *ctl, bool reached, const struct progress *progress)

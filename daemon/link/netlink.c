@@ -43,14 +43,6 @@ struct netlink {
 	} buffer;
 };
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static struct netlink *netlink_of(struct lp_link *link)
 {
 	return (struct netlink *)link;

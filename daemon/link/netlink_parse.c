@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/link/netlink_parse.h"
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #include <ctype.h>
 #include <errno.h>
@@ -259,7 +260,7 @@ int lp_nl_command(const struct nlmsghdr *hdr)
 static bool name_ok(const char *name)
 {
 	for (; *name; name++) {
-		if (!isalnum((unsigned char)*name) && !strchr("._:@+-", *name))
+		if (!text_is_name_char(*name))
 			return false;
 	}
 	return true;

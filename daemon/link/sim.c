@@ -19,14 +19,6 @@ static struct sim *sim_of(struct lp_link *link)
 	return (struct sim *)link;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t sim_now_ns(const struct lp_link *link)
 {
 	const struct sim *sim = (const struct sim *)link;

@@ -49,34 +49,15 @@ struct daemon {
 
 /* ---- configuration ---- */
 
-/* Logs the errors, one entry each. */
-static void log_lines(struct daemon *d, int priority, const struct config_errors *errors)
-{
-	char *text = NULL, *line, *rest;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		return;
-	config_errors_print(f, errors);
-	fclose(f);
-	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line)
-			lp_log(&d->log, priority, NULL, "%s", line);
-	}
-	free(text);
-}
-
-/* What is allowed and hardly meant. */
+/* Warns of what is valid but does nothing. */
 static void warn_config(struct daemon *d)
 {
 	struct config_errors warnings;
 
 	if (config_lint(d->config, &warnings) == 0 && d->options->check_config)
 		config_warnings_print(stderr, &warnings);
-	else if (warnings.nr)
-		log_lines(d, LOG_WARNING, &warnings);
+	else
+		lp_log_config(&d->log, LOG_WARNING, NULL, &warnings);
 	config_errors_done(&warnings);
 }
 
@@ -90,7 +71,7 @@ static int load_config(struct daemon *d)
 	if (r < 0 && options->check_config && errors.nr)
 		config_errors_print(stderr, &errors);
 	else if (r < 0 && errors.nr)
-		log_lines(d, LOG_ERR, &errors);
+		lp_log_config(&d->log, LOG_ERR, NULL, &errors);
 	else if (r < 0)
 		lp_log(&d->log, LOG_ERR, NULL, "%s: %s", options->config_path, strerror(-r));
 	config_errors_done(&errors);

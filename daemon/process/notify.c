@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include <tdx-lpage/base.h>
 
@@ -43,13 +42,9 @@ void lp_notify_ready(const char *status)
 
 void lp_notify_reloading(void)
 {
-	struct timespec now;
 	char text[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	lp_notify_reloading_text((uint64_t)now.tv_sec * US_PER_S +
-					 (uint64_t)now.tv_nsec / NS_PER_US,
-				 text, sizeof(text));
+	lp_notify_reloading_text(monotonic_ns() / NS_PER_US, text, sizeof(text));
 	(void)sd_notify(0, text);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/trace/lines.h"
 #include "daemon/trace/trace.h"
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 /* A VM that has been named, and whether it is still there. */
 struct known_vm {
@@ -32,16 +33,10 @@ struct trace_reader {
 
 bool trace_name_ok(const char *name, size_t len)
 {
-	static const char extra[] = "._:@+-";
-
 	if (len < 1 || len > TRACE_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-			     (c >= 'A' && c <= 'Z');
-
-		if (!alnum && (!c || !strchr(extra, c)))
+		if (!text_is_name_char(name[i]))
 			return false;
 	}
 	return true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What every room shares: units of time, the size of a region, array helpers, cleanup attributes. */
+/* What every room shares: units of time and the clock, the size of a region, array helpers, cleanup attributes. */
 #ifndef TDX_LPAGE_BASE_H
 #define TDX_LPAGE_BASE_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- time ---- */
@@ -16,6 +17,15 @@
 #define US_PER_MS UINT64_C(1000)
 #define US_PER_S  UINT64_C(1000000)
 #define MS_PER_S  UINT64_C(1000)
+
+/* CLOCK_MONOTONIC, as KVM takes times of its own. */
+static inline uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 /* ---- regions: 2 MiB of guest-physical memory, the reach of one page-directory entry ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names that are written with "-" in YAML and netlink, and with "_" in JSON and Varlink; words that
- * people mistype; and text from elsewhere that goes to a terminal or a log.
+ * Names: those that are written with "-" in YAML and netlink, and with "_" in JSON and Varlink,
+ * those that people mistype, and those that VMs have; and text from elsewhere that goes to a terminal or a log.
  */
 #ifndef TDX_LPAGE_TEXT_H
 #define TDX_LPAGE_TEXT_H
@@ -25,6 +25,9 @@ bool text_same_name(const char *a, const char *b);
  * and for "-" and "_", or one or two letters off. NULL: none is near.
  */
 const char *text_nearest(const char *word, const char *const *names);
+
+/* May a name of a VM or a rule have @c: a letter, a digit, or one of . _ : @ + - (ASCII, as KVM has it)? */
+bool text_is_name_char(char c);
 
 /* The length of @text, cut to at most @max bytes and not inside a UTF-8 character. */
 size_t text_cut(const char *text, size_t max);
