@@ -10,73 +10,7 @@
 
 #include "daemon/policy/internal.h"
 #include "daemon/policy/policy.h"
-
-#define MS UINT64_C(1000000)
-#define S  (1000 * MS)
-#define VM 7
-
-static const struct config_global global = {
-	.cpu_budget_ppm = 50000,
-	.merge_rate_per_s = 2000,
-};
-
-static const struct config_settings base = {
-	.mode = CONFIG_MODE_MANAGED,
-	.policy = CONFIG_POLICY_THRESHOLD,
-	.quiet_time_ns = 5 * S,
-	.merge_rate_per_s = 1000,
-	.batch = 32,
-	.max_stall_ns = 2 * MS,
-	.walk_cost_ns_per_s = 12000,
-	.merge_cost_ns = 30000,
-	.split_cost_ns = 45000,
-	.fail_cost_ns = 12000,
-};
-
-/* One region of the host as a link would report it. */
-struct fake_region {
-	struct policy_observation obs;
-};
-
-static struct policy *engine(const struct config_settings *settings)
-{
-	struct policy *policy = policy_new(&global, 0);
-
-	assert_non_null(policy);
-	assert_int_equal(policy_vm_add(policy, VM, settings, 0), 0);
-	return policy;
-}
-
-static struct fake_region fake(uint64_t rfn)
-{
-	return (struct fake_region){{.rfn = rfn, .state = POLICY_STATE_UNKNOWN}};
-}
-
-static void to_shared(struct policy *policy, struct fake_region *region, uint32_t pages,
-		      uint64_t now_ns)
-{
-	region->obs.to_shared_pages += pages;
-	region->obs.last_to_shared_ns = now_ns;
-	assert_int_equal(policy_observe(policy, VM, &region->obs, now_ns), 0);
-}
-
-static void to_private(struct policy *policy, struct fake_region *region, uint32_t pages,
-		       uint64_t now_ns)
-{
-	region->obs.to_private_pages += pages;
-	region->obs.last_to_private_ns = now_ns;
-	assert_int_equal(policy_observe(policy, VM, &region->obs, now_ns), 0);
-}
-
-/* A page of region @rfn goes to shared and back at @now_ns. */
-static struct fake_region convert(struct policy *policy, uint64_t rfn, uint64_t now_ns)
-{
-	struct fake_region region = fake(rfn);
-
-	to_shared(policy, &region, 1, now_ns);
-	to_private(policy, &region, 1, now_ns + MS);
-	return region;
-}
+#include "tests/lib/policy_fixture.h"
 
 /* The time at which the next batch comes out when nothing else happens; fills @ret. */
 static uint64_t run_until_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
@@ -94,12 +28,12 @@ static uint64_t run_until_batch(struct policy *policy, uint64_t now_ns, struct p
 
 static void threshold_waits_for_quiet_time(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_batch batch;
 	uint64_t at;
 
 	(void)state;
-	convert(policy, 3, 10 * S);
+	fixture_convert(policy, 3, 10 * S);
 	at = run_until_batch(policy, 10 * S, &batch);
 	assert_in_range(at, 15 * S + MS, 15 * S + 4 * MS);
 	assert_int_equal(batch.vm_id, VM);
@@ -112,15 +46,15 @@ static void threshold_waits_for_quiet_time(void **state)
 
 static void a_conversion_takes_the_deadline_back(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_batch batch;
 	struct fake_region region;
 
 	(void)state;
-	region = convert(policy, 3, 10 * S);
-	to_shared(policy, &region, 1, 14 * S);
+	region = fixture_convert(policy, 3, 10 * S);
+	fixture_to_shared(policy, &region, 1, 14 * S);
 	assert_int_equal(run_until_batch(policy, 14 * S, &batch), POLICY_NO_DEADLINE);
-	to_private(policy, &region, 1, 2000 * S);
+	fixture_to_private(policy, &region, 1, 2000 * S);
 	assert_int_equal(policy_next_batch(policy, 2004 * S, &batch), 0);
 	assert_int_equal(policy_next_batch(policy, 2006 * S, &batch), 1);
 	policy_free(policy);
@@ -128,14 +62,14 @@ static void a_conversion_takes_the_deadline_back(void **state)
 
 static void the_same_observation_changes_nothing(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_ledger before;
 	struct policy_ledger after;
 	struct policy_batch batch;
 	struct fake_region region;
 
 	(void)state;
-	region = convert(policy, 3, 10 * S);
+	region = fixture_convert(policy, 3, 10 * S);
 	policy_vm_ledger(policy, VM, &before);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(policy_observe(policy, VM, &region.obs, 14 * S), 0);
@@ -147,7 +81,7 @@ static void the_same_observation_changes_nothing(void **state)
 
 static void large_regions_cost_nothing(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	size_t before = policy_memory_bytes(policy);
 	struct policy_observation obs = {.state = POLICY_STATE_UNKNOWN};
 
@@ -160,47 +94,47 @@ static void large_regions_cost_nothing(void **state)
 
 static void a_region_converted_as_a_whole_needs_no_merge(void **state)
 {
-	struct policy *policy = engine(&base);
-	struct fake_region region = fake(9);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
+	struct fake_region region = fixture_fake(9);
 	struct policy_batch batch;
 
 	(void)state;
-	to_shared(policy, &region, 512, S);
-	to_private(policy, &region, 512, 2 * S);
+	fixture_to_shared(policy, &region, 512, S);
+	fixture_to_private(policy, &region, 512, 2 * S);
 	assert_int_equal(run_until_batch(policy, 2 * S, &batch), POLICY_NO_DEADLINE);
 	policy_free(policy);
 }
 
 static void never_and_mode_off_merge_nothing(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_explanation why;
 	struct policy_batch batch;
 	struct policy *policy;
 
 	(void)state;
 	settings.policy = CONFIG_POLICY_NEVER;
-	policy = engine(&settings);
-	convert(policy, 3, 10 * S);
+	policy = fixture_engine(&settings);
+	fixture_convert(policy, 3, 10 * S);
 	assert_int_equal(run_until_batch(policy, 10 * S, &batch), POLICY_NO_DEADLINE);
 	assert_int_equal(policy_explain(policy, VM, 3, 20 * S, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_RULE);
 	/* The new rule holds for what is there already. */
-	assert_int_equal(policy_vm_configure(policy, VM, &base, 20 * S), 0);
+	assert_int_equal(policy_vm_configure(policy, VM, &policy_fixture_settings, 20 * S), 0);
 	assert_int_equal(policy_next_batch(policy, 20 * S, &batch), 1);
 	policy_free(policy);
 }
 
 static void refusals_back_off(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_batch batch;
 	struct policy_explanation why;
 	uint64_t at = 10 * S;
 	uint64_t wait = 0;
 
 	(void)state;
-	convert(policy, 3, at);
+	fixture_convert(policy, 3, at);
 	for (int i = 0; i < 6; i++) {
 		uint64_t next = run_until_batch(policy, at, &batch);
 
@@ -219,13 +153,13 @@ static void refusals_back_off(void **state)
 
 static void check_explained_as_other(unsigned int reason)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_explanation why;
 	struct policy_ledger ledger;
 	struct policy_batch batch;
 	uint64_t at;
 
-	convert(policy, 3, 10 * S);
+	fixture_convert(policy, 3, 10 * S);
 	at = run_until_batch(policy, 10 * S, &batch);
 	policy_outcome(policy, VM, 3, (enum lpage_reason)reason, 12000, at);
 	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
@@ -246,13 +180,13 @@ static void reasons_of_a_newer_kernel_are_explained_as_other(void **state)
 /* Only a merge ends it, and there is no event when the guest has taken the last page. */
 static void an_inhibited_region_is_tried_again(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_batch batch;
 	struct policy_explanation why;
 	uint64_t at;
 
 	(void)state;
-	convert(policy, 3, 10 * S);
+	fixture_convert(policy, 3, 10 * S);
 	at = run_until_batch(policy, 10 * S, &batch);
 	policy_outcome(policy, VM, 3, LPAGE_REASON_INHIBITED, 12000, at);
 	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
@@ -263,12 +197,12 @@ static void an_inhibited_region_is_tried_again(void **state)
 
 static void a_lost_answer_is_asked_for_again(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_batch batch;
 	uint64_t at;
 
 	(void)state;
-	convert(policy, 3, S);
+	fixture_convert(policy, 3, S);
 	at = run_until_batch(policy, S, &batch);
 	assert_in_range(run_until_batch(policy, at, &batch) - at, 10 * S, 11 * S);
 	policy_free(policy);
@@ -276,7 +210,7 @@ static void a_lost_answer_is_asked_for_again(void **state)
 
 static void rate_limits_hold_and_keep_the_order(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_explanation why;
 	struct policy_batch batch;
 	struct policy *policy;
@@ -284,9 +218,9 @@ static void rate_limits_hold_and_keep_the_order(void **state)
 
 	(void)state;
 	settings.merge_rate_per_s = 1; /* ten at once */
-	policy = engine(&settings);
+	policy = fixture_engine(&settings);
 	for (uint64_t rfn = 0; rfn < 20; rfn++)
-		convert(policy, rfn, 10 * S);
+		fixture_convert(policy, rfn, 10 * S);
 	while (policy_next_batch(policy, 16 * S, &batch))
 		nr += batch.nr;
 	assert_int_equal(nr, 10);
@@ -302,7 +236,7 @@ static void rate_limits_hold_and_keep_the_order(void **state)
 /* A client that asks often must not shift what is handed out, and when. */
 static void explaining_a_region_changes_nothing(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_explanation why;
 	struct policy_batch batch;
 	struct policy *policy;
@@ -311,9 +245,9 @@ static void explaining_a_region_changes_nothing(void **state)
 
 	(void)state;
 	settings.merge_rate_per_s = 1;
-	policy = engine(&settings);
+	policy = fixture_engine(&settings);
 	for (uint64_t rfn = 0; rfn < 20; rfn++)
-		convert(policy, rfn, 10 * S);
+		fixture_convert(policy, rfn, 10 * S);
 	while (policy_next_batch(policy, 16 * S, &batch))
 		continue;
 	vm = policy_vm_find(policy, VM);
@@ -328,15 +262,15 @@ static void explaining_a_region_changes_nothing(void **state)
 
 static void pause_and_dry_run_hold_merges_back(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_explanation why;
 	struct policy_batch batch;
 	struct policy *policy;
 
 	(void)state;
 	settings.dry_run = true;
-	policy = engine(&settings);
-	convert(policy, 3, S);
+	policy = fixture_engine(&settings);
+	fixture_convert(policy, 3, S);
 	policy_pause_all(policy, true, S);
 	assert_int_equal(run_until_batch(policy, S, &batch), POLICY_NO_DEADLINE);
 	policy_explain(policy, VM, 3, 10 * S, &why);
@@ -383,8 +317,8 @@ static void merge_all(struct policy *policy, uint64_t now_ns, unsigned int *merg
 /* One VM converts a hundred times as much as each of nine others, which wait no longer for it. */
 static void a_greedy_vm_costs_others_nothing(void **state)
 {
-	struct config_global tight = global;
-	struct config_settings settings = base;
+	struct config_global tight = policy_fixture_global;
+	struct config_settings settings = policy_fixture_settings;
 	unsigned int merged[11] = {0};
 	struct policy *policy;
 
@@ -414,7 +348,7 @@ static void a_greedy_vm_costs_others_nothing(void **state)
 /* Under a tight budget the regions that save most per cost go first. */
 static void the_best_region_is_merged_first(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_batch batch;
 	struct policy *policy;
 
@@ -422,11 +356,11 @@ static void the_best_region_is_merged_first(void **state)
 	settings.quiet_time_ns = 0;
 	settings.policy = CONFIG_POLICY_EAGER;
 	settings.merge_rate_per_s = 1;
-	policy = engine(&settings);
+	policy = fixture_engine(&settings);
 	policy_pause_all(policy, true, 0);
 	/* Quiet for 1 to 300 s; without experience that is how long more it is expected to be. */
 	for (uint64_t rfn = 0; rfn < 300; rfn++)
-		convert(policy, rfn, (1 + rfn) * S);
+		fixture_convert(policy, rfn, (1 + rfn) * S);
 	policy_pause_all(policy, false, 301 * S);
 	assert_int_equal(policy_next_batch(policy, 301 * S, &batch), 1);
 	assert_int_equal(batch.nr, 10);
@@ -440,15 +374,15 @@ static void the_latency_guard_suspends_merges(void **state)
 	struct policy_batch_cost slow = {.regions = 8, .merged = 8, .stall_ns = 5 * MS};
 	struct policy_explanation why;
 	struct policy_batch batch;
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 
 	(void)state;
 	for (uint64_t rfn = 0; rfn < 8; rfn++)
-		convert(policy, rfn, S);
+		fixture_convert(policy, rfn, S);
 	assert_int_equal(policy_next_batch(policy, 10 * S, &batch), 1);
 	assert_int_equal(policy_batch_done(policy, VM, &slow, 10 * S), 0);
 	for (uint64_t rfn = 10; rfn < 20; rfn++)
-		convert(policy, rfn, 4 * S);
+		fixture_convert(policy, rfn, 4 * S);
 	assert_int_equal(policy_next_batch(policy, 10 * S + MS, &batch), 0);
 	assert_int_equal(policy_explain(policy, VM, 12, 10 * S + MS, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_LATENCY_GUARD);
@@ -462,10 +396,10 @@ static void latency_guard_pauses_a_minute_at_most(void **state)
 {
 	struct policy_batch_cost slow = {.regions = 8, .merged = 8, .stall_ns = 5 * MS};
 	struct policy_explanation why;
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 
 	(void)state;
-	convert(policy, 0, S);
+	fixture_convert(policy, 0, S);
 	for (unsigned int i = 0; i < 30; i++)
 		assert_int_equal(policy_batch_done(policy, VM, &slow, 10 * S), 0);
 	assert_int_equal(policy_next_batch(policy, 10 * S, &(struct policy_batch){0}), 0);
@@ -475,147 +409,16 @@ static void latency_guard_pauses_a_minute_at_most(void **state)
 	policy_free(policy);
 }
 
-#define BURST (5 * QUEUE_CAPACITY)
-
-/* As many regions as fill the queue five times are due at 16 s. */
-static struct policy *burst(const struct config_settings *settings)
-{
-	struct policy *policy = engine(settings);
-
-	policy_set_global(
-		policy,
-		&(struct config_global){.cpu_budget_ppm = 1000000, .merge_rate_per_s = 1000000}, 0);
-	for (uint64_t rfn = 0; rfn < BURST; rfn++)
-		convert(policy, rfn, 10 * S);
-	return policy;
-}
-
-/* Merges whatever is handed out until @until_ns. Returns how many regions. */
-static unsigned int merge_until(struct policy *policy, uint64_t now_ns, uint64_t until_ns)
-{
-	struct policy_batch batch;
-	unsigned int nr = 0;
-
-	for (; now_ns < until_ns; now_ns += MS) {
-		while (policy_next_batch(policy, now_ns, &batch)) {
-			nr += batch.nr;
-			for (unsigned int i = 0; i < batch.nr && !batch.gate; i++)
-				policy_outcome(policy, VM, batch.actions[i].rfn, LPAGE_REASON_NONE,
-					       30000, now_ns);
-		}
-	}
-	return nr;
-}
-
-/* One call must not keep the caller from everything else. */
-static void a_burst_is_decided_in_slices(void **state)
-{
-	struct config_settings settings = base;
-	struct policy_batch batch;
-	struct policy *policy;
-	uint64_t calls = 0;
-
-	(void)state;
-	settings.merge_rate_per_s = 1;
-	policy = burst(&settings);
-	do {
-		uint64_t before = policy->decisions;
-
-		policy_next_batch(policy, 16 * S, &batch);
-		assert_true(policy->decisions - before < 2048);
-		calls++;
-	} while (policy_next_deadline(policy) <= 16 * S);
-	assert_true(calls >= BURST / 2048);
-	assert_true(policy->decisions >= BURST);
-	policy_free(policy);
-}
-
-/* It must not cost anything to wait for a place in the queue, however long. */
-static void a_region_without_a_place_in_the_queue_is_not_decided_again(void **state)
-{
-	struct config_settings settings = base;
-	struct policy_ledger ledger;
-	struct policy_explanation why;
-	struct policy *policy;
-
-	(void)state;
-	settings.merge_rate_per_s = 1;
-	policy = burst(&settings);
-	assert_in_range(merge_until(policy, 16 * S, 100 * S), 50, 100);
-	assert_in_range(policy->decisions, BURST, BURST + BURST / 100);
-	policy_vm_ledger(policy, VM, &ledger);
-	assert_in_range(ledger.queued_regions, BURST - 100, BURST);
-	assert_int_equal(policy_explain(policy, VM, BURST - 1, 100 * S - MS, &why), 0);
-	assert_int_equal(why.reason, LPAGE_REASON_VM_RATE);
-	policy_free(policy);
-}
-
-/* All of a burst is merged, each region after few decisions; in dry-run, too. */
-static void a_burst_is_merged_to_the_last_region(void **state)
-{
-	struct config_settings settings = base;
-
-	(void)state;
-	settings.merge_rate_per_s = 1000;
-	for (int dry_run = 0; dry_run <= 1; dry_run++) {
-		struct policy *policy;
-
-		settings.dry_run = dry_run;
-		policy = burst(&settings);
-		assert_int_equal(merge_until(policy, 16 * S, 40 * S), BURST);
-		assert_true(policy->decisions <= 3 * BURST);
-		assert_true(policy_next_deadline(policy) > 40 * S);
-		policy_free(policy);
-	}
-}
-
-/* What is converted while it waits is due later, and is not lost. */
-static void a_region_that_waits_for_a_place_may_be_converted(void **state)
-{
-	struct fake_region region = fake(BURST - 1);
-	struct policy *policy;
-
-	(void)state;
-	policy = burst(&base);
-	region.obs.to_shared_pages = region.obs.to_private_pages = 1;
-	assert_true(merge_until(policy, 16 * S, 16 * S + 2 * MS) > 0);
-	to_shared(policy, &region, 1, 16 * S + 3 * MS);
-	assert_true(merge_until(policy, 16 * S + 4 * MS, 30 * S) > 0);
-	assert_int_equal(policy->vms[0]->ledger.merges, BURST - 1);
-	to_private(policy, &region, 1, 30 * S);
-	assert_int_equal(merge_until(policy, 30 * S, 40 * S), 1);
-	policy_free(policy);
-}
-
-/* New settings reach each of many regions, a slice at a time. */
-static void new_settings_reach_all_regions_in_slices(void **state)
-{
-	struct config_settings settings = base;
-	struct policy_batch batch;
-	struct policy *policy;
-	unsigned int calls = 0;
-
-	(void)state;
-	policy = burst(&base);
-	settings.policy = CONFIG_POLICY_NEVER;
-	policy_vm_configure(policy, VM, &settings, 12 * S);
-	for (; policy_next_deadline(policy) <= 12 * S; calls++)
-		assert_int_equal(policy_next_batch(policy, 12 * S, &batch), 0);
-	assert_in_range(calls, BURST / 2048, BURST / 512);
-	assert_int_equal(policy->vms[0]->phases[PHASE_SETTLED], BURST);
-	policy_free(policy);
-}
-
 static void costs_are_learnt_within_limits(void **state)
 {
 	struct policy_batch_cost cost = {.regions = 10, .merged = 10, .regions_ns = 10 * 20000};
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_costs costs;
 	struct policy *policy;
 
 	(void)state;
 	settings.learn_costs = true;
-	policy = engine(&settings);
+	policy = fixture_engine(&settings);
 	for (int i = 0; i < 20; i++)
 		policy_batch_done(policy, VM, &cost, S);
 	policy_vm_costs(policy, VM, &costs);
@@ -634,7 +437,7 @@ static void costs_are_learnt_within_limits(void **state)
 /* hold-after: 3/60s. The fourth conversion within that time asks for a hold, once. */
 static void hot_regions_are_held(void **state)
 {
-	struct config_settings settings = base;
+	struct config_settings settings = policy_fixture_settings;
 	struct policy_ledger ledger;
 	struct policy_batch batch;
 	struct fake_region region;
@@ -644,12 +447,12 @@ static void hot_regions_are_held(void **state)
 	(void)state;
 	settings.hold_after = (struct config_count_per){3, 60 * S};
 	settings.hold_for_ns = 30 * S;
-	policy = engine(&settings);
-	region = convert(policy, 3, 10 * S);
+	policy = fixture_engine(&settings);
+	region = fixture_convert(policy, 3, 10 * S);
 	for (int i = 1; i < 4; i++) {
 		assert_int_equal(policy_next_batch(policy, (10 + i) * S, &batch), 0);
-		to_shared(policy, &region, 1, (10 + i) * S);
-		to_private(policy, &region, 1, (10 + i) * S + MS);
+		fixture_to_shared(policy, &region, 1, (10 + i) * S);
+		fixture_to_private(policy, &region, 1, (10 + i) * S + MS);
 	}
 	assert_true(policy_next_deadline(policy) <= 14 * S);
 	assert_int_equal(policy_next_batch(policy, 14 * S, &batch), 1);
@@ -666,11 +469,11 @@ static void hot_regions_are_held(void **state)
 
 static void bad_arguments_are_refused(void **state)
 {
-	struct policy *policy = engine(&base);
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
 	struct policy_observation obs = {.rfn = POLICY_RFN_MAX + 1, .to_shared_pages = 1};
 
 	(void)state;
-	assert_int_equal(policy_vm_add(policy, VM, &base, 0), -EEXIST);
+	assert_int_equal(policy_vm_add(policy, VM, &policy_fixture_settings, 0), -EEXIST);
 	assert_int_equal(policy_vm_remove(policy, VM + 1, 0), -ENOENT);
 	assert_int_equal(policy_observe(policy, VM + 1, &obs, 0), -ENOENT);
 	assert_int_equal(policy_observe(policy, VM, &obs, 0), -ERANGE);
@@ -684,8 +487,8 @@ static void bad_arguments_are_refused(void **state)
 /* Many at once are as one by one; a bad one among them does not hide the others. */
 static void many_observations_equal_single_ones(void **state)
 {
-	struct policy *one = engine(&base);
-	struct policy *all = engine(&base);
+	struct policy *one = fixture_engine(&policy_fixture_settings);
+	struct policy *all = fixture_engine(&policy_fixture_settings);
 	struct policy_observation obs[40];
 	struct policy_ledger a, b;
 
@@ -733,11 +536,6 @@ int main(void)
 		cmocka_unit_test(the_best_region_is_merged_first),
 		cmocka_unit_test(the_latency_guard_suspends_merges),
 		cmocka_unit_test(latency_guard_pauses_a_minute_at_most),
-		cmocka_unit_test(a_burst_is_decided_in_slices),
-		cmocka_unit_test(a_region_without_a_place_in_the_queue_is_not_decided_again),
-		cmocka_unit_test(a_burst_is_merged_to_the_last_region),
-		cmocka_unit_test(a_region_that_waits_for_a_place_may_be_converted),
-		cmocka_unit_test(new_settings_reach_all_regions_in_slices),
 		cmocka_unit_test(costs_are_learnt_within_limits),
 		cmocka_unit_test(hot_regions_are_held),
 		cmocka_unit_test(bad_arguments_are_refused),
