@@ -19,4 +19,5 @@ bench: $(if $(B),,bench-instructions)
 
 .PHONY: bench-instructions
 bench-instructions: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ## Instructions per update of the policy, by callgrind
+	@$(call deps,bench)
 	@tests/bench/instructions $(BUILD)

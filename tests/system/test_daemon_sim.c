@@ -121,10 +121,13 @@ static void only_the_watchdog_wakes_an_idle_daemon(void **state)
 	sim_fixture_at(host, 90, "");
 	daemon_host_message(host, " 100 % of 64 regions large");
 	/* Startup is over with the summary of what was merged, one log interval later. */
-	do {
+	for (int i = 0; i < 10 * PINGS; i++) {
 		daemon_host_message(host, "WATCHDOG=1");
 		daemon_host_log(host, text, sizeof(text));
-	} while (!strstr(text, "16 merged"));
+		if (strstr(text, "16 merged"))
+			break;
+	}
+	assert_non_null(strstr(text, "16 merged"));
 	before = sleeps(host);
 	for (int i = 0; i < PINGS; i++)
 		daemon_host_message(host, "WATCHDOG=1");

@@ -111,14 +111,13 @@ static void a_file_that_was_cut_off_is_completed(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static const struct rebuild_out one_vm = {
+	.record = {
+		.op = TRACE_VM, .vm_id = 1, .name = "vm-1", .regions = 2, .walk_ns_per_s = 12000}};
+
 /* The sizes of VMs are written late, and are in a pipe all the same. */
 static void a_recording_goes_to_a_pipe_once_it_is_complete(void **state)
 {
-	struct rebuild_out out = {.record = {.op = TRACE_VM,
-					     .vm_id = 1,
-					     .name = "vm-1",
-					     .regions = 2,
-					     .walk_ns_per_s = 12000}};
 	const struct rebuild_stats none = {0};
 	struct trace_file file;
 	char text[4096] = "";
@@ -131,7 +130,7 @@ static void a_recording_goes_to_a_pipe_once_it_is_complete(void **state)
 	assert_non_null(pipe_end);
 	assert_int_equal(trace_file_open(&file, "-", pipe_end, false, 1 << 20), 0);
 	assert_int_equal(trace_file_header(&file, &(struct trace_costs){1, 2, 3}, false), 0);
-	assert_int_equal(trace_file_write(&file, &out), 0);
+	assert_int_equal(trace_file_write(&file, &one_vm), 0);
 	assert_int_equal(trace_file_widen(&file, 1, 77), 0);
 	assert_int_equal(trace_file_end(&file, 9, &none), 0);
 	assert_int_equal(trace_file_close(&file), 0);
@@ -144,11 +143,7 @@ static void a_recording_goes_to_a_pipe_once_it_is_complete(void **state)
 
 static void a_full_file_is_complete(void **state)
 {
-	struct rebuild_out out = {.record = {.op = TRACE_VM,
-					     .vm_id = 1,
-					     .name = "vm-1",
-					     .regions = 2,
-					     .walk_ns_per_s = 12000}};
+	struct rebuild_out out = one_vm;
 	const struct rebuild_stats none = {0};
 	uint64_t regions = 0, end_ns = 0;
 	unsigned int nr = 0;

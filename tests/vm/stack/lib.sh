@@ -212,7 +212,6 @@ td_gave_up() {
 }
 
 td_stop() { printf stop | dd of="$guests/$1.img" bs=512 seek=$((8 * 2048 - 1)) conv=notrunc status=none; }
-td_has_ended() { guest_has_ended "$1"; }
 
 # NAME: what an administrator may do to a guest that works, on all of its memory.
 administer_td() {

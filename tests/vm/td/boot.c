@@ -119,7 +119,7 @@ static uint64_t fill_params(struct td *td, const struct td_boot *boot, const str
 		die("%s is not a bzImage with boot protocol 2.12 or later", boot->kernel);
 	if (!(header->xloadflags & XLF_KERNEL_64))
 		die("%s has no 64-bit entry", boot->kernel);
-	if (KERNEL_GPA + header->init_size > initrd_gpa)
+	if (initrd_size > td->memory || KERNEL_GPA + header->init_size > initrd_gpa)
 		die("--memory: the kernel needs %u bytes at 16M, and the initrd is at 0x%llx",
 		    header->init_size, (unsigned long long)initrd_gpa);
 	params->hdr = *header;
@@ -129,6 +129,8 @@ static uint64_t fill_params(struct td *td, const struct td_boot *boot, const str
 	params->hdr.ramdisk_size = (uint32_t)initrd_size;
 	add_range(params, 0, 0xa0000);
 	add_range(params, 0x100000, td->memory);
+	if (strlen(boot->command_line) >= PAGE_4K)
+		die("the command line has more than %llu bytes", PAGE_4K - 1);
 	strcpy((char *)td->staging + STAGING_COMMAND_LINE, boot->command_line);
 	return (uint64_t)(header->setup_sects ? header->setup_sects : 4) * 512 + 512;
 }
@@ -149,8 +151,6 @@ void td_boot_load(struct td *td, const struct td_boot *boot)
 	uint64_t setup = fill_params(td, boot, &kernel, initrd_gpa, initrd.size);
 	uint64_t initrd_offset = STAGING_FILES + round_up(kernel.size, PAGE_4K);
 
-	if (strlen(boot->command_line) >= PAGE_4K)
-		die("the command line has more than %llu bytes", PAGE_4K - 1);
 	memcpy(td->staging, td_shim_start, (size_t)(td_shim_end - td_shim_start));
 	memcpy(td->staging + STAGING_GDT, gdt, sizeof(gdt));
 	memcpy(td->staging + STAGING_FILES, kernel.data, kernel.size);

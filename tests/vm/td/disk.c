@@ -215,7 +215,6 @@ static uint32_t serve(struct disk *disk, struct chain *chain)
 	if (!status)
 		return written;
 	*status = result;
-	disk->requests++;
 	return written + 1;
 }
 
@@ -349,11 +348,10 @@ static uint32_t read_isr(struct disk *disk)
 	return isr;
 }
 
-uint32_t disk_read(struct disk *disk, unsigned int port, unsigned int size)
+uint32_t disk_read(struct disk *disk, unsigned int port)
 {
 	unsigned int offset = port - bar(disk, 0);
 
-	(void)size;
 	if (offset < sizeof(struct virtio_pci_common_cfg))
 		return read_common(disk, offset);
 	return offset == AT_ISR ? read_isr(disk) : 0;
@@ -373,11 +371,10 @@ uint64_t disk_mmio_read(struct disk *disk, uint64_t gpa, unsigned int size)
 	return value;
 }
 
-void disk_write(struct disk *disk, unsigned int port, uint32_t value, unsigned int size)
+void disk_write(struct disk *disk, unsigned int port, uint32_t value)
 {
 	unsigned int offset = port - bar(disk, 0);
 
-	(void)size;
 	if (offset < sizeof(struct virtio_pci_common_cfg))
 		write_common(disk, offset, value);
 	else if (offset == AT_NOTIFY)

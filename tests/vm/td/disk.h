@@ -28,7 +28,7 @@ struct disk {
 	/* its one queue */
 	uint16_t queue_size, queue_enabled, last_avail;
 	uint64_t desc, driver, device;
-	uint64_t requests, mmio_reads;
+	uint64_t mmio_reads;
 };
 
 /* @path: a file of whole sectors. */
@@ -39,8 +39,8 @@ void disk_config_write(struct disk *disk, unsigned int offset, uint32_t value, u
 
 /* Is that port in its BAR? */
 bool disk_has_port(const struct disk *disk, unsigned int port);
-uint32_t disk_read(struct disk *disk, unsigned int port, unsigned int size);
-void disk_write(struct disk *disk, unsigned int port, uint32_t value, unsigned int size);
+uint32_t disk_read(struct disk *disk, unsigned int port);
+void disk_write(struct disk *disk, unsigned int port, uint32_t value);
 
 /* All ones where it has nothing. */
 uint64_t disk_mmio_read(struct disk *disk, uint64_t gpa, unsigned int size);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +42,15 @@ _Noreturn void die(const char *format, ...)
 static void hypercall(struct td *td)
 {
 	struct kvm_run *run = td->run;
+	uint64_t pages = run->hypercall.args[1];
+	bool to_private = run->hypercall.args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED;
 	int r;
 
 	if (run->hypercall.nr != KVM_HC_MAP_GPA_RANGE)
 		die("hypercall %llu", (unsigned long long)run->hypercall.nr);
-	r = td_convert(td, run->hypercall.args[0], run->hypercall.args[1] * PAGE_4K,
-		       run->hypercall.args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED);
+	r = td_convert(td, run->hypercall.args[0], pages * PAGE_4K, to_private);
+	if (r == 0)
+		*(to_private ? &td->counts.to_private_pages : &td->counts.to_shared_pages) += pages;
 	run->hypercall.ret = r == -EAGAIN ? EAGAIN : r ? EINVAL : 0;
 }
 
@@ -85,9 +87,13 @@ static void run_guest(struct td *td, struct td_devices *devices)
 	struct kvm_run *run = td->run;
 
 	for (;;) {
-		if (ioctl(td->vcpu, KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN &&
-		    errno != EFAULT)
-			die("KVM_RUN: %s", strerror(errno));
+		run->exit_reason = KVM_EXIT_UNKNOWN;
+		if (ioctl(td->vcpu, KVM_RUN, 0) < 0) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			if (errno != EFAULT || run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+				die("KVM_RUN: %s", strerror(errno));
+		}
 		switch (run->exit_reason) {
 		case KVM_EXIT_IO:
 			if (!td_port_io(devices, run))

@@ -171,9 +171,8 @@ static void make_intel(struct cpuid *cpuid)
 
 static void set_cpuid(struct td *td)
 {
-	static struct cpuid cpuid;
+	struct cpuid cpuid = {.head.nent = CPUID_ENTRIES - 1};
 
-	cpuid.head.nent = CPUID_ENTRIES - 1;
 	IOCTL(td->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
 	drop_leaves(&cpuid);
 	hide_features(&cpuid);
@@ -263,11 +262,8 @@ int td_convert(struct td *td, uint64_t gpa, uint64_t bytes, bool to_private)
 		return -EINVAL;
 	if (ioctl(td->vm, KVM_SET_MEMORY_ATTRIBUTES, &attributes) < 0)
 		return -errno;
-	if (to_private) {
-		td->counts.to_private_pages += bytes / PAGE_4K;
+	if (to_private)
 		return madvise(td->shared + gpa, bytes, MADV_DONTNEED) < 0 ? -errno : 0;
-	}
-	td->counts.to_shared_pages += bytes / PAGE_4K;
 	return fallocate(td->gmem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)gpa,
 			 (off_t)bytes) < 0 ?
 		       -errno :

@@ -81,7 +81,7 @@ static uint32_t in(struct td_devices *devices, unsigned int port, unsigned int s
 	if (port - PORT_PCI_DATA < 4)
 		return pci_read(devices, port, size);
 	if (devices->disk && disk_has_port(devices->disk, port))
-		return disk_read(devices->disk, port, size);
+		return disk_read(devices->disk, port);
 	return ~0U;
 }
 
@@ -96,7 +96,7 @@ static bool out(struct td_devices *devices, unsigned int port, uint32_t value, u
 	else if (port - PORT_PCI_DATA < 4)
 		pci_write(devices, port, value, size);
 	else if (devices->disk && disk_has_port(devices->disk, port))
-		disk_write(devices->disk, port, value, size);
+		disk_write(devices->disk, port, value);
 	else if (port == TD_SHIM_FAILED_PORT && !devices->failed_status)
 		devices->failed_status = value;
 	else if (port == TD_SHIM_FAILED_PORT)
