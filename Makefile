@@ -9,7 +9,9 @@
 #   tests/lib/*.c                                               libtest.a, linked to every test
 #   tests/{unit,property,system}/*.c                            one program each, linked to all libraries
 #   tests/bench/*.c                                             bench, one program, linked to all libraries
-# Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run.
+# Objects go to build/VARIANT/: `normal` is what is installed, `san` (ASan, UBSan) is what the tests run. BUILD=/a/folder
+# puts them elsewhere; the sources may be read-only then.
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the user's, and come after ours. WERROR= turns -Werror off.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 # A make within a make has the jobs of that one.
@@ -32,22 +34,25 @@ mandir ?= $(datadir)/man
 CC := gcc
 AR := ar
 BUILD := build
+WERROR := -Werror
 VARIANTS := normal san
 PKGS := libevent libnl-3.0 libnl-genl-3.0 yaml-0.1 jansson libsystemd ncurses
 
 PROJECT_CPPFLAGS = -I. -Iinclude -Iinclude/uapi -D_GNU_SOURCE -DTDX_LPAGE_VERSION='"$(VERSION)"'
-PROJECT_CFLAGS = -std=c17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+# The same sources give the same objects, wherever they are.
+PROJECT_CFLAGS = -std=c17 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -fno-common -fstack-protector-strong -fPIE -g
-normal_CFLAGS := -O2 -D_FORTIFY_SOURCE=2
+# A compiler or a packager may have a value of their own, and a second one is an error.
+normal_CFLAGS := -O2 $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 normal_LDFLAGS := -pie -Wl,-z,relro,-z,now
-san_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+san_CFLAGS := -U_FORTIFY_SOURCE -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 san_LDFLAGS := -pie -fsanitize=address,undefined
 
 # Tests find what they need here, wherever they are started from.
 export TDX_LPAGE_SRC := $(CURDIR)
-export TDX_LPAGE_BUILD := $(CURDIR)/$(BUILD)/san
-export TDX_LPAGED := $(CURDIR)/$(BUILD)/san/tdx-lpaged
-export TDX_LPCTL := $(CURDIR)/$(BUILD)/san/tdx-lpctl
+export TDX_LPAGE_BUILD := $(abspath $(BUILD))/san
+export TDX_LPAGED := $(TDX_LPAGE_BUILD)/tdx-lpaged
+export TDX_LPCTL := $(TDX_LPAGE_BUILD)/tdx-lpctl
 export ASAN_OPTIONS ?= detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:abort_on_error=0
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
@@ -102,17 +107,10 @@ ifneq ($(BUILD_GOALS),)
 include $(BUILD)/config.mk
 endif
 
-$(BUILD)/config.mk: Makefile scripts/packages
+$(BUILD)/config.mk: Makefile scripts/config-mk scripts/packages
 	@$(call deps,build)
 	@mkdir -p $(@D)
-	@cflags=$$(pkg-config --cflags $(PKGS)) && libs=$$(pkg-config --libs $(PKGS)) && \
-	 event=$$(pkg-config --modversion libevent) && \
-	 unitdir=$$(pkg-config --variable=systemdsystemunitdir systemd) && \
-	 presetdir=$$(pkg-config --variable=systemdsystempresetdir systemd) && \
-	 sysusersdir=$$(pkg-config --variable=sysusersdir systemd) && \
-	 tmpfilesdir=$$(pkg-config --variable=tmpfilesdir systemd) && \
-	 printf '%s\n' "PKG_CFLAGS := $$cflags" "PKG_LIBS := $$libs" "unitdir ?= $$unitdir" \
-		"presetdir ?= $$presetdir" "sysusersdir ?= $$sysusersdir" "tmpfilesdir ?= $$tmpfilesdir" >$@.tmp
+	@scripts/config-mk $(PKGS) >$@.tmp
 	@mv $@.tmp $@
 
 # ---- compile and link, once per variant ----
@@ -158,8 +156,6 @@ $(call program,$(1),tdx-lpaged,daemon/main.c,libtdx-lpage)
 $(call program,$(1),tdx-lpctl,daemon/ctl/main.c,libtdx-lpctl libtdx-lpage)
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
-# Benchmarks link it too, in the normal variant.
-$(call objs,normal,$(testlib_SRCS)): | check-deps
 
 TEST_LIBS := libtest libtdx-lpctl libtdx-lpage
 $(foreach s,$(unit_SRCS) $(property_SRCS) $(system_SRCS),$(eval $(call program,san,$(s:%.c=%),$(s),$(TEST_LIBS),-lcmocka)))
@@ -189,6 +185,7 @@ test_program = $(patsubst %.c,$(BUILD)/san/%,$(1))
 SYSTEM_TESTS = $(call test_program,$(filter tests/system/test_%,$(system_SRCS))) $(system_SCRIPTS)
 # T=WORD: only the tests whose path holds this word, e.g. T=policy.
 T ?=
+run_tests = scripts/run-tests -l $(BUILD)/test-logs
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
 -include tests/fuzz/build.mk
@@ -200,17 +197,17 @@ check-deps:
 
 .PHONY: check
 check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(tdx_model_TESTS) ## Everything that needs no kernel build (T=word: only tests with it in their path)
-	@scripts/run-tests $(call only,scripts/check-style scripts/check-spdx scripts/check-tower \
+	@$(run_tests) $(call only,scripts/check-style scripts/check-spdx scripts/check-tower \
 		$(call test_program,$(unit_SRCS) $(property_SRCS)) $(FUZZ_TESTS) $(TDX_MODEL_TESTS) $(SYSTEM_TESTS))
 
 .PHONY: check-unit
 check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=word)
-	@scripts/run-tests $(call only,$(call test_program,$(unit_SRCS)))
+	@$(run_tests) $(call only,$(call test_program,$(unit_SRCS)))
 
 .PHONY: check-report
 check-report: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ## The page of simulate --report, drawn by a browser (to build/report)
 	@$(call deps,build report)
-	@scripts/run-tests -l $(BUILD)/test-logs tests/report/draw.py
+	@$(run_tests) tests/report/draw.py
 
 .PHONY: check-vm
 check-vm: ## Build the patched kernels, run them in QEMU

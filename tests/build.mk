@@ -3,7 +3,7 @@
 
 netlink_SPEC := $(BUILD)/netlink-spec/kvm_lpage.yaml
 
-$(netlink_SPEC): $(wildcard kernel/patches/*.patch) scripts/patch-files
+$(netlink_SPEC): $(wildcard kernel/patches/*.patch) scripts/patch-files | check-deps
 	@echo "  SPEC    $@"
 	@scripts/patch-files Documentation/netlink/specs $(@D)
 	@touch $@

@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 120
 
 fuzz_CFLAGS := -O1 -w -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 fuzz_LDFLAGS := -pie -fsanitize=fuzzer,address,undefined
-$(BUILD)/fuzz/%: CC = clang-14
+$(BUILD)/fuzz/%: CC = clang
 $(eval $(call variant,fuzz))
 $(foreach n,$(fuzz_NAMES),$(eval $(call program,fuzz,tests/fuzz/$(n),tests/fuzz/$(n).c,$(TEST_LIBS))))
 $(foreach n,$(fuzz_NAMES),$(eval $(call program,san,tests/fuzz/$(n),tests/fuzz/$(n).c tests/fuzz/replay.c,$(TEST_LIBS))))

@@ -155,8 +155,9 @@ def check(page, scheme, out):
     frames.unlink()
 
 
-def main(build="build/normal", out="build/report"):
-    build, out = pathlib.Path(build), pathlib.Path(out).resolve()
+def main(build=None, out=None):
+    top = pathlib.Path(os.environ.get("TDX_LPAGE_BUILD", "build/san")).parent
+    build, out = pathlib.Path(build or top / "normal"), pathlib.Path(out or top / "report").resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     print(f"1..{sum(len(schemes) for _, _, schemes in PAGES.values()) * (1 + 5 * len(WIDTHS))}")

@@ -17,9 +17,90 @@ builds_alone() {
 	! grep -w 'cmocka\.h' "$dir/includes"
 }
 
-# TARGET: of make, with $dir/root as the system
+# TARGET: does it ask for nothing but packages of the build?
+asks_for_build_packages() {
+	make -n BUILD="$dir/build" deps=': asks for $(1)' "$1" >"$dir/text" || return 1
+	! grep 'asks for check' "$dir/text"
+}
+
+# Copies of what one object is made of, in two folders.
+two_copies() {
+	local copy
+	for copy in one another/one; do
+		mkdir -p "$dir/$copy"
+		cp -r Makefile scripts daemon include "$dir/$copy" || return 1
+	done
+}
+
+# FOLDER FLAG...: the object of main.c, compiled there
+object_in() {
+	make -C "$1" DEPS=skip BUILD=build "${@:2}" build/normal/daemon/main.o
+}
+
+is_the_same_elsewhere() {
+	object_in "$dir/one" && object_in "$dir/another/one" &&
+		cmp "$dir/one/build/normal/daemon/main.o" "$dir/another/one/build/normal/daemon/main.o"
+}
+
+# A definition in the words of a packager; with a warning, and -Werror, when ours came on top.
+takes_flags() {
+	rm -rf "$dir/one/build"
+	object_in "$dir/one" "$@"
+}
+
+werror_goes() {
+	make -n DEPS=skip BUILD="$dir/build" WERROR= all >"$dir/text" && grep -q ' -Wextra ' "$dir/text" && ! grep -e '-Werror' "$dir/text"
+}
+
+# No checkout: a check of its files has nothing to say, and says that.
+skips_without_git() {
+	local script
+	for script in check-spdx check-style; do
+		"$dir/one/scripts/$script" >"$dir/text" 2>&1
+		[ $? -eq 77 ] && grep '^skip: ' "$dir/text" || { echo "$script"; cat "$dir/text"; return 1; }
+	done
+}
+
+# The sources below a checkout of something else are not its files.
+skips_in_another_checkout() {
+	git init -q "$dir/another" && skips_without_git_in "$dir/another/one"
+}
+
+skips_without_git_in() {
+	"$1/scripts/source-files" >"$dir/text" 2>&1
+	[ $? -eq 77 ] && grep '^skip: not a git checkout' "$dir/text"
+}
+
+an_empty_list_fails() {
+	! scripts/source-files no-such-file
+}
+
+config_mk_says() {
+	! scripts/config-mk libevent no-such-library 2>"$dir/text" && grep 'does not find: no-such-library;' "$dir/text"
+}
+
+config_mk_has_default() {
+	mkdir -p "$dir/bin"
+	printf '#!/bin/sh\ncase $* in *" systemd") exit 1 ;; *) exec %s "$@" ;; esac\n' "$(command -v pkg-config)" >"$dir/bin/pkg-config"
+	chmod +x "$dir/bin/pkg-config"
+	PATH=$dir/bin:$PATH scripts/config-mk libevent | grep -x 'unitdir ?= /usr/lib/systemd/system'
+}
+
+# KNOWN INSTALLED PURPOSE WANTED: what deps would take on a release that has the names KNOWN
+deps_takes() {
+	local got
+	mkdir -p "$dir/bin"
+	printf '#!/bin/sh\nprintf "%%s\\n" %s\n' "$1" >"$dir/bin/apt-cache"
+	printf '#!/bin/sh\nfor name; do :; done\ncase " %s " in *" $name "*) printf installed ;; *) exit 1 ;; esac\n' "$2" >"$dir/bin/dpkg-query"
+	chmod +x "$dir/bin"/*
+	got=$(PATH=$dir/bin:$PATH scripts/deps --list "$3" | grep -E '^(systemd|systemd-dev|clang-format.*)$' | xargs)
+	[ "$got" = "$4" ] || { echo "took '$got', wanted '$4'"; return 1; }
+}
+
+# TARGET: of make, with $dir/root as the system. What is built, is where the make that runs this test was told to.
 make_root() {
-	make DEPS=skip "$1" DESTDIR="$dir/root" PREFIX=/usr
+	local build=${TDX_LPAGE_BUILD%/san}
+	make DEPS=skip BUILD="${build#"$PWD/"}" "$1" DESTDIR="$dir/root" PREFIX=/usr
 }
 
 # Whatever the folders of systemd are: from lib/systemd on, and the rest below /usr and /etc.
@@ -74,9 +155,26 @@ goes_away() {
 
 # shellcheck source=tests/lib/tap.sh
 . tests/lib/tap.sh
-echo 1..5
 check 'make needs no package of the tests' builds_alone all
 check 'nor does make demo' builds_alone demo
+check 'nor does it ask for one' asks_for_build_packages demo
+check 'two folders of sources' two_copies
+check 'give the same object' is_the_same_elsewhere
+check 'a packager fortifies as he likes' takes_flags CPPFLAGS=-D_FORTIFY_SOURCE=3
+check 'by either variable' takes_flags CFLAGS='-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=1'
+check 'WERROR= turns -Werror off' werror_goes
+check 'checks of files skip in a release tarball' skips_without_git
+check 'also within a checkout of something else' skips_in_another_checkout
+check 'a list of no file is an error' an_empty_list_fails
+check 'config.mk says which library is missing' config_mk_says
+check 'and has folders of systemd without systemd.pc' config_mk_has_default
+check 'Debian 13 has systemd.pc in systemd-dev' deps_takes 'systemd systemd-dev' '' build systemd-dev
+check 'Debian 12 in systemd' deps_takes 'systemd systemd-homed' '' build systemd
+check 'what is installed is taken' deps_takes 'systemd systemd-dev' systemd build systemd
+check 'before apt knows anything, apt is asked' deps_takes '' '' build systemd-dev
+check 'a package that may be absent is' deps_takes systemd '' check systemd
+check 'or is taken' deps_takes 'systemd clang-format-14' '' check 'systemd clang-format-14'
 check 'make install installs what there is' installs_all
 check 'an edited configuration stays' keeps_what_was_edited
 check 'make uninstall leaves nothing but that' goes_away
+echo "1..$n"

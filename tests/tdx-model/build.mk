@@ -17,7 +17,9 @@ ifneq ($(filter check check-model,$(MAKECMDGOALS))$(findstring tdx-model,$(MAKEC
 include $(tdx_model_MK)
 endif
 
+# Made before any other target, so it asks for git itself.
 $(BUILD)/tdx-model.mk: $(wildcard kernel/patches/*.patch) scripts/patch-files
+	@$(call deps,check)
 	@mkdir -p $(@D)
 	@scripts/patch-files $(tdx_model_FOLDER) $(BUILD)/tdx-model
 	@echo "tdx_model_SRCS := $$(cd $(BUILD)/tdx-model && echo *.c)" >$@
@@ -33,7 +35,7 @@ $(BUILD)/tdx-model.dir: FORCE
 	@echo $(tdx_model_DIR) | cmp -s - $@ || echo $(tdx_model_DIR) >$@
 
 # Kernel code with the kernel's flags, as far as they matter here; -O2 because millions of calls are made.
-tdx_model_CFLAGS := -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wvla \
+tdx_model_CFLAGS = -std=gnu11 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare -Wvla \
 	-Wmissing-prototypes -Wstrict-prototypes -Wdeclaration-after-statement -Wframe-larger-than=2048 -g
 tdx_model_OBJS := $(patsubst %.c,$(BUILD)/san/tdx-model/%.o,$(filter-out kunit.c,$(tdx_model_SRCS)))
 
@@ -57,8 +59,8 @@ $(tdx_model_TESTS): %: %.o $(tdx_model_LIB) $(BUILD)/san/libtdx-model.a
 
 # The last one breaks the model on purpose and runs the others.
 TDX_MODEL_TESTS := $(tdx_model_TESTS) tests/tdx-model/mutations
-export TDX_MODEL_DIR := $(tdx_model_DIR)
+export TDX_MODEL_DIR := $(abspath $(tdx_model_DIR))
 
 .PHONY: check-model
 check-model: check-deps $(tdx_model_TESTS) ## The software TDX module only (T=word; TDX_MODEL_SRC=folder in a kernel tree)
-	@scripts/run-tests $(call only,$(TDX_MODEL_TESTS))
+	@$(run_tests) $(call only,$(TDX_MODEL_TESTS))

@@ -5,6 +5,9 @@
 tracegen_SRCS := $(addprefix tests/lib/,tracegen.c tracelinux.c traceplain.c traffic.c)
 $(foreach v,normal san,$(eval $(call program,$(v),tests/traces/generate,tests/traces/generate.c $(tracegen_SRCS),libtdx-lpage)))
 
+# Benchmarks and some tests link the rest, in the normal variant too.
+$(call objs,normal,$(filter-out $(tracegen_SRCS),$(testlib_SRCS))): | check-deps
+
 check: $(BUILD)/san/tests/traces/generate
 
 .PHONY: traces
