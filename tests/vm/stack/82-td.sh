@@ -7,7 +7,7 @@
 daemon_with "quiet-time: 2s"
 td_start linux
 wait_for "Linux says that it is a TDX guest" 400 td_said linux 'is a TDX guest, phase 1'
-say "$(td_words linux | head -n 1)"
+say "$(td_words linux | grep -m 1 'is a TDX guest')"
 wait_for "under the daemon" 60 managed linux
 wait_for "it works" 120 td_said linux 'td: working'
 # Whole regions, as the bounce buffers are, are not counted.
