@@ -44,19 +44,13 @@ static const struct fields limits_fields =
 
 #define TALLY(name, kind, member) ROW(name, kind, struct lp_tally, member)
 static const struct field tally_rows[] = {
-	TALLY("batches", U64, batches),
-	TALLY("tried", U64, tried_regions),
-	TALLY("merged", U64, merged_regions),
-	TALLY("refused", U64, refused_regions),
-	TALLY("split", U64, split_regions),
-	TALLY("holds", U64, holds),
-	TALLY("releases", U64, releases),
-	TALLY("dry", U64, dry_regions),
-	TALLY("lost", U64, lost_regions),
-	TALLY("failed_requests", U64, failed_requests),
-	TALLY("work_us", US, work_ns),
-	TALLY("stall_max_us", US, stall_max_ns),
-	TALLY("refused_by_reason", REASONS, refused),
+	TALLY("batches", U64, batches),		TALLY("tried", U64, tried_regions),
+	TALLY("merged", U64, merged_regions),	TALLY("refused", U64, refused_regions),
+	TALLY("split", U64, split_regions),	TALLY("holds", U64, holds),
+	TALLY("releases", U64, releases),	TALLY("dry", U64, dry_regions),
+	TALLY("lost", U64, lost_regions),	TALLY("failed_requests", U64, failed_requests),
+	TALLY("work_us", US, work_ns),		TALLY("stall_max_us", US, stall_max_ns),
+	TALLY("stalled", U64, stalled_batches), TALLY("refused_by_reason", REASONS, refused),
 };
 static const struct fields tally_fields = FIELDS(
 	"Tally",

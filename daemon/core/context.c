@@ -78,6 +78,7 @@ void tally_add(struct lp_tally *to, const struct lp_tally *from)
 	to->work_ns += from->work_ns;
 	if (from->stall_max_ns > to->stall_max_ns)
 		to->stall_max_ns = from->stall_max_ns;
+	to->stalled_batches += from->stalled_batches;
 	for (unsigned int i = 0; i < LP_NR_REASONS; i++)
 		to->refused[i] += from->refused[i];
 }

@@ -54,6 +54,7 @@ static void take_batches(struct lp_manager *m, struct vm_entry *vm, const struct
 		vm->tally.batches++;
 		if (batch->stall_ns > vm->tally.stall_max_ns)
 			vm->tally.stall_max_ns = batch->stall_ns;
+		vm->tally.stalled_batches += batch->stall_ns > vm->settings->max_stall_ns;
 		(void)policy_batch_done(m->policy, vm->vm.id, &cost, manager_now(m));
 	}
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "daemon/link/link.h"
+#include "daemon/policy/policy.h"
 #include "tdx-lpage/reasons.h"
 
 #define LP_AGE_NEVER UINT64_MAX
@@ -66,6 +67,7 @@ struct lp_tally {
 	uint64_t failed_requests;
 	uint64_t work_ns;
 	uint64_t stall_max_ns;
+	uint64_t stalled_batches;	 /* that stalled a vCPU for longer than max-stall */
 	uint64_t refused[LP_NR_REASONS]; /* merges, by the first reason of each range */
 };
 
@@ -81,6 +83,8 @@ struct lp_vm_snapshot {
 	bool dry_run;		     /* in force for it */
 	bool stale;		     /* events were lost, it is being resynchronized */
 	struct lp_tally tally;
+	struct policy_ledger ledger;
+	struct policy_costs costs; /* in force */
 	uint64_t tracked_regions;
 	uint64_t queued_regions; /* requested, no outcome yet */
 	uint64_t coverage_ppm;	 /* large / (large + table), UINT64_MAX when nothing is mapped */
@@ -125,6 +129,7 @@ struct lp_status {
 	uint64_t stats_age_ns; /* the oldest of all VMs */
 	uint64_t merges_per_s; /* over the last 10 s */
 	struct lp_tally tally;
+	struct policy_ledger ledger; /* VMs that are gone included */
 	struct lp_link_stats link_stats;
 	uint64_t resyncs;
 	uint64_t resync_age_ns; /* since the last complete dump of everything */

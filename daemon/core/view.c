@@ -61,6 +61,7 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 			 m->family ? m->host_error : m->why);
 	snprintf(ret->config_error, sizeof(ret->config_error), "%s", m->config_error);
 	m->link->ops->stats(m->link, &ret->link_stats);
+	policy_total_ledger(m->policy, now_ns, &ret->ledger);
 	for (size_t i = 0; i < m->nr_vms; i++)
 		add_vm(ret, m->vms[i], now_ns);
 	if (!m->nr_vms)
@@ -124,6 +125,8 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.last_error = vm->trouble.last_error,
 		.last_error_age_ns = age(now_ns, vm->trouble.last_error_ns),
 	};
+	(void)policy_vm_ledger(m->policy, vm_id, now_ns, &ret->ledger);
+	(void)policy_vm_costs(m->policy, vm_id, &ret->costs);
 	memcpy(ret->last_error_text, vm->trouble.last_error_text, sizeof(ret->last_error_text));
 	return 0;
 }

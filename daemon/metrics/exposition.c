@@ -12,47 +12,67 @@
 
 /* A copy of everything that is written, so that the samples of a scrape are consistent. */
 struct scrape {
+	FILE *f;
+	enum metrics_format format;
 	struct lp_status status;
 	struct lp_vm_snapshot *vms;
 	size_t nr_vms;
 	bool names;
 };
 
-static void write_head(FILE *f, const struct metrics_family *family)
+/*
+ * In the text format a family has the name of its samples, and there are neither units nor infos.
+ */
+static void write_head(const struct scrape *scrape, const struct metrics_family *family)
 {
-	fprintf(f, "# TYPE " METRICS_PREFIX "%s %s\n", family->name,
-		metrics_type_name(family->type));
-	if (family->unit[0])
-		fprintf(f, "# UNIT " METRICS_PREFIX "%s %s\n", family->name, family->unit);
-	fprintf(f, "# HELP " METRICS_PREFIX "%s %s\n", family->name, family->help);
+	bool text = scrape->format == METRICS_TEXT;
+	const char *suffix = text ? metrics_suffix(family->type) : "";
+	enum metrics_type type = text && family->type == METRICS_INFO ? METRICS_GAUGE :
+									family->type;
+
+	fprintf(scrape->f, "# TYPE " METRICS_PREFIX "%s%s %s\n", family->name, suffix,
+		metrics_type_name(type));
+	if (!text && family->unit[0])
+		fprintf(scrape->f, "# UNIT " METRICS_PREFIX "%s %s\n", family->name, family->unit);
+	fprintf(scrape->f, "# HELP " METRICS_PREFIX "%s%s %s\n", family->name, suffix,
+		family->help);
 }
 
 /* The labels of a VM, without braces. Names have no character that needs escaping. */
-static void write_vm_labels(FILE *f, const struct scrape *scrape, const struct lp_vm_snapshot *vm)
+static void write_vm_labels(const struct scrape *scrape, const struct lp_vm_snapshot *vm)
 {
-	fprintf(f, "vm=\"%u\"", vm->vm.id);
+	fprintf(scrape->f, "vm=\"%u\"", vm->vm.id);
 	if (scrape->names)
-		fprintf(f, ",name=\"%s\"", vm->identity.name);
+		fprintf(scrape->f, ",name=\"%s\"", vm->identity.name);
 }
 
 static void write_value(FILE *f, double value)
 {
-	if (isnan(value))
+	char text[32];
+
+	if (isnan(value)) {
 		fputs(" NaN\n", f);
-	else
-		fprintf(f, " %.17g\n", value);
+		return;
+	}
+	/* 15 digits if they are all there is, e.g. 0.1; 17 always say which double it is. */
+	snprintf(text, sizeof(text), "%.15g", value);
+	if (strtod(text, NULL) != value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	fprintf(f, " %s\n", text);
 }
 
 /* One sample, of the host if @vm is NULL, with a label unless @label is NULL. */
-static void write_sample(FILE *f, const struct scrape *scrape, const struct metrics_family *family,
+static void write_sample(const struct scrape *scrape, const struct metrics_family *family,
 			 const struct lp_vm_snapshot *vm, const char *label,
 			 const char *label_value, double value)
 {
+	FILE *f = scrape->f;
+
 	fprintf(f, METRICS_PREFIX "%s%s", family->name, metrics_suffix(family->type));
 	if (vm || label)
 		fputc('{', f);
 	if (vm)
-		write_vm_labels(f, scrape, vm);
+		write_vm_labels(scrape, vm);
 	if (label)
 		fprintf(f, "%s%s=\"%s\"", vm ? "," : "", label, label_value);
 	if (vm || label)
@@ -60,39 +80,39 @@ static void write_sample(FILE *f, const struct scrape *scrape, const struct metr
 	write_value(f, value);
 }
 
-static void write_host(FILE *f, const struct scrape *scrape)
+static void write_host(const struct scrape *scrape)
 {
 	const struct lp_status *s = &scrape->status;
 
 #define X(name, type, unit, help, value)                                                           \
-	write_head(f, &metrics_families[METRICS_ID_##name]);                                       \
-	write_sample(f, scrape, &metrics_families[METRICS_ID_##name], NULL, NULL, NULL,            \
+	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
+	write_sample(scrape, &metrics_families[METRICS_ID_##name], NULL, NULL, NULL,               \
 		     (double)(value));
 	METRICS_HOST(X)
 #undef X
 }
 
-static void write_info(FILE *f, const struct scrape *scrape)
+static void write_info(const struct scrape *scrape)
 {
-	write_head(f, &metrics_families[METRICS_ID_build]);
-	fprintf(f, METRICS_PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n",
+	write_head(scrape, &metrics_families[METRICS_ID_build]);
+	fprintf(scrape->f, METRICS_PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n",
 		scrape->status.version, scrape->status.link);
 }
 
-static void write_refused(FILE *f, const struct scrape *scrape)
+static void write_refused(const struct scrape *scrape)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_refused_regions];
 
-	write_head(f, family);
+	write_head(scrape, family);
 	for (int i = lpage_reason_next(LPAGE_REASON_NONE); i >= 0; i = lpage_reason_next(i)) {
 		if (scrape->status.tally.refused[i])
-			write_sample(f, scrape, family, NULL, "reason",
+			write_sample(scrape, family, NULL, "reason",
 				     lpage_reason_name((unsigned int)i),
 				     (double)scrape->status.tally.refused[i]);
 	}
 }
 
-static void write_losses(FILE *f, const struct scrape *scrape)
+static void write_losses(const struct scrape *scrape)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_lost_events];
 	static const char *const kinds[LP_LOSS_MAX] = {
@@ -101,30 +121,57 @@ static void write_losses(FILE *f, const struct scrape *scrape)
 		[LP_LOSS_MALFORMED] = "malformed",
 	};
 
-	write_head(f, family);
+	write_head(scrape, family);
 	for (int i = 0; i < LP_LOSS_MAX; i++)
-		write_sample(f, scrape, family, NULL, "cause", kinds[i],
+		write_sample(scrape, family, NULL, "cause", kinds[i],
 			     (double)scrape->status.link_stats.lost[i]);
 }
 
-static void write_vms(FILE *f, const struct scrape *scrape)
+static void write_vms(const struct scrape *scrape)
 {
 #define X(name, type, unit, help, value)                                                           \
-	write_head(f, &metrics_families[METRICS_ID_##name]);                                       \
+	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
 	for (size_t i = 0; i < scrape->nr_vms; i++) {                                              \
 		const struct lp_vm_snapshot *v = &scrape->vms[i];                                  \
-		write_sample(f, scrape, &metrics_families[METRICS_ID_##name], v, NULL, NULL,       \
+		write_sample(scrape, &metrics_families[METRICS_ID_##name], v, NULL, NULL,          \
 			     (double)(value));                                                     \
 	}
 	METRICS_VM(X)
 #undef X
 }
 
-static void write_states(FILE *f, const struct scrape *scrape)
+static void write_gates(const struct scrape *scrape)
+{
+	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_gate];
+
+	write_head(scrape, family);
+	for (size_t i = 0; i < scrape->nr_vms; i++)
+		write_sample(scrape, family, &scrape->vms[i], "reason",
+			     lpage_reason_name(scrape->vms[i].gate), 1);
+}
+
+static void write_costs(const struct scrape *scrape)
+{
+	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_cost_seconds];
+
+	write_head(scrape, family);
+	for (size_t i = 0; i < scrape->nr_vms; i++) {
+		const struct lp_vm_snapshot *vm = &scrape->vms[i];
+
+		write_sample(scrape, family, vm, "op", "merge",
+			     METRICS_SECONDS(vm->costs.merge_ns));
+		write_sample(scrape, family, vm, "op", "split",
+			     METRICS_SECONDS(vm->costs.split_ns));
+		write_sample(scrape, family, vm, "op", "refusal",
+			     METRICS_SECONDS(vm->costs.fail_ns));
+	}
+}
+
+static void write_states(const struct scrape *scrape)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_regions];
 
-	write_head(f, family);
+	write_head(scrape, family);
 	for (size_t i = 0; i < scrape->nr_vms; i++) {
 		const struct lp_vm_snapshot *vm = &scrape->vms[i];
 		const struct {
@@ -136,33 +183,31 @@ static void write_states(FILE *f, const struct scrape *scrape)
 			    {"unmapped", vm->vm.unmapped}};
 
 		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
-			write_sample(f, scrape, family, vm, "state", rows[k].state,
+			write_sample(scrape, family, vm, "state", rows[k].state,
 				     (double)rows[k].value);
 	}
 }
 
-static void write_directions(FILE *f, const struct scrape *scrape,
-			     const struct metrics_family *family, const struct lp_vm_snapshot *vm,
-			     uint64_t shared, uint64_t private)
+static void write_directions(const struct scrape *scrape, const struct metrics_family *family,
+			     const struct lp_vm_snapshot *vm, uint64_t shared, uint64_t private)
 {
-	write_sample(f, scrape, family, vm, "to", "shared", (double)shared);
-	write_sample(f, scrape, family, vm, "to", "private", (double)private);
+	write_sample(scrape, family, vm, "to", "shared", (double)shared);
+	write_sample(scrape, family, vm, "to", "private", (double)private);
 }
 
-static void write_conversions(FILE *f, const struct scrape *scrape)
+static void write_conversions(const struct scrape *scrape)
 {
 	const struct metrics_family *events = &metrics_families[METRICS_ID_vm_conversions];
 	const struct metrics_family *pages = &metrics_families[METRICS_ID_vm_converted_pages];
 
-	write_head(f, events);
+	write_head(scrape, events);
 	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(f, scrape, events, &scrape->vms[i],
+		write_directions(scrape, events, &scrape->vms[i],
 				 scrape->vms[i].vm.to_shared_events,
 				 scrape->vms[i].vm.to_private_events);
-	write_head(f, pages);
+	write_head(scrape, pages);
 	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(f, scrape, pages, &scrape->vms[i],
-				 scrape->vms[i].vm.to_shared_pages,
+		write_directions(scrape, pages, &scrape->vms[i], scrape->vms[i].vm.to_shared_pages,
 				 scrape->vms[i].vm.to_private_pages);
 }
 
@@ -187,22 +232,25 @@ static int take(const struct lp_core *core, struct scrape *ret)
 	return 0;
 }
 
-int metrics_write(FILE *f, const struct lp_core *core, bool names)
+int metrics_write(FILE *f, const struct lp_core *core, enum metrics_format format, bool names)
 {
-	struct scrape scrape = {.names = names};
+	struct scrape scrape = {.f = f, .format = format, .names = names};
 	int r;
 
 	r = take(core, &scrape);
 	if (r < 0)
 		return r;
-	write_info(f, &scrape);
-	write_host(f, &scrape);
-	write_refused(f, &scrape);
-	write_losses(f, &scrape);
-	write_vms(f, &scrape);
-	write_states(f, &scrape);
-	write_conversions(f, &scrape);
-	fputs("# EOF\n", f);
+	write_info(&scrape);
+	write_host(&scrape);
+	write_refused(&scrape);
+	write_losses(&scrape);
+	write_vms(&scrape);
+	write_gates(&scrape);
+	write_costs(&scrape);
+	write_states(&scrape);
+	write_conversions(&scrape);
+	if (format == METRICS_OPENMETRICS)
+		fputs("# EOF\n", f);
 	free(scrape.vms);
 	return ferror(f) ? -EIO : 0;
 }

@@ -17,7 +17,6 @@
 #define TIMEOUT_S	 10
 #define HEADERS_MAX_SIZE 8192
 #define BACKLOG		 16
-#define CONTENT_TYPE	 "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 struct metrics {
 	struct evhttp *http;
@@ -28,7 +27,7 @@ struct metrics {
 	bool names;
 };
 
-static int render(const struct metrics *metrics, struct evbuffer *out)
+static int render(const struct metrics *metrics, enum metrics_format format, struct evbuffer *out)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -37,7 +36,7 @@ static int render(const struct metrics *metrics, struct evbuffer *out)
 
 	if (!f)
 		return -ENOMEM;
-	r = metrics_write(f, metrics->core, metrics->names);
+	r = metrics_write(f, metrics->core, format, metrics->names);
 	if (fclose(f) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r == 0 && evbuffer_add(out, text, size) < 0)
@@ -48,13 +47,17 @@ static int render(const struct metrics *metrics, struct evbuffer *out)
 
 static void on_metrics(struct evhttp_request *request, void *ctx)
 {
+	const char *accept =
+		evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
+	enum metrics_format format = metrics_format_for(accept);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct evbuffer *out = evbuffer_new();
 
-	if (!out || render(ctx, out) < 0) {
+	if (!out || render(ctx, format, out) < 0) {
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 	} else {
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-				  CONTENT_TYPE);
+		evhttp_add_header(headers, "Content-Type", metrics_content_type(format));
+		evhttp_add_header(headers, "Vary", "Accept");
 		evhttp_send_reply(request, HTTP_OK, NULL, out);
 	}
 	if (out)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * OpenMetrics over HTTP: GET /metrics. Serves what the core knows, with its age; a scrape sends no request
- * to the kernel.
+ * Metrics over HTTP: GET /metrics, as OpenMetrics or in Prometheus' text format. Serves what the core knows, with its
+ * age; a scrape sends no request to the kernel.
  */
 #ifndef TDX_LPAGE_METRICS_METRICS_H
 #define TDX_LPAGE_METRICS_METRICS_H
 
 #include <stdbool.h>
 #include <stdio.h>
+
+#include "daemon/metrics/format.h"
 
 struct event_base;
 struct lp_core;
@@ -26,7 +28,7 @@ int metrics_new(const struct metrics_options *options, struct metrics **ret);
 /* Drops every client. NULL-safe; returns NULL. */
 struct metrics *metrics_free(struct metrics *metrics);
 
-/* Writes the exposition, ended by "# EOF". 0, -ENOMEM, or the negative errno of @f. */
-int metrics_write(FILE *f, const struct lp_core *core, bool names);
+/* Writes the exposition. 0, -ENOMEM, or -EIO if @f has failed. */
+int metrics_write(FILE *f, const struct lp_core *core, enum metrics_format format, bool names);
 
 #endif

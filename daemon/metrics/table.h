@@ -16,6 +16,25 @@
 #define METRICS_AGE(ns)	   ((ns) == LP_AGE_NEVER ? NAN : METRICS_SECONDS(ns))
 #define METRICS_RATIO(ppm) ((ppm) == UINT64_MAX ? NAN : (double)(ppm) / 1e6)
 
+/* What the merges of the daemon cost and what they are worth, by the accounting of the policy. */
+#define METRICS_LEDGER(X, of, ledger)                                                              \
+	X(of##spent_seconds, COUNTER, "seconds",                                                   \
+	  "Time that merges and refused merges of this daemon took.",                              \
+	  METRICS_SECONDS((ledger).spent_ns))                                                      \
+	X(of##caused_splits, COUNTER, "", "Splits of regions that this daemon had merged.",        \
+	  (ledger).splits)                                                                         \
+	X(of##caused_split_seconds, COUNTER, "seconds",                                            \
+	  "Time that those splits took (estimated).", METRICS_SECONDS((ledger).split_ns))          \
+	X(of##walk_saved_seconds, COUNTER, "seconds",                                              \
+	  "Guest time that merges of this daemon saved in page walks (estimated).",                \
+	  METRICS_SECONDS((ledger).walk_saved_ns))                                                 \
+	X(of##regrets, COUNTER, "",                                                                \
+	  "Merges of regions that did not stay private long enough to pay for merge and split.",   \
+	  (ledger).regrets)                                                                        \
+	X(of##regret_seconds, COUNTER, "seconds",                                                  \
+	  "What those merges cost beyond what they saved (estimated).",                            \
+	  METRICS_SECONDS((ledger).regret_ns))
+
 #define METRICS_HOST(X)                                                                            \
 	X(degraded, GAUGE, "", "1 if the kernel cannot be reached.", s->degraded)                  \
 	X(paused, GAUGE, "", "1 if all VMs are paused.", s->paused)                                \
@@ -39,6 +58,8 @@
 	X(stall_max_seconds, GAUGE, "seconds",                                                     \
 	  "Longest time that a batch may have stalled a vCPU.",                                    \
 	  METRICS_SECONDS(s->tally.stall_max_ns))                                                  \
+	X(stalled_batches, COUNTER, "", "Batches that stalled a vCPU for longer than max-stall.",  \
+	  s->tally.stalled_batches)                                                                \
 	X(failed_requests, COUNTER, "", "Requests that the kernel rejected.",                      \
 	  s->tally.failed_requests)                                                                \
 	X(resyncs, COUNTER, "", "Full resynchronizations with the kernel.", s->resyncs)            \
@@ -46,7 +67,8 @@
 	X(link_timeouts, COUNTER, "", "Requests that timed out.", s->link_stats.timeouts)          \
 	X(link_messages, COUNTER, "", "Messages received from the kernel.",                        \
 	  s->link_stats.messages)                                                                  \
-	X(wakeups, COUNTER, "", "Wake-ups of the daemon for due work.", s->wakeups)
+	X(wakeups, COUNTER, "", "Wake-ups of the daemon for due work.", s->wakeups)                \
+	METRICS_LEDGER(X, , s->ledger)
 
 #define METRICS_VM(X)                                                                              \
 	X(vm_running, GAUGE, "", "1 if a vCPU has run.", v->vm.running)                            \
@@ -68,16 +90,28 @@
 	X(vm_merges, COUNTER, "", "Merges requested by anyone.", v->vm.merges)                     \
 	X(vm_splits, COUNTER, "", "Splits, for any cause.", v->vm.splits)                          \
 	X(vm_refusals, COUNTER, "", "Refused merges.", v->vm.refusals)                             \
-	X(vm_work_seconds, COUNTER, "seconds", "Time spent in merge attempts.",                    \
+	X(vm_work_seconds, COUNTER, "seconds", "Time spent in merge attempts of anyone.",          \
 	  METRICS_SECONDS(v->vm.work_ns))                                                          \
 	X(vm_split_seconds, COUNTER, "seconds", "Time that conversions spent splitting.",          \
-	  METRICS_SECONDS(v->vm.split_ns))
+	  METRICS_SECONDS(v->vm.split_ns))                                                         \
+	X(vm_stalled_batches, COUNTER, "",                                                         \
+	  "Batches that stalled a vCPU for longer than max-stall.", v->tally.stalled_batches)      \
+	X(vm_waiting_regions, GAUGE, "", "Private regions at 4 KiB that the daemon could merge.",  \
+	  v->ledger.waiting_regions)                                                               \
+	X(vm_walk_loss_ratio, GAUGE, "ratio",                                                      \
+	  "Guest time lost to page walks in regions at 4 KiB, per time (estimated).",              \
+	  METRICS_SECONDS(v->vm.table * v->costs.walk_ns_per_s))                                   \
+	METRICS_LEDGER(X, vm_, v->ledger)
 
 #define METRICS_LABELLED(L)                                                                        \
 	L(build, INFO, "", "Version of the daemon, and how it reaches the kernel.",                \
 	  "version, link")                                                                         \
 	L(refused_regions, COUNTER, "", "Refused merges, by reason.", "reason")                    \
 	L(lost_events, COUNTER, "", "Lost kernel events, by cause.", "cause")                      \
+	L(vm_gate, GAUGE, "",                                                                      \
+	  "1 for what blocks all merges of the VM, reason none if nothing does.", "vm, reason")    \
+	L(vm_cost_seconds, GAUGE, "seconds",                                                       \
+	  "Cost of an operation on a region, as the daemon reckons.", "vm, op")                    \
 	L(vm_regions, GAUGE, "", "Regions by state.", "vm, state")                                 \
 	L(vm_conversions, COUNTER, "", "Conversions that changed at least one page of a region.",  \
 	  "vm, to")                                                                                \

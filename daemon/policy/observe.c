@@ -19,6 +19,7 @@ static void count_split(struct policy_vm *vm, uint64_t age_tick)
 	double cost_ns = (double)(vm->cost.merge_ns + vm->cost.split_ns);
 
 	vm->ledger.splits++;
+	vm->ledger.split_ns += vm->cost.split_ns;
 	if (walk_ns >= cost_ns)
 		return;
 	vm->ledger.regrets++;

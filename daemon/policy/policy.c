@@ -263,7 +263,7 @@ int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, ui
 
 /* ---- statistics ---- */
 
-static struct policy_ledger ledger_now(const struct policy_vm *vm)
+static struct policy_ledger ledger_at(const struct policy_vm *vm, uint64_t now_ns)
 {
 	struct policy_ledger ledger = vm->ledger;
 
@@ -273,24 +273,26 @@ static struct policy_ledger ledger_now(const struct policy_vm *vm)
 				 vm->phases[PHASE_BACKOFF];
 	ledger.large_regions = vm->phases[PHASE_LARGE];
 	ledger.queued_regions = vm->phases[PHASE_QUEUED];
+	ledger.walk_saved_ns += vm_savings_ns(vm, now_ns);
 	return ledger;
 }
 
-int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, struct policy_ledger *ret)
+int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
+		     struct policy_ledger *ret)
 {
 	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;
-	*ret = ledger_now(vm);
+	*ret = ledger_at(vm, now_ns);
 	return 0;
 }
 
-void policy_total_ledger(const struct policy *policy, struct policy_ledger *ret)
+void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct policy_ledger *ret)
 {
 	*ret = policy->gone;
 	for (size_t i = 0; i < policy->nr_vms; i++) {
-		struct policy_ledger ledger = ledger_now(policy->vms[i]);
+		struct policy_ledger ledger = ledger_at(policy->vms[i], now_ns);
 
 		ledger_add(ret, &ledger);
 	}

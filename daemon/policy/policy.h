@@ -108,8 +108,9 @@ struct policy_ledger {
 	uint64_t holds;
 	uint64_t dry_run_merges;
 	uint64_t spent_ns;		    /* reported worker time, refused tries included */
+	uint64_t split_ns;		    /* of splits, each at the cost in force then */
 	uint64_t regret_ns;		    /* cost of the regrets, less what they saved */
-	uint64_t walk_saved_ns;		    /* estimated, of merges that have ended or run */
+	uint64_t walk_saved_ns;		    /* estimated, of all merges, up to the time asked for */
 	uint64_t reasons[LPAGE_REASON_END]; /* outcomes of tries by reason; NONE: merged */
 };
 
@@ -206,8 +207,9 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		   struct policy_explanation *ret);
 
 /* -ENOENT. */
-int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, struct policy_ledger *ret);
-void policy_total_ledger(const struct policy *policy, struct policy_ledger *ret);
+int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
+		     struct policy_ledger *ret);
+void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct policy_ledger *ret);
 
 /* -ENOENT. */
 int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret);

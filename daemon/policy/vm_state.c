@@ -36,12 +36,20 @@ struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
 	return vm;
 }
 
+uint64_t vm_savings_ns(const struct policy_vm *vm, uint64_t now_ns)
+{
+	double region_s;
+
+	if (now_ns <= vm->saved_until_ns)
+		return 0;
+	region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
+		   (double)NS_PER_S;
+	return (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
+}
+
 void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
 {
-	double region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
-			  (double)NS_PER_S;
-
-	vm->ledger.walk_saved_ns += (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
+	vm->ledger.walk_saved_ns += vm_savings_ns(vm, now_ns);
 	vm->saved_until_ns = now_ns;
 }
 

@@ -173,7 +173,7 @@ static void take_sample(struct run *run)
 {
 	struct policy_ledger ledger;
 
-	policy_total_ledger(run->policy, &ledger);
+	policy_total_ledger(run->policy, run->now_ns, &ledger);
 	run->options->on_sample(run->options->ctx, run->now_ns, &ledger);
 	run->sample_ns = run->now_ns + run->options->sample_ns;
 }
@@ -280,7 +280,7 @@ static void fill_result(const struct run *run, struct simulate_result *ret)
 	ret->fail_ns = score->refusals * costs->fail_ns;
 	ret->forced_split_ns = score->forced_splits * costs->split_ns;
 	ret->ratio = model_ratio(&run->model);
-	policy_total_ledger(run->policy, &ret->ledger);
+	policy_total_ledger(run->policy, run->now_ns, &ret->ledger);
 }
 
 int simulate_run(const struct simulate_options *options, struct trace_reader *reader,

@@ -119,7 +119,7 @@ static uint64_t handled(const struct burst *burst)
 {
 	struct policy_ledger ledger;
 
-	policy_total_ledger(burst->manager->policy, &ledger);
+	policy_total_ledger(burst->manager->policy, 0, &ledger);
 	return burst->dry_run ? ledger.dry_run_merges : ledger.merges;
 }
 

@@ -113,7 +113,7 @@ static uint64_t handled(struct host *host, bool dry_run)
 {
 	struct policy_ledger ledger;
 
-	policy_total_ledger(host->manager->policy, &ledger);
+	policy_total_ledger(host->manager->policy, 0, &ledger);
 	return dry_run ? ledger.dry_run_merges : ledger.merges;
 }
 

@@ -115,7 +115,7 @@ static struct policy_ledger ledger_of(const struct sim_world *world)
 {
 	struct policy_ledger ledger;
 
-	policy_total_ledger(world->manager->policy, &ledger);
+	policy_total_ledger(world->manager->policy, manager_now(world->manager), &ledger);
 	return ledger;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The exposition against the rules of OpenMetrics 1.0, its page, and the server. */
+/* The exposition against the rules of OpenMetrics 1.0 and the text format, its page, and the server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,16 +48,22 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char *expose(struct metrics_fixture *fixture, bool names)
+static const char *expose_as(struct metrics_fixture *fixture, enum metrics_format format,
+			     bool names)
 {
 	size_t size;
 	FILE *f;
 
 	free(fixture->text);
 	f = open_memstream(&fixture->text, &size);
-	assert_int_equal(metrics_write(f, &fixture->fake.core, names), 0);
+	assert_int_equal(metrics_write(f, &fixture->fake.core, format, names), 0);
 	assert_int_equal(fclose(f), 0);
 	return fixture->text;
+}
+
+static const char *expose(struct metrics_fixture *fixture, bool names)
+{
+	return expose_as(fixture, METRICS_OPENMETRICS, names);
 }
 
 static void metrics_have_the_right_values(void **state)
@@ -73,10 +79,19 @@ static void metrics_have_the_right_values(void **state)
 	fixture->fake.vms[0].vm.to_shared_events = 1ULL << 40;
 	fixture->fake.vms[0].coverage_ppm = 250000;
 	fixture->fake.vms[0].stats_age_ns = LP_AGE_NEVER;
+	fixture->fake.vms[0].ledger.walk_saved_ns = 2250000000;
+	fixture->fake.vms[0].vm.table = 60;
+	fixture->fake.vms[0].costs =
+		(struct policy_costs){.split_ns = 45000, .walk_ns_per_s = 12000};
 	text = expose(fixture, false);
 	assert_non_null(strstr(text, "\ntdx_lpage_degraded 1\n"));
 	assert_non_null(strstr(text, "\ntdx_lpage_refused_regions_total{reason=\"busy\"} 3\n"));
 	assert_non_null(strstr(text, "\ntdx_lpage_work_seconds_total 1.5\n"));
+	assert_non_null(strstr(text, "\ntdx_lpage_vm_walk_saved_seconds_total{vm=\"1\"} 2.25\n"));
+	assert_non_null(strstr(text, "\ntdx_lpage_vm_walk_loss_ratio{vm=\"1\"} 0.00072\n"));
+	assert_non_null(
+		strstr(text, "\ntdx_lpage_vm_cost_seconds{vm=\"1\",op=\"split\"} 4.5e-05\n"));
+	assert_non_null(strstr(text, "\ntdx_lpage_vm_gate{vm=\"7\",reason=\"paused\"} 1\n"));
 	snprintf(line, sizeof(line), "\ntdx_lpage_vm_regions{vm=\"%u\",state=\"large\"} 41\n",
 		 fixture->fake.vms[0].vm.id);
 	assert_non_null(strstr(text, line));
@@ -243,6 +258,81 @@ static void the_output_is_openmetrics(void **state)
 	free(text);
 }
 
+/* ---- Prometheus' text format ---- */
+
+static void each_family_of_the_text_format_has_the_name_of_its_samples(void **state)
+{
+	struct metrics_fixture *fixture = *state;
+	char *text = strdup(expose_as(fixture, METRICS_TEXT, true));
+	char *rest = text, *line;
+	char name[96] = "", type[16];
+	size_t nr = 0;
+
+	while ((line = strsep(&rest, "\n")) && *line) {
+		if (sscanf(line, "# TYPE %95s %15s", name, type) == 2) {
+			assert_true(strcmp(type, "gauge") == 0 || strcmp(type, "counter") == 0);
+		} else if (line[0] == '#') {
+			assert_memory_equal(line, "# HELP ", strlen("# HELP "));
+			assert_memory_equal(line + strlen("# HELP "), name, strlen(name));
+		} else {
+			assert_int_equal(strcspn(line, "{ "), strlen(name));
+			assert_memory_equal(line, name, strlen(name));
+			nr++;
+		}
+	}
+	assert_null(rest);
+	assert_true(nr > METRICS_NR);
+	free(text);
+}
+
+static void the_samples_of_both_formats_are_the_same(void **state)
+{
+	struct metrics_fixture *fixture = *state;
+	char *open = strdup(expose_as(fixture, METRICS_OPENMETRICS, true));
+	const char *text = expose_as(fixture, METRICS_TEXT, true);
+	char *rest = open, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line && *line != '#')
+			assert_non_null(strstr(text, line));
+	free(open);
+}
+
+static void the_client_chooses_the_format(void **state)
+{
+	static const struct {
+		const char *accept;
+		enum metrics_format format;
+	} rows[] = {
+		{NULL, METRICS_OPENMETRICS},
+		{"", METRICS_OPENMETRICS},
+		{"*/*", METRICS_OPENMETRICS},
+		{"image/png", METRICS_OPENMETRICS},
+		{"text/plain", METRICS_TEXT},
+		{"Text/Plain;version=0.0.4", METRICS_TEXT},
+		{"text/*", METRICS_TEXT},
+		{"text/plain;q=0.5, */*;q=0.1", METRICS_TEXT},
+		{"text/plain;q=0.1 , */*; q=0.5", METRICS_OPENMETRICS},
+		{"text/plain;q=0", METRICS_OPENMETRICS},
+		{"application/openmetrics-text", METRICS_OPENMETRICS},
+		{"application/openmetrics-text;q=0.5,text/plain;q=0.6", METRICS_TEXT},
+		{"application/openmetrics-text; version=1.0.0; q=0.5,text/plain;version=0.0.4;q=0.3",
+		 METRICS_OPENMETRICS},
+		/* Prometheus, without and with OpenMetrics. */
+		{"text/plain;version=0.0.4;q=1,*/*;q=0.1", METRICS_TEXT},
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+		 "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		 METRICS_OPENMETRICS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (metrics_format_for(rows[i].accept) != rows[i].format)
+			print_error("%s\n", rows[i].accept);
+		assert_int_equal(metrics_format_for(rows[i].accept), rows[i].format);
+	}
+}
+
 static void metrics_work_without_vms(void **state)
 {
 	struct metrics_fixture *fixture = *state;
@@ -397,6 +487,9 @@ int main(void)
 		T(the_output_is_openmetrics),
 		T(samples_have_the_labels_of_the_table),
 		cmocka_unit_test(the_page_lists_every_metric_of_the_table),
+		T(each_family_of_the_text_format_has_the_name_of_its_samples),
+		T(the_samples_of_both_formats_are_the_same),
+		cmocka_unit_test(the_client_chooses_the_format),
 		T(metrics_work_without_vms),
 		T(bad_addresses_are_refused),
 		cmocka_unit_test_setup_teardown(a_flood_of_clients_leaves_descriptors, setup,

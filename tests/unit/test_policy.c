@@ -70,10 +70,10 @@ static void the_same_observation_changes_nothing(void **state)
 
 	(void)state;
 	region = fixture_convert(policy, 3, 10 * S);
-	policy_vm_ledger(policy, VM, &before);
+	policy_vm_ledger(policy, VM, 14 * S, &before);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(policy_observe(policy, VM, &region.obs, 14 * S), 0);
-	policy_vm_ledger(policy, VM, &after);
+	policy_vm_ledger(policy, VM, 14 * S, &after);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_int_equal(policy_next_batch(policy, 16 * S, &batch), 1);
 	policy_free(policy);
@@ -164,7 +164,7 @@ static void check_explained_as_other(unsigned int reason)
 	policy_outcome(policy, VM, 3, (enum lpage_reason)reason, 12000, at);
 	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
 	assert_int_equal(why.last_refusal, LPAGE_REASON_OTHER);
-	assert_int_equal(policy_vm_ledger(policy, VM, &ledger), 0);
+	assert_int_equal(policy_vm_ledger(policy, VM, at, &ledger), 0);
 	assert_int_equal(ledger.reasons[LPAGE_REASON_OTHER], 1);
 	policy_free(policy);
 }
@@ -462,8 +462,44 @@ static void hot_regions_are_held(void **state)
 	at = run_until_batch(policy, 14 * S, &batch);
 	assert_int_equal(batch.op, POLICY_OP_MERGE);
 	assert_in_range(at, 43 * S, 44 * S);
-	policy_vm_ledger(policy, VM, &ledger);
+	policy_vm_ledger(policy, VM, at, &ledger);
 	assert_int_equal(ledger.holds, 1);
+	policy_free(policy);
+}
+
+/* What a merge saves grows while nothing happens; a split costs, and says whether the merge had paid. */
+static void the_ledger_is_up_to_date_without_events(void **state)
+{
+	struct config_settings settings = policy_fixture_settings;
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+	struct fake_region region;
+	struct policy *policy;
+	uint64_t at;
+
+	(void)state;
+	settings.walk_cost_ns_per_s = 6000;
+	policy = fixture_engine(&settings);
+	region = fixture_convert(policy, 3, 10 * S);
+	at = run_until_batch(policy, 10 * S, &batch);
+	policy_outcome(policy, VM, 3, LPAGE_REASON_NONE, 30000, at);
+	assert_int_equal(policy_vm_ledger(policy, VM, at, &ledger), 0);
+	assert_int_equal(ledger.walk_saved_ns, 0);
+	policy_total_ledger(policy, at + S, &ledger);
+	assert_int_equal(ledger.walk_saved_ns, 6000);
+	assert_int_equal(ledger.spent_ns, 30000);
+	assert_int_equal(ledger.split_ns, 0);
+	fixture_to_shared(policy, &region, 1, at + 2 * S);
+	policy_vm_ledger(policy, VM, at + 3 * S, &ledger);
+	assert_int_equal(ledger.walk_saved_ns, 12000);
+	assert_int_equal(ledger.splits, 1);
+	assert_int_equal(ledger.split_ns, 45000);
+	assert_int_equal(ledger.regrets, 1);
+	/* Private for 7 s, where 12.5 s would have paid. */
+	assert_in_range(ledger.regret_ns, 75000 - 42000 - 100, 75000 - 42000 + 100);
+	/* A time in the past is not counted twice. */
+	policy_vm_ledger(policy, VM, at, &ledger);
+	assert_int_equal(ledger.walk_saved_ns, 12000);
 	policy_free(policy);
 }
 
@@ -506,8 +542,8 @@ static void many_observations_equal_single_ones(void **state)
 	assert_int_equal(policy_observe_all(all, VM, obs, 0, 2 * S), 0);
 	for (int i = 0; i < 40; i++)
 		(void)policy_observe(one, VM, &obs[i], 2 * S);
-	policy_total_ledger(one, &a);
-	policy_total_ledger(all, &b);
+	policy_total_ledger(one, 2 * S, &a);
+	policy_total_ledger(all, 2 * S, &b);
 	assert_int_equal(b.tracked_regions, 39);
 	assert_int_equal(b.waiting_regions, 19);
 	assert_memory_equal(&a, &b, sizeof(a));
@@ -538,6 +574,7 @@ int main(void)
 		cmocka_unit_test(latency_guard_pauses_a_minute_at_most),
 		cmocka_unit_test(costs_are_learnt_within_limits),
 		cmocka_unit_test(hot_regions_are_held),
+		cmocka_unit_test(the_ledger_is_up_to_date_without_events),
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(many_observations_equal_single_ones),
 	};

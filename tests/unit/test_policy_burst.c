@@ -79,7 +79,7 @@ static void a_region_without_a_place_in_the_queue_is_not_decided_again(void **st
 	policy = burst(&settings);
 	assert_in_range(merge_until(policy, 16 * S, 100 * S), 50, 100);
 	assert_in_range(policy->decisions, BURST, BURST + BURST / 100);
-	policy_vm_ledger(policy, VM, &ledger);
+	policy_vm_ledger(policy, VM, 100 * S, &ledger);
 	assert_in_range(ledger.queued_regions, BURST - 100, BURST);
 	assert_int_equal(policy_explain(policy, VM, BURST - 1, 100 * S - MS, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_VM_RATE);
