@@ -209,6 +209,11 @@ check-report: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ##
 	@$(call deps,build report)
 	@$(run_tests) tests/report/draw.py
 
+.PHONY: check-monitoring
+check-monitoring: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## Alerts, console and dashboard under Debian's Prometheus (to build/monitoring)
+	@$(call deps,build monitoring)
+	@scripts/run-tests -l $(BUILD)/test-logs tests/monitoring/check.py
+
 .PHONY: check-vm
 check-vm: ## Build the patched kernels, run them in QEMU
 	@$(call deps,build kernel vm)
@@ -260,6 +265,9 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(call put,644,$(datadir)/doc/tdx-lpage,README.md NEWS.md $(wildcard docs/*.varlink docs/*.md docs/*.png docs/*.svg))
 	$(call put,644,$(datadir)/doc/tdx-lpage/modprobe.d,$(wildcard etc/modprobe.d/*.conf))
 	$(foreach n,1 5 7 8,$(if $(filter %.$(n),$(MAN_PAGES)),$(call put,644,$(mandir)/man$(n),$(filter %.$(n),$(MAN_PAGES))) &&)) :
+	$(call put,644,$(datadir)/tdx-lpage/prometheus,$(wildcard etc/prometheus/*.yaml))
+	$(call put,644,$(datadir)/tdx-lpage/prometheus/consoles,$(wildcard etc/prometheus/consoles/*.html))
+	$(call put,644,$(datadir)/tdx-lpage/grafana,$(wildcard etc/grafana/*.json))
 	$(call put,644,$(datadir)/bash-completion/completions,$(wildcard etc/bash-completion/*))
 	$(foreach f,$(wildcard etc/tdx-lpage.yaml),scripts/install-config $(f) "$(DESTDIR)$(sysconfdir)" &&) :
 	@# On this very host: what a package's postinst would do, so that the units can be started.

@@ -54,7 +54,7 @@ static const struct field tally_rows[] = {
 };
 static const struct fields tally_fields = FIELDS(
 	"Tally",
-	"Totals of what the daemon did since it started: dry are merges left out in dry-run, lost those whose outcome is unknown, work_us the time of the kernel's workers.",
+	"Totals of what the daemon did since it started: dry are merges left out in dry-run, lost those whose outcome is unknown, work_us the time of the kernel's workers, stalled the batches that stalled a vCPU for longer than max-stall.",
 	tally_rows);
 
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)

@@ -4,32 +4,23 @@
 
 draw.py [BUILD_DIR [OUT_DIR]]    programs of BUILD_DIR, build/normal; pages and pictures to OUT_DIR, build/report
 """
-import html
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 from PIL import Image
 
-HERE = pathlib.Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+import browser  # noqa: E402
+
 WIDTHS = (1280, 420)
-SCHEMES = ("light", "dark")
 HEIGHT_MAX = 16000
-# A window cannot be as narrow as a telephone: pages are drawn in frames, side by side.
-FRAMES = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"/><title>frames</title>
-<style>body{margin:0;display:flex;align-items:flex-start}iframe{border:0;flex:none;height:1000px}</style>
-<body>%s</body></html>"""
 NEAR = 24  # by which a channel of a colour may differ
 PIXELS = 4  # of each colour, at least
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*/>')
-BROWSER = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-           "--force-device-scale-factor=1"]
 
 # What is drawn: kind, seed and scale of the trace, options of the run, colours of the page.
 PAGES = {
@@ -52,15 +43,6 @@ def result(good, what, *why):
     sys.stdout.flush()
 
 
-def browse(page, width, height, scheme, *options):
-    """Each time with a profile of its own, which nobody else uses."""
-    with tempfile.TemporaryDirectory(prefix="check-report.") as profile:
-        command = [*BROWSER, f"--user-data-dir={profile}", f"--window-size={width},{height}",
-                   f"--blink-settings=preferredColorScheme={SCHEMES[::-1].index(scheme)}", *options, page.as_uri()]
-        return subprocess.run(command, check=True, timeout=60, capture_output=True, text=True,
-                              env={**os.environ, "HOME": profile}).stdout
-
-
 def make_page(ctl, generate, name, out):
     kind, options, _ = PAGES[name]
     trace = out / f"{name}.lptrace"
@@ -79,11 +61,8 @@ def make_frames(page):
     text = page.read_text()
     if len(POLICY.findall(text)) != 1:
         raise ValueError("no content policy that would have to be taken out")
-    script = (HERE / "layout.js").read_text()
-    text = html.escape(POLICY.sub("", text).replace("</body>", f"<script>\n{script}</script>\n</body>"))
-    frames = "".join(f'<iframe title="{width}" width="{width}" srcdoc="{text}"></iframe>' for width in WIDTHS)
     ret = page.with_suffix(".frames.html")
-    ret.write_text(FRAMES % frames)
+    ret.write_text(browser.framed(POLICY.sub("", text), WIDTHS))
     return ret
 
 
@@ -134,14 +113,11 @@ def check_image(name, layout, image):
 def check(page, scheme, out):
     frames = make_frames(page)
     window = sum(WIDTHS)
-    dom = browse(frames, window, 1000, scheme, "--dump-dom")
-    layouts = [json.loads(text)
-               for text in re.findall(r'<script type="application/json" class="layout">(.*?)</script>', dom, re.S)]
-    layouts = {layout["width"]: layout for layout in layouts}
+    layouts = browser.layouts(frames.as_uri(), window, scheme)
     result(set(layouts) == set(WIDTHS), f"{page.stem}, {scheme}: the browser looked at every width", sorted(layouts))
     height = max((layout["height"] for layout in layouts.values()), default=1000)
     shot = page.with_suffix(".png")
-    browse(frames, window, min(height, HEIGHT_MAX), scheme, f"--screenshot={shot}")
+    browser.browse(frames.as_uri(), window, min(height, HEIGHT_MAX), scheme, f"--screenshot={shot}")
     image, left = Image.open(shot).convert("RGB"), 0
     for width in WIDTHS:
         name = f"{page.stem}-{width}-{scheme}"

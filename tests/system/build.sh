@@ -126,6 +126,8 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/host.md
 		644 usr/share/doc/tdx-lpage/metrics.md
 		644 usr/share/doc/tdx-lpage/modprobe.d/tdx-lpage.conf
+		644 usr/share/doc/tdx-lpage/monitoring-console.png
+		644 usr/share/doc/tdx-lpage/monitoring.md
 		644 usr/share/doc/tdx-lpage/org.tdxlpage.Control.varlink
 		644 usr/share/doc/tdx-lpage/performance.md
 		644 usr/share/doc/tdx-lpage/policy-scores.svg
@@ -136,6 +138,9 @@ installs_all() {
 		644 usr/share/man/man1/tdx-lpctl.1
 		644 usr/share/man/man5/tdx-lpage.yaml.5
 		644 usr/share/man/man8/tdx-lpaged.8
+		644 usr/share/tdx-lpage/grafana/tdx-lpage.json
+		644 usr/share/tdx-lpage/prometheus/consoles/tdx-lpage.html
+		644 usr/share/tdx-lpage/prometheus/tdx-lpage.rules.yaml
 	END
 }
 
