@@ -30,6 +30,8 @@ sysconfdir ?= /etc
 bindir ?= $(PREFIX)/bin
 datadir ?= $(PREFIX)/share
 mandir ?= $(datadir)/man
+# Where Debian's zsh looks for what packages bring; elsewhere for what is local.
+zshdir ?= $(datadir)/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 
 CC := gcc
 AR := ar
@@ -102,7 +104,7 @@ clean: ## Remove what was built here (caches under ~/.cache/tdx-lpage stay)
 -include daemon/build.mk tests/build.mk docs/build.mk
 
 # What pkg-config says, asked once, after the packages are there.
-BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm demo-td soak check-patches kernel-%,$(or $(MAKECMDGOALS),all))
+BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm demo-td soak check-patches deb check-debian13 kernel-%,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILD_GOALS),)
 include $(BUILD)/config.mk
 endif
@@ -261,6 +263,7 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(foreach u,$(UNITS),sed 's|/usr/bin/tdx-lp|$(bindir)/tdx-lp|g' $(u) >"$(DESTDIR)$(unitdir)/$(notdir $(u))" && chmod 644 "$(DESTDIR)$(unitdir)/$(notdir $(u))" &&) :
 	$(call put,644,$(sysusersdir),$(wildcard systemd/sysusers.d/*.conf))
 	$(call put,644,$(tmpfilesdir),$(wildcard systemd/tmpfiles.d/*.conf))
+	$(call put,644,$(catalogdir),$(wildcard systemd/catalog/*.catalog))
 	$(call put,644,$(presetdir),$(wildcard systemd/*.preset systemd/preset/*.preset))
 	$(call put,644,$(datadir)/doc/tdx-lpage,README.md NEWS.md $(wildcard docs/*.varlink docs/*.md docs/*.png docs/*.svg))
 	$(call put,644,$(datadir)/doc/tdx-lpage/modprobe.d,$(wildcard etc/modprobe.d/*.conf))
@@ -269,10 +272,26 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(call put,644,$(datadir)/tdx-lpage/prometheus/consoles,$(wildcard etc/prometheus/consoles/*.html))
 	$(call put,644,$(datadir)/tdx-lpage/grafana,$(wildcard etc/grafana/*.json))
 	$(call put,644,$(datadir)/bash-completion/completions,$(wildcard etc/bash-completion/*))
+	$(call put,644,$(zshdir),$(wildcard etc/zsh-completions/*))
 	$(foreach f,$(wildcard etc/tdx-lpage.yaml),scripts/install-config $(f) "$(DESTDIR)$(sysconfdir)" &&) :
 	@# On this very host: what a package's postinst would do, so that the units can be started.
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || \
-		{ systemd-sysusers "$(sysusersdir)/tdx-lpage.conf" && systemctl daemon-reload; }
+		{ systemd-sysusers "$(sysusersdir)/tdx-lpage.conf" && journalctl --update-catalog && systemctl daemon-reload; }
+
+.PHONY: deb
+deb: ## Build the Debian package (to build/deb)
+	@$(call deps,build deb)
+	@scripts/deb $(BUILD)/deb
+
+.PHONY: check-deb
+check-deb: all ## Build the package, install, upgrade and purge it in a minimal root of this Debian
+	@$(call deps,build deb check-deb)
+	@$(run_tests) -t 1800 tests/deb/check
+
+.PHONY: check-debian13
+check-debian13: ## The same in a Debian 13 root, where a tarball is built with Debian's flags; demo, unit tests
+	@$(call deps,deb check-deb)
+	@$(run_tests) -t 1800 tests/deb/debian13
 
 .PHONY: uninstall
 uninstall: ## Remove what install has put there, but the configuration (DESTDIR=, PREFIX= as then)

@@ -97,6 +97,16 @@ deps_takes() {
 	[ "$got" = "$4" ] || { echo "took '$got', wanted '$4'"; return 1; }
 }
 
+# Has every kind of message its text in the catalog, and no other?
+catalog_is_complete() {
+	diff <(sed -n 's/.*"\([0-9a-f]\{32\}\)".*/\1/p' daemon/core/log.h | sort) <(sed -n 's/^-- //p' systemd/catalog/tdx-lpage.catalog | sort)
+}
+
+# The version stands in the Makefile and in debian/changelog.
+same_version() {
+	[ "$(sed -n 's/^VERSION := //p' Makefile)" = "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" ]
+}
+
 # TARGET: of make, with $dir/root as the system. What is built, is where the make that runs this test was told to.
 make_root() {
 	local build=${TDX_LPAGE_BUILD%/san}
@@ -113,6 +123,7 @@ installs_all() {
 	make_root install || return 1
 	installed | diff -u - /dev/fd/3 3<<-'END'
 		644 etc/tdx-lpage.yaml
+		644 systemd/catalog/tdx-lpage.catalog
 		644 systemd/system-preset/90-tdx-lpage.preset
 		644 systemd/system/tdx-lpaged-control.socket
 		644 systemd/system/tdx-lpaged-read.socket
@@ -141,6 +152,7 @@ installs_all() {
 		644 usr/share/tdx-lpage/grafana/tdx-lpage.json
 		644 usr/share/tdx-lpage/prometheus/consoles/tdx-lpage.html
 		644 usr/share/tdx-lpage/prometheus/tdx-lpage.rules.yaml
+		644 usr/share/zsh/vendor-completions/_tdx-lpctl
 	END
 }
 
@@ -179,6 +191,8 @@ check 'what is installed is taken' deps_takes 'systemd systemd-dev' systemd buil
 check 'before apt knows anything, apt is asked' deps_takes '' '' build systemd-dev
 check 'a package that may be absent is' deps_takes systemd '' check systemd
 check 'or is taken' deps_takes 'systemd clang-format-14' '' check 'systemd clang-format-14'
+check 'every message is in the catalog' catalog_is_complete
+check 'the package has the version of the source' same_version
 check 'make install installs what there is' installs_all
 check 'an edited configuration stays' keeps_what_was_edited
 check 'make uninstall leaves nothing but that' goes_away
