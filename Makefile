@@ -214,7 +214,7 @@ check-report: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ##
 .PHONY: check-monitoring
 check-monitoring: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## Alerts, console and dashboard under Debian's Prometheus (to build/monitoring)
 	@$(call deps,build monitoring)
-	@scripts/run-tests -l $(BUILD)/test-logs tests/monitoring/check.py
+	@$(run_tests) tests/monitoring/check.py
 
 .PHONY: check-vm
 check-vm: ## Build the patched kernels, run them in QEMU

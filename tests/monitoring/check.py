@@ -6,6 +6,7 @@ Prints TAP.
 check.py [BUILD_DIR [OUT_DIR]]    programs of BUILD_DIR, build/normal; logs and pictures to OUT_DIR, build/monitoring
 """
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -258,8 +259,9 @@ def check_alerts(prometheus, console, good, lossy, idle):
     check_alert(prometheus, console, "TdxLpageAbsent", "all were killed")
 
 
-def main(build="build/normal", out="build/monitoring"):
-    build, out = pathlib.Path(build).resolve(), pathlib.Path(out).resolve()
+def main(build=None, out=None):
+    top = pathlib.Path(os.environ.get("TDX_LPAGE_BUILD", "build/san")).parent
+    build, out = pathlib.Path(build or top / "normal").resolve(), pathlib.Path(out or top / "monitoring").resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     store = pathlib.Path(subprocess.run([HERE / "fetch"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
