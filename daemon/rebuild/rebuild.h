@@ -14,7 +14,7 @@
  *  - A region that is at 4 KiB or shared at the start of the recording gets an S, or S, P and A, at
  *    that time.
  *
- * Records are written in order of time, LAG_NS late. A record that is older than what was written
+ * Records are written in order of time, LAG_NS late; later once a refusal has come too late for that. A record that is older than what was written
  * already is moved to the time reached, and counted as late.
  */
 #ifndef TDX_LPAGE_REBUILD_REBUILD_H

@@ -7,6 +7,7 @@
 #include "daemon/rebuild/rebuild_internal.h"
 
 #define REPORT_DELAY_NS UINT64_C(50000000) /* from the kernel's notification to the observation */
+#define LATE_LAG_NS	UINT64_C(10000000000) /* how long acceptance is waited for at most */
 #define PAGES		PLAN_PAGES
 
 /* ---- records of a region ---- */
@@ -248,9 +249,12 @@ static bool says_not_accepted(uint32_t reason)
 	return reason == KVM_LPAGE_REASON_NOT_ACCEPTED || reason == KVM_LPAGE_REASON_NOT_MAPPED;
 }
 
-static void refused(struct rebuild *r, struct region *region, uint64_t t_ns)
+static void refused(struct rebuild *r, struct region *region, uint64_t private_ns, uint64_t t_ns)
 {
 	if (!region->pending) {
+		/* Its A is written: the next one that late is waited for. */
+		if (region->accepted && t_ns > private_ns)
+			r->lag_ns = max_of(r->lag_ns, min_of(2 * (t_ns - private_ns), LATE_LAG_NS));
 		r->stats.accepts_contradicted += region->accepted;
 		return;
 	}
@@ -289,7 +293,7 @@ static int judge_accept(struct rebuild *r, const struct vm *vm, struct region *r
 		return 0;
 	if (new_op && obs->last_op == KVM_LPAGE_OP_MERGE && obs->last_op_ns >= 0 &&
 	    obs->last_op_ns > obs->to_private_ns && says_not_accepted(obs->last_reason))
-		refused(r, region, op_ns);
+		refused(r, region, stamp(obs->to_private_ns), op_ns);
 	else if (obs->state == KVM_LPAGE_STATE_LARGE)
 		return known_accepted(r, vm, region,
 				      obs->last_op == KVM_LPAGE_OP_MERGE ? op_ns : now_ns);

@@ -371,6 +371,33 @@ static void a_late_refusal_is_counted(void **state)
 	end(&w, 9 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n9000 E\n");
 }
 
+static void the_next_refusal_that_late_is_waited_for(void **state)
+{
+	struct record_fixture w;
+
+	(void)state;
+	begin_vm(&w);
+	to_shared(&w, 1, 100 * MS);
+	to_private(&w, 1, 110 * MS);
+	tell(&w, 200 * MS);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
+	assert_int_equal(rebuild_advance(w.rebuild, 8 * S), 0);
+	tell(&w, 8 * S);
+	to_shared(&w, 1, 9000 * MS);
+	to_private(&w, 1, 9010 * MS);
+	tell(&w, 9100 * MS);
+	assert_int_equal(rebuild_advance(w.rebuild, 16 * S), 0);
+	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 16 * S);
+	tell(&w, 16 * S);
+	tried(&w, KVM_LPAGE_REASON_NONE, 17 * S);
+	tell(&w, 17 * S);
+	assert_int_equal(stats(&w)->accepts_contradicted, 1);
+	assert_int_equal(stats(&w)->accepts_tried, 1);
+	end(&w, 18 * S,
+	    "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n9000 S 1 0 1\n9010 P 1 0 1\n"
+	    "16500 A 1 0 512 tried\n18000 E\n");
+}
+
 /* One region of each state, all from before. */
 static void the_initial_state_is_reconstructed(void **state)
 {
@@ -508,6 +535,7 @@ int main(void)
 		cmocka_unit_test(other_refusals_do_not_delay_it),
 		cmocka_unit_test(without_acceptance_no_accept_is_written),
 		cmocka_unit_test(a_late_refusal_is_counted),
+		cmocka_unit_test(the_next_refusal_that_late_is_waited_for),
 		cmocka_unit_test(the_initial_state_is_reconstructed),
 		cmocka_unit_test(conversions_before_the_start_are_not_counted),
 		cmocka_unit_test(regions_are_put_in_order),
