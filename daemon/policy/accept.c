@@ -1,41 +1,168 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/policy/accept.h"
 
-#include <tdx-lpage/base.h>
+#include <math.h>
 
-#include "daemon/policy/internal.h"
+#include "daemon/policy/rental.h"
+
+#define BINS ACCEPT_BINS
+
+/* Fitted constants; what each trades is in docs/policy.md, Constants. */
 
 /*
- * What it shrinks and grows to. `make bench-constant NAME=ACCEPT_MIN_NS VALUE='16 * NS_PER_MS'`:
- * slow has 8 refusals in place of 28, but pattern 1.104 in place of 1.093.
+ * Before anything was seen: the part of regions that is accepted within a tick (Linux accepts in the
+ * call that converts), and in each octave, of those that are not; and in each octave below the lateness of
+ * the last time.
  */
-#define ACCEPT_MIN_NS (NS_PER_MS / 4)
-#define ACCEPT_MAX_NS NS_PER_S
+#define PRIOR_PROMPT 0.97f
+#define PRIOR_LATE   0.3f
+#define PRIOR_EARLY  0.05f
 
-uint64_t accept_first_try_ns(const struct policy_vm *vm, const struct region *region,
-			     uint64_t start_ns)
+/* Weight of the host's table, and of what is assumed in that, in regions. Regions in a bin beyond which counts are halved. */
+#define PRIOR_REGIONS 4.0f
+#define CAP_REGIONS   (64 * HAZARD_ONE)
+
+/* The first so many lessons make a new plan each, then every eighth. */
+#define PLAN_NEW   32
+#define PLAN_TIMES 8
+
+static uint64_t end_tick(const struct accept *accept, unsigned int bin)
 {
-	uint64_t quiet_ns = vm->settings.min_quiet_ns;
-	uint64_t accept_ns = vm->accept_ns;
-
-	/* A guest that did not accept in time gets more of it. */
-	if (region->retries && region_reason(region) == LPAGE_REASON_NOT_ACCEPTED)
-		accept_ns <<= region->retries;
-	if (accept_ns > ACCEPT_LAST_NS)
-		accept_ns = ACCEPT_LAST_NS;
-	return start_ns + (quiet_ns > accept_ns ? quiet_ns : accept_ns);
+	return bin ? hazard_ticks(accept->unit, UINT64_C(8) << bin) : 1;
 }
 
-void accept_note_refusal(struct policy_vm *vm)
+/* The first bin that ends at @age_tick or later; BINS: none. */
+static unsigned int bin_until(const struct accept *accept, uint64_t age_tick)
 {
-	vm->accept_ns += vm->accept_ns;
-	if (vm->accept_ns > ACCEPT_MAX_NS)
-		vm->accept_ns = ACCEPT_MAX_NS;
+	unsigned int bin = 0;
+
+	while (bin < BINS && end_tick(accept, bin) < age_tick)
+		bin++;
+	return bin;
 }
 
-void accept_note_merge(struct policy_vm *vm)
+/* Where it begins that a class of region.late is accepted. */
+static unsigned int first_bin(unsigned int class)
 {
-	vm->accept_ns -= vm->accept_ns / 64;
-	if (vm->accept_ns < ACCEPT_MIN_NS)
-		vm->accept_ns = ACCEPT_MIN_NS;
+	return class > 1 ? 2 * class - 3 : 0;
+}
+
+/* ---- when to try ---- */
+
+/* Of regions not accepted before a bin, the part that is accepted in it. */
+static void estimate(const struct accept *accept, unsigned int class,
+		     float hazard[static HAZARD_SLOTS])
+{
+	for (unsigned int bin = 0; bin < HAZARD_SLOTS; bin++)
+		hazard[bin] = bin < first_bin(class) ? PRIOR_EARLY : PRIOR_LATE;
+	if (class <= 1)
+		hazard[0] = PRIOR_PROMPT;
+	if (accept->host)
+		hazard_refine(&accept->host->counts[class], PRIOR_REGIONS, hazard);
+	hazard_refine(&accept->counts[class], PRIOR_REGIONS, hazard);
+}
+
+/*
+ * Backward induction, without the division by what is left. By bin: the part of regions not accepted before it, and of
+ * those that were, the walk up to then, summed up.
+ */
+static void plan(struct accept *accept, unsigned int class, const struct policy_costs *costs)
+{
+	double waits[BINS + 1] = {1};
+	double accepted_ns[BINS + 1] = {0};
+	double cost_ns[BINS + 1] = {0};
+	float hazard[HAZARD_SLOTS];
+
+	estimate(accept, class, hazard);
+	for (unsigned int bin = 0; bin < BINS; bin++) {
+		double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
+
+		waits[bin + 1] = waits[bin] * (1 - (double)hazard[bin]);
+		accepted_ns[bin + 1] = accepted_ns[bin] +
+				       (waits[bin] - waits[bin + 1]) * (bin ? 0.75 * end_ns : 0);
+	}
+	for (unsigned int from = BINS; from-- > 0;) {
+		cost_ns[from] = HUGE_VAL;
+		for (unsigned int bin = from; bin < BINS; bin++) {
+			double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
+			double try_ns = (waits[from] - waits[bin + 1]) * end_ns -
+					(accepted_ns[bin + 1] - accepted_ns[from]) +
+					waits[bin + 1] * (double)costs->fail_ns + cost_ns[bin + 1];
+
+			if (try_ns < cost_ns[from]) {
+				cost_ns[from] = try_ns;
+				accept->best[class][from] = (uint8_t)bin;
+			}
+		}
+	}
+}
+
+void accept_plan(struct accept *accept, const struct policy_costs *costs)
+{
+	for (unsigned int class = 0; class < ACCEPT_CLASSES; class ++)
+		plan(accept, class, costs);
+}
+
+uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
+			 uint64_t age_tick, bool refused)
+{
+	unsigned int from = refused ? first_bin(region->late) : 0;
+	uint64_t try_tick = end_tick(accept, accept->best[region->late][from]);
+
+	if (try_tick > age_tick)
+		return try_tick;
+	return refused ? 2 * age_tick : age_tick;
+}
+
+/* ---- lessons ---- */
+
+/* Accepted somewhere from bin @from to bin @to, as likely in each as it is known to be, or after them. */
+static struct hazard_counts make_lesson(const float hazard[static HAZARD_SLOTS], unsigned int from,
+					unsigned int to, bool accepted)
+{
+	struct hazard_counts lesson = {0};
+	float waits = 1;
+	float left = 1;
+	float all = 1;
+
+	for (unsigned int bin = from; bin <= to; bin++)
+		all *= 1 - hazard[bin];
+	for (unsigned int bin = from; bin <= to; bin++) {
+		float ends = accepted ? waits * hazard[bin] / (1 - all) : 0;
+
+		waits *= 1 - hazard[bin];
+		left = fmaxf(left - ends, 0);
+		lesson.ends[bin] = (uint16_t)(HAZARD_ONE * ends);
+		lesson.lives[bin] = (uint16_t)(HAZARD_ONE * left);
+	}
+	return lesson;
+}
+
+void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
+		 bool accepted, const struct policy_costs *costs)
+{
+	unsigned int class = region->late;
+	/* A try comes a little after the end of a bin. */
+	unsigned int to = bin_until(accept, accepted ? age_tick - age_tick / 4 : age_tick + 1);
+	unsigned int from = again ? first_bin(class) : 0;
+	struct hazard_counts lesson;
+	float hazard[HAZARD_SLOTS];
+
+	/* Refused: all before @to have passed. Accepted: in @to or before. */
+	if (to == BINS)
+		to = BINS - 1;
+	if (to < from)
+		to = from;
+	estimate(accept, class, hazard);
+	lesson = make_lesson(hazard, from, accepted || !to ? to : to - 1, accepted);
+	hazard_count(&accept->counts[class], &lesson, CAP_REGIONS);
+	if (accept->host)
+		hazard_count(&accept->host->counts[class], &lesson, CAP_REGIONS);
+	if (!accepted || again || to < first_bin(class))
+		region->late = (to < 11 ? (to + 1) / 2 + 1 : 7) & 7;
+	else if (!class)
+		region->late = 1;
+	if (accept->lessons[class] < PLAN_NEW || accept->lessons[class] % PLAN_TIMES == 0)
+		plan(accept, class, costs);
+	accept->lessons[class]++;
 }

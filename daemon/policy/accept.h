@@ -1,34 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How long a guest takes to accept what came back. KVM cannot see ACCEPT: a try that comes too
- * early is refused as `not-accepted`, and that is all there is to learn from.
+ * How long after its pages came back a region is accepted. KVM cannot see ACCEPT: a try that comes
+ * too early is refused as `not-accepted`, and that is all there is to learn from.
+ *
+ * A life table as in hazard.h, in octaves, of regions that were about as late the last time
+ * (region.late). Out of it comes when to try: where what is waited for too long (walk-cost) and
+ * what refusals cost (fail-cost) are least together.
  */
 #ifndef TDX_LPAGE_POLICY_ACCEPT_H
 #define TDX_LPAGE_POLICY_ACCEPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/policy/hazard.h"
+#include "daemon/policy/policy.h"
 #include "daemon/policy/table.h"
 
-/*
- * Time that a new VM gets. Longer: fewer refusals (fail-cost each); shorter: merges come sooner
- * (walk-cost). `make bench-constant NAME=ACCEPT_FIRST_NS VALUE='64 * NS_PER_MS'`: slow has 11
- * refusals in place of 28, whole 1.026 in place of 1.012.
- */
-#define ACCEPT_FIRST_NS NS_PER_MS
-/* Longest delay of a region that was refused again and again. */
-#define ACCEPT_LAST_NS (600 * NS_PER_S)
+#define ACCEPT_BINS    15 /* the first ends after a tick, the last after 22 break-even times */
+#define ACCEPT_CLASSES 8  /* of region.late: 1: within a tick, then two bins each; 0: not known */
 
-struct policy_vm;
+/* Of a VM, or of the host, which has no host. Starts from all zero, but for host and unit. */
+struct accept {
+	struct accept *host;
+	int unit; /* as hazards.unit */
+	struct hazard_counts counts[ACCEPT_CLASSES];
+	/* The bin at whose end to try, when all before one have passed without; worked out anew as lessons come. */
+	uint8_t best[ACCEPT_CLASSES][ACCEPT_BINS];
+	uint16_t lessons[ACCEPT_CLASSES];
+};
 
-/* The earliest time of a try, for an interval that began at @start_ns. */
-uint64_t accept_first_try_ns(const struct policy_vm *vm, const struct region *region,
-			     uint64_t start_ns);
+/* Costs have changed, or the VM is new. */
+void accept_plan(struct accept *accept, const struct policy_costs *costs);
 
-/* A first try came too early: the VM gets twice the time, up to a second. */
-void accept_note_refusal(struct policy_vm *vm);
+/* The age in ticks, @age_tick or later, at which to try; @refused: it was refused at @age_tick. */
+uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
+			 uint64_t age_tick, bool refused);
 
-/* A try succeeded: the VM gets a 64th less, down to a quarter of a millisecond. */
-void accept_note_merge(struct policy_vm *vm);
+/* A try at @age_tick was refused, or was not; @again: one before was, in the same interval. */
+void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
+		 bool accepted, const struct policy_costs *costs);
 
 #endif

@@ -4,70 +4,72 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "daemon/policy/hazard.h"
-
 #define BINS HAZARD_BINS
 
-/* Fitted constants: unit, what it trades, a VALUE that shows it; see hazard.c. */
+/* Fitted constants; what each trades is in docs/policy.md, Constants. */
 
 /*
  * region.trust, in steps of (M + D) / TRUST_STEPS: what the view of the last interval would have
  * saved over that of the mean, from TRUST_FIRST on, at most TRUST_MAX; from TRUST_LAST on the last
- * interval decides. Higher TRUST_FIRST or lower TRUST_LAST: patterns are followed sooner, but so is
- * chance. TRUST_FIRST 15: pattern 1.093 to 1.068, but plain-database 1.256 to 1.263; TRUST_LAST 2:
- * 1.068 and 1.265. More TRUST_STEPS: one interval changes it more. TRUST_STEPS 1: pattern 1.093 to
- * 1.217.
+ * interval decides.
  */
 #define TRUST_FIRST 5
 #define TRUST_LAST  10
 #define TRUST_MAX   15
 #define TRUST_STEPS 6
 
-/*
- * Uses of a decision of a context: the first REUSE_NEW are worked out each time, then every
- * REUSE_TIMES. Higher REUSE_TIMES: less CPU per decision; lower: decisions follow what was learnt
- * at once. REUSE_TIMES 256: plain-phases 1.044 to 1.068; 1: 1.0814 in the mean in place of 1.0826.
- * REUSE_NEW 1: plain-bursts 1.211 to 1.371.
- */
+/* Uses of a decision of a context: the first REUSE_NEW are worked out each time, then every REUSE_TIMES. */
 #define REUSE_NEW   64
 #define REUSE_TIMES 16
 
-/* Bit per bin: at its lower edge, merging is best. */
-struct memo {
-	uint32_t merge_at;
-	uint32_t uses;
-};
+/* Ticks. A VM is expected to live for as long again as it has, and this (2.6 minutes) longer. */
+#define LIFE_MORE_TICK 150000
 
-struct adaptive {
-	struct hazards hazards;
-	struct memo memos[2][HAZARD_FINE]; /* [quiet] */
-};
+/* Break-even times of default costs, 6.25 s, are counted in ticks: this is unit 0. */
+#define UNIT_BREAK_EVEN_TICK 5960.0
+/* Octaves below. */
+#define UNIT_LEAST (-8)
+
+unsigned int adaptive_unit(const struct policy_costs *costs)
+{
+	double octaves = rint(log2(rental_break_even_tick(costs) / UNIT_BREAK_EVEN_TICK));
+
+	return (unsigned int)(fmin(fmax(octaves, UNIT_LEAST), UNIT_LEAST + ADAPTIVE_UNITS - 1) -
+			      UNIT_LEAST);
+}
+
+uint64_t adaptive_typical_tick(const struct adaptive *adaptive, const struct region *region)
+{
+	return hazard_ticks(adaptive->hazards.unit, past_typical(region));
+}
 
 /* ---- notes ---- */
+
+void adaptive_forget(struct region *region)
+{
+	region->past = 0;
+	region->linear = 0;
+	region->late = 0;
+	region->stage = 0;
+}
 
 void adaptive_note_busy(struct adaptive *adaptive, uint64_t busy_tick, uint64_t lag_tick)
 {
 	hazard_busy(&adaptive->hazards, busy_tick, lag_tick);
+	if (busy_tick > adaptive->birth_tick + adaptive->life_tick)
+		adaptive->life_tick = busy_tick - adaptive->birth_tick;
 }
 
-void adaptive_note_start(struct region *region)
+void adaptive_note_start(const struct adaptive *adaptive, struct region *region,
+			 uint64_t shared_tick, uint64_t pages)
 {
+	past_first(region, hazard_steps(adaptive->hazards.unit, shared_tick), pages);
 	region->stage = 0;
-}
-
-void adaptive_note_merge(struct region *region, uint64_t age_tick, const struct policy_costs *costs)
-{
-	rental_add_merge(region, age_tick, costs);
-}
-
-void adaptive_note_refusal(struct region *region, const struct policy_costs *costs)
-{
-	rental_add_refusal(region, costs);
 }
 
 void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age_tick)
 {
-	unsigned int bin = hazard_bin(age_tick);
+	unsigned int bin = hazard_bin(hazard_steps(adaptive->hazards.unit, age_tick));
 	struct hazard_contexts contexts;
 
 	if (bin <= region->stage)
@@ -79,7 +81,7 @@ void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_
 }
 
 /* Looked at once per octave, from 16 s on every second one. */
-uint64_t adaptive_next_look_tick(const struct region *region)
+uint64_t adaptive_next_look_tick(const struct adaptive *adaptive, const struct region *region)
 {
 	unsigned int next = (region->stage + 2u) | 1u;
 
@@ -87,29 +89,36 @@ uint64_t adaptive_next_look_tick(const struct region *region)
 		return NO_TICK;
 	if (next < 9)
 		next = 9;
-	return hazard_edge_tick[next < BINS ? next : BINS];
+	return hazard_ticks(adaptive->hazards.unit, hazard_edge[next < BINS ? next : BINS]);
 }
 
 /* ---- decisions ---- */
 
 /*
  * Backward induction: at each edge, is merging now cheaper than going through the bin and deciding
- * at the next edge? After the last edge a merge always pays.
+ * at the next edge? After the last edge a merge pays. The end of the VM ends walks without a split: of
+ * those that reach age a, (a / b)^2 reach b, so that the rest of a life is a long in the mean.
  */
-static uint32_t solve(const double hazard[static HAZARD_SLOTS], const struct policy_costs *costs)
+static uint32_t solve(const float hazard[static HAZARD_SLOTS], double vm_age, int unit,
+		      const struct policy_costs *costs)
 {
-	double lives = 1 - hazard[BINS];
-	double best_ns = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+	double step_ns = ldexp(rental_walk_ns(1, costs), unit);
+	double ends = hazard[BINS];
+	double best_ns = (double)costs->merge_ns + (double)costs->split_ns * ends;
 	uint32_t merge_at = UINT32_C(1) << BINS;
 
 	for (unsigned int bin = BINS; bin-- > 0;) {
-		double walk_ns = hazard_span_tick(bin) * rental_walk_ns(1, costs);
-		double go_on_ns =
-			hazard[bin] * walk_ns / 2 + (1 - hazard[bin]) * (walk_ns + best_ns);
+		double walk_ns = hazard_span(bin) * step_ns;
+		double stays = (vm_age + hazard_edge[bin]) / (vm_age + hazard_edge[bin + 1]);
+		double lives;
+		double go_on_ns;
 		double merge_ns;
 
-		lives *= 1 - hazard[bin];
-		merge_ns = (double)costs->merge_ns + (double)costs->split_ns * (1 - lives);
+		stays *= stays;
+		lives = stays * (1 - hazard[bin]);
+		go_on_ns = walk_ns * (1 + lives) / 2 + lives * best_ns;
+		ends = hazard[bin] * (1 + stays) / 2 + lives * ends;
+		merge_ns = (double)costs->merge_ns + (double)costs->split_ns * ends;
 		if (merge_ns <= go_on_ns)
 			merge_at |= UINT32_C(1) << bin;
 		best_ns = merge_ns <= go_on_ns ? merge_ns : go_on_ns;
@@ -125,13 +134,17 @@ static uint64_t view_age_tick(struct adaptive *adaptive, const struct hazard_con
 	struct memo *memo = &adaptive->memos[quiet][contexts->fine[view]];
 
 	if (memo->uses < REUSE_NEW || memo->uses % REUSE_TIMES == 0) {
-		double hazard[HAZARD_SLOTS];
+		float hazard[HAZARD_SLOTS];
 
 		hazard_estimate(&adaptive->hazards, contexts, view, quiet, hazard);
-		memo->merge_at = solve(hazard, costs);
+		memo->merge_at = solve(hazard,
+				       (double)hazard_steps(adaptive->hazards.unit,
+							    adaptive->life_tick + LIFE_MORE_TICK),
+				       adaptive->hazards.unit, costs);
 	}
 	memo->uses++;
-	return hazard_edge_tick[__builtin_ctz(memo->merge_at >> from << from)];
+	return hazard_ticks(adaptive->hazards.unit,
+			    hazard_edge[__builtin_ctz(memo->merge_at >> from << from)]);
 }
 
 static enum hazard_view trusted(const struct region *region)
@@ -145,10 +158,8 @@ uint64_t adaptive_merge_age_tick(struct adaptive *adaptive, const struct region 
 {
 	struct hazard_contexts contexts = hazard_contexts(region);
 	bool quiet = hazard_is_quiet(&adaptive->hazards, region);
-	uint64_t age_tick =
-		view_age_tick(adaptive, &contexts, trusted(region), quiet, region->stage, costs);
 
-	return rental_within_bound(region, age_tick, costs);
+	return view_age_tick(adaptive, &contexts, trusted(region), quiet, region->stage, costs);
 }
 
 /* What a merge at age @merge_tick would have cost, as the interval ended at @age_tick. ns. */
@@ -171,7 +182,8 @@ static void learn_trust(struct adaptive *adaptive, struct region *region,
 	double trust;
 
 	/* What ends that soon is the same to both. */
-	if (region->past < 2 || age_tick < hazard_edge_tick[1] || !(step_ns > 0))
+	if (region->past < 2 || hazard_steps(adaptive->hazards.unit, age_tick) < hazard_edge[1] ||
+	    !(step_ns > 0))
 		return;
 	linear_tick = view_age_tick(adaptive, contexts, HAZARD_VIEW_LINEAR, false, 0, costs);
 	last_tick = view_age_tick(adaptive, contexts, HAZARD_VIEW_LAST, false, 0, costs);
@@ -184,7 +196,8 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 		       bool merged, const struct policy_costs *costs)
 {
 	struct hazard_contexts contexts = hazard_contexts(region);
-	unsigned int bin = hazard_bin(age_tick);
+	uint64_t age = hazard_steps(adaptive->hazards.unit, age_tick);
+	unsigned int bin = hazard_bin(age);
 
 	if (bin < region->stage)
 		bin = region->stage;
@@ -193,51 +206,43 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 	rental_settle(region, age_tick, merged, costs);
 	if (!region->past)
 		region->trust = TRUST_FIRST;
-	past_add(region, age_tick, costs);
+	past_add(region, age, (double)age_tick / rental_break_even_tick(costs));
 }
 
-struct adaptive_outlook adaptive_outlook(const struct adaptive *adaptive,
-					 const struct region *region)
+void adaptive_outlook(const struct adaptive *adaptive, const struct region *region,
+		      const struct policy_costs *costs, struct policy_action *ret)
 {
-	struct adaptive_outlook outlook = {0, 0, 0};
 	struct hazard_contexts contexts = hazard_contexts(region);
 	bool quiet = hazard_is_quiet(&adaptive->hazards, region);
 	enum hazard_view view = trusted(region);
-	double hazard[HAZARD_SLOTS];
+	const struct hazard_counts *counts = &adaptive->hazards.fine[contexts.fine[view]];
+	float hazard[HAZARD_SLOTS];
+	double expected = 0;
 	double lives = 1;
 
 	hazard_estimate(&adaptive->hazards, &contexts, view, quiet, hazard);
 	for (unsigned int bin = region->stage; bin < BINS; bin++) {
-		outlook.expected_tick += lives * hazard_span_tick(bin) * (1 - hazard[bin] / 2);
+		expected += lives * hazard_span(bin) * (1 - hazard[bin] / 2);
 		lives *= 1 - hazard[bin];
 	}
 	/* Who outlives all bins is expected to live that long again. */
-	outlook.expected_tick += lives * hazard_edge_tick[BINS];
-	outlook.ends = 1 - lives * (1 - hazard[BINS]);
-	outlook.samples = hazard_samples(&adaptive->hazards, &contexts, view, region->stage);
-	return outlook;
+	expected += lives * hazard_edge[BINS];
+	ret->expected_ns = (uint64_t)(ldexp(expected, adaptive->hazards.unit) * TICK_NS);
+	ret->samples =
+		(uint32_t)(counts->ends[region->stage] + counts->lives[region->stage]) / HAZARD_ONE;
+	ret->cost_ns = costs->merge_ns +
+		       (uint64_t)((1 - lives * (1 - hazard[BINS])) * (double)costs->split_ns);
 }
 
-struct adaptive *adaptive_new(struct adaptive *host)
+struct adaptive *adaptive_new(struct adaptive *host, unsigned int unit, uint64_t birth_tick)
 {
 	struct adaptive *adaptive = calloc(1, sizeof(*adaptive));
 
 	if (!adaptive)
 		return NULL;
-	if (hazards_init(&adaptive->hazards, host ? &host->hazards : NULL))
-		return adaptive_free(adaptive);
+	adaptive->birth_tick = birth_tick;
+	adaptive->accept.host = host ? &host->accept : NULL;
+	adaptive->accept.unit = (int)unit + UNIT_LEAST;
+	hazards_init(&adaptive->hazards, host ? &host->hazards : NULL, adaptive->accept.unit);
 	return adaptive;
-}
-
-struct adaptive *adaptive_free(struct adaptive *adaptive)
-{
-	if (adaptive)
-		hazards_done(&adaptive->hazards);
-	free(adaptive);
-	return NULL;
-}
-
-size_t adaptive_bytes(const struct adaptive *adaptive)
-{
-	return sizeof(*adaptive) + hazards_extra_bytes(&adaptive->hazards);
 }

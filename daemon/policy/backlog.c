@@ -111,4 +111,5 @@ void backlog_end_replan(struct policy_vm *vm)
 {
 	vm->policy->nr_replanning -= vm->backlog.replanning;
 	vm->backlog.replanning = false;
+	vm->forgets = false;
 }

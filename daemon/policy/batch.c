@@ -36,25 +36,32 @@ static bool has_due_regions(const struct policy_vm *vm)
 	return vm->queue.nr || vm->holds.nr || backlog_waits(vm);
 }
 
+/* The next region of a queue that still waits there: it may have been converted since. */
+static bool take_next(struct policy_vm *vm, struct queue *queue, enum phase phase,
+		      struct region_ref *ret)
+{
+	struct queue_entry entry;
+
+	while (queue_pop(queue, &entry)) {
+		table_find(&vm->table, entry.rfn, ret);
+		if (ret->region && ret->region->phase == phase && ret->region->stamp == entry.stamp)
+			return true;
+	}
+	return false;
+}
+
 static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigned int want,
 		       uint64_t now_ns)
 {
-	struct queue_entry entry;
+	struct region_ref ref;
 
 	*batch = (struct policy_batch){
 		.vm_id = vm->id,
 		.op = POLICY_OP_MERGE,
 		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
 	};
-	while (batch->nr < want && queue_pop(&vm->queue, &entry)) {
-		struct region_ref ref;
-
-		table_find(&vm->table, entry.rfn, &ref);
-		/* It may have been converted since. */
-		if (ref.region && ref.region->phase == PHASE_QUEUED &&
-		    ref.region->stamp == entry.stamp)
-			take_off(vm, &ref, batch, now_ns);
-	}
+	while (batch->nr < want && take_next(vm, &vm->queue, PHASE_QUEUED, &ref))
+		take_off(vm, &ref, batch, now_ns);
 	if (!has_due_regions(vm))
 		ring_remove(vm);
 }
@@ -62,7 +69,7 @@ static void fill_batch(struct policy_vm *vm, struct policy_batch *batch, unsigne
 /* Holds cost next to nothing: no budget applies. */
 static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_t now_ns)
 {
-	struct queue_entry entry;
+	struct region_ref ref;
 
 	*batch = (struct policy_batch){
 		.vm_id = vm->id,
@@ -70,21 +77,15 @@ static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_
 		.gate = is_dry(vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE,
 		.hold_ns = vm->settings.hold_for_ns,
 	};
-	while (batch->nr < POLICY_BATCH_MAX && queue_pop(&vm->holds, &entry)) {
-		struct region_ref ref;
-
-		table_find(&vm->table, entry.rfn, &ref);
-		if (!ref.region || ref.region->stamp != entry.stamp ||
-		    ref.region->phase != PHASE_BACKOFF)
-			continue;
-		batch->actions[batch->nr++] = decide_numbers(vm, ref.region, entry.rfn, now_ns);
+	while (batch->nr < POLICY_BATCH_MAX && take_next(vm, &vm->holds, PHASE_BACKOFF, &ref)) {
+		batch->actions[batch->nr++] =
+			decide_numbers(vm, ref.region, region_rfn(&ref), now_ns);
 		vm->ledger.holds++;
 	}
 	if (!has_due_regions(vm))
 		ring_remove(vm);
 }
 
-/* Serves one VM; 0 when a gate or limit is shut, or nothing was left to do. */
 /* A walk, or what is left of it, goes on at the next call. */
 static void serve_again(const struct policy_vm *vm, uint64_t now_ns)
 {
@@ -95,6 +96,7 @@ static void serve_again(const struct policy_vm *vm, uint64_t now_ns)
 		policy->retry_ns = again_ns;
 }
 
+/* Serves one VM; 0 when a gate or limit is shut, or nothing was left to do. */
 static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns)
 {
 	struct policy *policy = vm->policy;

@@ -47,11 +47,6 @@ void costs_note_split(struct costs *costs, uint64_t ns)
 	note(&costs->split, ns);
 }
 
-void costs_note_fail(struct costs *costs, uint64_t ns)
-{
-	note(&costs->fail, ns);
-}
-
 static uint64_t clamped(const struct cost_samples *samples, uint64_t configured)
 {
 	if (samples->nr < SAMPLES_MIN)
@@ -79,6 +74,5 @@ struct policy_costs costs_in_force(const struct costs *costs,
 	if (ret.merge_marginal_ns > ret.merge_ns)
 		ret.merge_marginal_ns = ret.merge_ns;
 	ret.split_ns = clamped(&costs->split, settings->split_cost_ns);
-	ret.fail_ns = clamped(&costs->fail, settings->fail_cost_ns);
 	return ret;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What merges, splits and refusals cost, learnt from what the kernel reports. */
+/* What merges and splits cost, learnt from what the kernel reports. */
 #ifndef TDX_LPAGE_POLICY_COSTS_H
 #define TDX_LPAGE_POLICY_COSTS_H
 
@@ -21,16 +21,14 @@ struct costs {
 	struct cost_samples merge;
 	struct cost_samples marginal;
 	struct cost_samples split;
-	struct cost_samples fail;
 };
 
 void costs_note_batch(struct costs *costs, const struct policy_batch_cost *cost);
 void costs_note_split(struct costs *costs, uint64_t ns);
-void costs_note_fail(struct costs *costs, uint64_t ns);
 
 /*
- * The costs in force: the configured ones, or with learn-costs the medians, clamped to a quarter to
- * four times the configured ones.
+ * The costs in force: the configured ones, or with learn-costs, for merges and splits, the medians,
+ * clamped to a quarter to four times the configured ones.
  */
 struct policy_costs costs_in_force(const struct costs *costs,
 				   const struct config_settings *settings);

@@ -2,7 +2,6 @@
 /* When a region is to be tried: plans, and what becomes of them when their time has come. */
 #include <tdx-lpage/base.h>
 
-#include "daemon/policy/accept.h"
 #include "daemon/policy/internal.h"
 #include "daemon/policy/kind.h"
 #include "daemon/policy/ring.h"
@@ -14,7 +13,8 @@ static bool is_hot(const struct policy_vm *vm, const struct region *region)
 	unsigned int enough = limit->count < PAST_MAX ? limit->count : PAST_MAX;
 	uint64_t each_tick = limit->count ? tick_of(limit->ns / limit->count) : 0;
 
-	return limit->count && region->past >= enough && past_typical_tick(region) <= each_tick;
+	return limit->count && region->past >= enough &&
+	       adaptive_typical_tick(vm->adaptive, region) <= each_tick;
 }
 
 /* Asks for a hold; the region is tried once that has run out. */
@@ -32,30 +32,72 @@ static bool plan_hold(struct policy_vm *vm, struct region_ref *ref, uint64_t now
 	return true;
 }
 
-void decide_plan(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns, uint64_t now_ns)
+uint64_t decide_try_tick(const struct policy_vm *vm, const struct region *region,
+			 uint64_t refused_tick)
 {
 	const struct policy_kind *kind = policy_kind_of(vm);
+	uint64_t quiet_tick = tick_after(vm->settings.min_quiet_ns);
+	uint64_t age_tick = refused_tick   ? refused_tick :
+			    kind->age_tick ? kind->age_tick(vm, region) :
+					     0;
+	uint64_t due_tick =
+		accept_try_tick(&vm->adaptive->accept, region, age_tick, refused_tick > 0);
 
-	if (!kind->plan) {
+	if (kind->learns) {
+		uint64_t bound_tick = rental_within_bound(region, due_tick, &vm->cost);
+
+		/* What was refused is not tried any sooner for that. */
+		if (!refused_tick || (bound_tick > due_tick && bound_tick != NO_TICK))
+			due_tick = bound_tick;
+	}
+	return due_tick < quiet_tick ? quiet_tick : due_tick;
+}
+
+/* The age at which a region is looked at to learn from it, NO_TICK: not at all. */
+static uint64_t look_tick(const struct policy_vm *vm, const struct region *region)
+{
+	return policy_kind_of(vm)->learns && !region->whole ?
+		       adaptive_next_look_tick(vm->adaptive, region) :
+		       NO_TICK;
+}
+
+/* Arms a region at an age; NO_TICK: takes it back. */
+static void arm(struct policy_vm *vm, struct region_ref *ref, uint64_t start_tick,
+		uint64_t age_tick, uint64_t now_ns)
+{
+	if (age_tick == NO_TICK)
+		region_disarm(ref);
+	else
+		region_arm(&vm->policy->heap, ref, start_tick + age_tick, tick_of(now_ns));
+}
+
+/* For its try, or for the next look at it. */
+static void arm_waiting(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns,
+			uint64_t now_ns)
+{
+	uint64_t due_tick = decide_try_tick(vm, ref->region, 0);
+	uint64_t next_tick = look_tick(vm, ref->region);
+
+	arm(vm, ref, tick_after(start_ns), due_tick < next_tick ? due_tick : next_tick, now_ns);
+}
+
+void decide_plan(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns, uint64_t now_ns)
+{
+	if (!policy_kind_of(vm)->age_tick) {
 		vm_set_phase(vm, ref->region, PHASE_SETTLED);
 		region_disarm(ref);
 	} else if (plan_hold(vm, ref, now_ns)) {
 		vm->policy->retry_ns = 0;
 	} else {
-		kind->plan(vm, ref, start_ns, now_ns);
+		arm_waiting(vm, ref, start_ns, now_ns);
 	}
 }
 
 void decide_watch(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 {
-	const struct policy_kind *kind = policy_kind_of(vm);
 	uint64_t start_tick = stamp_tick(ref->region->stamp, tick_of(now_ns));
-	uint64_t look_tick = kind->next_look_tick ? kind->next_look_tick(ref->region) : NO_TICK;
 
-	if (look_tick == NO_TICK)
-		region_disarm(ref);
-	else
-		region_arm(&vm->policy->heap, ref, start_tick + look_tick, tick_of(now_ns));
+	arm(vm, ref, start_tick, look_tick(vm, ref->region), now_ns);
 }
 
 /* Calls decide_plan() anew for what waits. */
@@ -64,6 +106,8 @@ void decide_replan(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns
 	struct region *region = ref->region;
 	uint64_t start_ns = stamp_tick(region->stamp, tick_of(now_ns)) << TICK_SHIFT;
 
+	if (vm->forgets)
+		adaptive_forget(region);
 	if (region->phase == PHASE_LARGE)
 		decide_watch(vm, ref, now_ns);
 	if (region->phase != PHASE_WAIT && region->phase != PHASE_QUEUED &&
@@ -78,10 +122,11 @@ struct policy_action decide_numbers(const struct policy_vm *vm, const struct reg
 				    uint64_t rfn, uint64_t now_ns)
 {
 	uint64_t now_tick = tick_of(now_ns);
+	uint64_t due_tick = decide_try_tick(vm, region, 0);
 	struct policy_action action = {
 		.rfn = rfn,
 		.quiet_ns = (now_tick - stamp_tick(region->stamp, now_tick)) << TICK_SHIFT,
-		.threshold_ns = accept_first_try_ns(vm, region, 0),
+		.threshold_ns = due_tick == NO_TICK ? NO_TICK : due_tick << TICK_SHIFT,
 		.cost_ns = vm->cost.merge_ns + vm->cost.split_ns,
 	};
 
@@ -111,12 +156,10 @@ bool decide_enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 static bool still_waits(struct policy_vm *vm, struct region_ref *ref, uint64_t start_tick,
 			uint64_t now_tick)
 {
-	const struct policy_kind *kind = policy_kind_of(vm);
-
-	if (!kind->note_age)
+	if (!policy_kind_of(vm)->learns)
 		return false;
-	kind->note_age(vm, ref->region, now_tick - start_tick);
-	kind->plan(vm, ref, start_tick << TICK_SHIFT, now_tick << TICK_SHIFT);
+	adaptive_note_age(vm->adaptive, ref->region, now_tick - start_tick);
+	arm_waiting(vm, ref, start_tick << TICK_SHIFT, now_tick << TICK_SHIFT);
 	if (region_due_tick(ref, now_tick) > now_tick)
 		return true;
 	region_disarm(ref);
@@ -151,7 +194,7 @@ enum lpage_reason decide_gate(const struct policy_vm *vm)
 {
 	if (vm->gate != LPAGE_REASON_NONE)
 		return vm->gate;
-	if (!policy_kind_of(vm)->plan)
+	if (!policy_kind_of(vm)->age_tick)
 		return LPAGE_REASON_RULE;
 	return vm->policy->paused ? LPAGE_REASON_PAUSED : LPAGE_REASON_NONE;
 }

@@ -107,7 +107,7 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		ret->last_refusal = region_reason(ref.region);
 	ret->retries = ref.region->retries;
 	ret->intervals = ref.region->past;
-	ret->typical_ns = past_typical_tick(ref.region) << TICK_SHIFT;
+	ret->typical_ns = adaptive_typical_tick(vm->adaptive, ref.region) << TICK_SHIFT;
 	ret->numbers = decide_numbers(vm, ref.region, rfn, now_ns);
 	explain_phase(vm, ref.region, now_ns, ret);
 	gate = decide_gate(vm);

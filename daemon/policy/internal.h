@@ -5,6 +5,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/policy/accept.h"
 #include "daemon/policy/adaptive.h"
 #include "daemon/policy/budget.h"
 #include "daemon/policy/costs.h"
@@ -44,9 +45,11 @@ struct policy_vm {
 	struct costs costs;
 	struct policy_costs cost;  /* in force */
 	struct adaptive *adaptive; /* NULL before the first conversion */
-	uint64_t accept_ns;	   /* how long the guest takes to accept what came back */
-	uint64_t merged_regions;   /* now */
-	uint64_t saved_until_ns;   /* ledger.walk_saved_ns is complete up to here */
+	unsigned int unit;	   /* of it */
+	bool forgets;		   /* its unit has changed, and not all regions are planned anew */
+	uint64_t birth_tick;
+	uint64_t merged_regions; /* now */
+	uint64_t saved_until_ns; /* ledger.walk_saved_ns is complete up to here */
 	struct policy_ledger ledger;
 };
 
@@ -64,9 +67,10 @@ struct policy {
 	struct bucket cpu;
 	double usage;
 	uint64_t usage_ns;
-	struct adaptive *adaptive; /* what all VMs taught */
-	size_t nr_replanning;	   /* VMs */
-	uint64_t decisions;	   /* regions whose deadline passed, or that were fetched */
+	/* What all VMs of a unit taught; NULL: there was none. */
+	struct adaptive *adaptive[ADAPTIVE_UNITS];
+	size_t nr_replanning; /* VMs */
+	uint64_t decisions;   /* regions whose deadline passed, or that were fetched */
 	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
 	struct policy_ledger gone; /* of VMs that were removed */
 };
@@ -94,6 +98,12 @@ static inline uint64_t policy_clock(struct policy *policy, uint64_t now_ns)
 static inline bool region_is_merged(const struct region *region)
 {
 	return region->phase == PHASE_LARGE && !region->whole;
+}
+
+/* A try was refused in this interval, since the guest had not accepted yet. */
+static inline bool region_is_late(const struct region *region)
+{
+	return region->retries && region->reason == LPAGE_REASON_NOT_ACCEPTED;
 }
 
 /* The reason of the last refusal, as region.reason keeps it: the kernel's values, REASON_OTHER, REASON_DRY. */
@@ -133,6 +143,8 @@ uint64_t vm_savings_ns(const struct policy_vm *vm, uint64_t now_ns);
 /* Brings it up to date. */
 void vm_count_savings(struct policy_vm *vm, uint64_t now_ns);
 void vm_costs_changed(struct policy_vm *vm);
+/* Starts to learn, or to learn anew if the costs call for another unit than up to now. -ENOMEM. */
+int vm_learn(struct policy_vm *vm);
 
 /* decide.c */
 
@@ -146,6 +158,9 @@ bool decide_enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 void decide_watch(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
 /* Callback of the table: the deadline of a region has passed. */
 void decide_expired(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
+/* The age in ticks at which a region is tried, again if one at @refused_tick was refused; NO_TICK: never. */
+uint64_t decide_try_tick(const struct policy_vm *vm, const struct region *region,
+			 uint64_t refused_tick);
 /* The gate that is shut for the VM, NONE: open. */
 enum lpage_reason decide_gate(const struct policy_vm *vm);
 /* The numbers behind a decision about @region. */

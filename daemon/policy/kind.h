@@ -15,14 +15,11 @@
 struct policy_vm;
 
 struct policy_kind {
-	/* Arms @ref, whose interval began at @start_ns, for its try or for the next look at its age. NULL: never tried. */
-	void (*plan)(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns,
-		     uint64_t now_ns);
-	/* The age in ticks at which a large region is to be looked at, NO_TICK: not at all. NULL: never. */
-	uint64_t (*next_look_tick)(const struct region *region);
-	/* The region is @age_tick old and its interval goes on. NULL: nothing is learnt from that. */
-	void (*note_age)(struct policy_vm *vm, struct region *region, uint64_t age_tick);
-	/* Fills in what is expected of the region: expected_ns, samples, cost_ns, threshold_ns. */
+	/* Are the ages of regions noted, and what they cost kept within the bound of rental.h? */
+	bool learns;
+	/* The age in ticks at which a merge is worth it. NULL: never tried. */
+	uint64_t (*age_tick)(const struct policy_vm *vm, const struct region *region);
+	/* Fills in what is expected of the region: expected_ns, samples, cost_ns. */
 	void (*outlook)(const struct policy_vm *vm, const struct region *region,
 			struct policy_action *ret);
 };

@@ -14,16 +14,14 @@
 /* A merged region is split again: was it for nothing? */
 static void count_split(struct policy_vm *vm, uint64_t age_tick)
 {
-	double walk_ns =
-		(double)(age_tick << TICK_SHIFT) * (double)vm->cost.walk_ns_per_s / NS_PER_S;
-	double cost_ns = (double)(vm->cost.merge_ns + vm->cost.split_ns);
+	double regret_ns = rental_merge_split_ns(&vm->cost) - rental_walk_ns(age_tick, &vm->cost);
 
 	vm->ledger.splits++;
 	vm->ledger.split_ns += vm->cost.split_ns;
-	if (walk_ns >= cost_ns)
+	if (regret_ns <= 0)
 		return;
 	vm->ledger.regrets++;
-	vm->ledger.regret_ns += (uint64_t)(cost_ns - walk_ns);
+	vm->ledger.regret_ns += (uint64_t)regret_ns;
 }
 
 /* The conversion that ended a region's interval came at @end_tick. */
@@ -42,14 +40,19 @@ static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t 
 		count_split(vm, age_tick);
 }
 
-static void interval_start(struct policy_vm *vm, struct region_ref *ref, uint64_t start_ns,
-			   uint64_t now_ns)
+static void interval_start(struct policy_vm *vm, struct region_ref *ref,
+			   const struct policy_observation *obs, uint64_t start_ns, uint64_t now_ns)
 {
 	struct region *region = ref->region;
 
 	region->stamp = (uint32_t)tick_of(start_ns);
 	region_forget_dry_run(region);
-	adaptive_note_start(region);
+	if (region_is_late(region))
+		region->retries = 0;
+	adaptive_note_start(
+		vm->adaptive, region,
+		start_ns > obs->last_to_shared_ns ? tick_of(start_ns - obs->last_to_shared_ns) : 0,
+		obs->to_shared_pages);
 	vm_set_phase(vm, region, PHASE_WAIT);
 	decide_plan(vm, ref, start_ns, now_ns);
 }
@@ -113,7 +116,7 @@ static void found_private(struct policy_vm *vm, struct region_ref *ref,
 		return;
 	}
 	region->whole = 0;
-	interval_start(vm, ref, start_ns, now_ns);
+	interval_start(vm, ref, obs, start_ns, now_ns);
 }
 
 /* No conversion since: what else may have changed. */
@@ -130,7 +133,7 @@ static void found_same(struct policy_vm *vm, struct region_ref *ref,
 		return;
 	} else if (obs->state == KVM_LPAGE_STATE_TABLE && region->phase == PHASE_LARGE) {
 		region->whole = 0;
-		interval_start(vm, ref, now_ns, now_ns);
+		interval_start(vm, ref, obs, now_ns, now_ns);
 	} else if (obs->held && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {
 		retry_later(vm, ref, LPAGE_REASON_HELD, now_ns);
 	}
@@ -148,9 +151,7 @@ static int track(struct policy_vm *vm, uint32_t rfn, uint64_t now_ns, struct reg
 {
 	int err;
 
-	if (!vm->adaptive)
-		vm->adaptive = adaptive_new(vm->policy->adaptive);
-	if (!vm->adaptive)
+	if (!vm->adaptive && vm_learn(vm))
 		return -ENOMEM;
 	err = table_get(vm, &vm->table, &vm->policy->heap, rfn, tick_of(now_ns), ret);
 	if (!err)

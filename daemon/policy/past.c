@@ -3,35 +3,27 @@
 
 #include <math.h>
 
-#include "daemon/policy/rental.h"
-
-/*
- * Part of the way that an interval moves an average, once a region has had PAST_MAX intervals.
- * Fitted: see hazard.c. Higher: a region that changes is known sooner; lower: chance moves it less.
- * MEAN_GAIN 0.3: pattern 1.093 to 1.109, fleet 1.175 to 1.195; 0.003: web 1.095 to 1.102.
- * LINEAR_GAIN 0.3: 81 more merges that are split again.
- */
+/* Part of the way that an interval moves an average, once a region has had PAST_MAX intervals; see docs/policy.md. */
 #define MEAN_GAIN   0.03
 #define LINEAR_GAIN 0.03
 
-/* region.mean: 32 per octave of a tick; region.linear: 128 per break-even time. */
-#define MEAN_OCTAVE 32
-#define MEAN_MAX    511
+/* region.mean: 16 per octave of a step; region.linear: 128 per break-even time. */
+#define MEAN_OCTAVE 16
+#define MEAN_MAX    255
 #define LINEAR_ONE  128
 #define LINEAR_MAX  511
 
-/* 32 * log2(ticks), to a sixteenth of an octave. */
-static unsigned int log_of(uint64_t age_tick)
+/* 16 * log2(steps). */
+static unsigned int log_of(uint64_t age)
 {
 	unsigned int octave;
 	unsigned int part;
 	unsigned int value;
 
-	if (age_tick < 1)
+	if (age < 1)
 		return 0;
-	octave = 63u - (unsigned int)__builtin_clzll(age_tick);
-	part = (unsigned int)((octave >= 4 ? age_tick >> (octave - 4) : age_tick << (4 - octave)) &
-			      15);
+	octave = 63u - (unsigned int)__builtin_clzll(age);
+	part = (unsigned int)((octave >= 4 ? age >> (octave - 4) : age << (4 - octave)) & 15);
 	value = octave * MEAN_OCTAVE + part * (MEAN_OCTAVE / 16);
 	return value < MEAN_MAX ? value : MEAN_MAX;
 }
@@ -44,38 +36,49 @@ static unsigned int moved(unsigned int from, unsigned int to, double gain, uint3
 	return (unsigned int)((double)from + gain * ((double)to - (double)from) + noise);
 }
 
-/* Half octaves from 8 ticks on. */
-static unsigned int last_bin(uint64_t age_tick)
+/* Half octaves from 8 steps on. */
+static unsigned int last_bin(uint64_t age)
 {
-	unsigned int value = log_of(age_tick) / (MEAN_OCTAVE / 2);
+	unsigned int value = log_of(age) / (MEAN_OCTAVE / 2);
 
 	return value < 6 ? 0 : value - 6 < PAST_LASTS ? value - 6 : PAST_LASTS - 1;
 }
 
-void past_add(struct region *region, uint64_t age_tick, const struct policy_costs *costs)
+void past_add(struct region *region, uint64_t age, double break_evens)
 {
-	double break_evens = (double)age_tick / rental_break_even_tick(costs) * LINEAR_ONE;
-	unsigned int linear = break_evens < LINEAR_MAX ? (unsigned int)break_evens : LINEAR_MAX;
+	unsigned int linear = break_evens * LINEAR_ONE < LINEAR_MAX ?
+				      (unsigned int)(break_evens * LINEAR_ONE) :
+				      LINEAR_MAX;
 	bool settled = region->past == PAST_MAX;
 	double share = 1.0 / (region->past + 1);
 
 	region->mean =
-		moved(region->mean, log_of(age_tick), settled ? MEAN_GAIN : share, region->stamp) &
+		moved(region->mean, log_of(age), settled ? MEAN_GAIN : share, region->stamp) &
 		MEAN_MAX;
 	region->linear =
 		moved(region->linear, linear, settled ? LINEAR_GAIN : share, region->stamp >> 3) &
 		LINEAR_MAX;
-	region->last = last_bin(age_tick) & 31;
+	region->last = last_bin(age) & 31;
 	if (!settled)
 		region->past++;
 }
 
-uint64_t past_typical_tick(const struct region *region)
+/* What is known of a region without a past is kept in place of the mean. */
+void past_first(struct region *region, uint64_t shared, uint64_t pages)
+{
+	unsigned int how_long = (shared >= 16) + (shared >= 1024) + (shared >= 8192);
+	unsigned int how_much = (pages > 32) + (pages > 255);
+
+	if (!region->past)
+		region->linear = (4 * how_much + how_long) & LINEAR_MAX;
+}
+
+uint64_t past_typical(const struct region *region)
 {
 	return region->past ? (uint64_t)exp2((double)region->mean / MEAN_OCTAVE) : 0;
 }
 
-/* Octaves from 8 ticks on. */
+/* Octaves from 8 steps on. */
 static unsigned int mean_bin(unsigned int mean)
 {
 	unsigned int octave = mean / MEAN_OCTAVE;
@@ -102,6 +105,8 @@ struct past_bins past_bins(const struct region *region)
 		.count = region->past < PAST_COUNTS - 1 ? region->past : PAST_COUNTS - 1,
 	};
 
+	if (bins.count == 0)
+		bins.linear = region->linear;
 	if (bins.count > 0)
 		bins.mean = mean_bin(region->mean);
 	if (bins.count > 1) {

@@ -20,18 +20,21 @@
 /* Of region.past. */
 #define PAST_MAX 15
 
-/* An interval has ended after @age_tick. */
-void past_add(struct region *region, uint64_t age_tick, const struct policy_costs *costs);
+/* An interval has ended at @age, in steps (hazard.h) and in break-even times. */
+void past_add(struct region *region, uint64_t age, double break_evens);
 
-/* The typical length of the intervals in ticks; 0: there was none. */
-uint64_t past_typical_tick(const struct region *region);
+/* Before its first one the region was shared for @shared, in steps, and @pages of it. */
+void past_first(struct region *region, uint64_t shared, uint64_t pages);
+
+/* The typical length of the intervals in steps; 0: there was none. */
+uint64_t past_typical(const struct region *region);
 
 /* The same in bins. What a region has had too few intervals for is 0. */
 struct past_bins {
 	unsigned int count;  /* number of intervals */
-	unsigned int mean;   /* of the logarithms, in octaves from 8 ticks on */
+	unsigned int mean;   /* of the logarithms, in octaves from 8 steps on */
 	unsigned int linear; /* mean length, cut off at four break-even times */
-	unsigned int last;   /* last length, in half octaves from 8 ticks on */
+	unsigned int last;   /* last length, in half octaves from 8 steps on */
 };
 
 struct past_bins past_bins(const struct region *region);

@@ -7,7 +7,6 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/policy/accept.h"
 #include "daemon/policy/internal.h"
 #include "daemon/policy/retry.h"
 #include "daemon/policy/ring.h"
@@ -22,7 +21,7 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	vm->id = vm_id;
 	vm->policy = policy;
 	vm->settings = *settings;
-	vm->accept_ns = ACCEPT_FIRST_NS;
+	vm->birth_tick = tick_of(now_ns);
 	vm->guard_batch = settings->batch;
 	vm->saved_until_ns = now_ns;
 	bucket_init(&vm->rate, settings->merge_rate_per_s, now_ns);
@@ -56,7 +55,7 @@ static void vm_free(struct policy_vm *vm)
 	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
 	queue_done(&vm->holds);
-	adaptive_free(vm->adaptive);
+	free(vm->adaptive);
 	free(vm);
 }
 
@@ -99,6 +98,8 @@ int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 	vm->guard_batch = settings->batch;
 	bucket_set_rate(&vm->rate, settings->merge_rate_per_s, now_ns);
 	vm_costs_changed(vm);
+	if (vm->adaptive)
+		(void)vm_learn(vm); /* without memory as up to now */
 	backlog_begin_replan(vm, now_ns);
 	return 0;
 }
@@ -123,11 +124,6 @@ struct policy *policy_new(const struct config_global *global, uint64_t now_ns)
 
 	if (!policy)
 		return NULL;
-	policy->adaptive = adaptive_new(NULL);
-	if (!policy->adaptive) {
-		free(policy);
-		return NULL;
-	}
 	policy->global = *global;
 	policy->now_ns = now_ns;
 	policy->retry_ns = POLICY_NO_DEADLINE;
@@ -144,7 +140,8 @@ struct policy *policy_free(struct policy *policy)
 		vm_free(policy->vms[i]);
 	free(policy->vms);
 	heap_done(&policy->heap);
-	adaptive_free(policy->adaptive);
+	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)
+		free(policy->adaptive[unit]);
 	free(policy);
 	return NULL;
 }
@@ -171,9 +168,11 @@ static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns
 {
 	struct region *region = ref->region;
 	uint64_t now_tick = tick_of(now_ns);
+	uint64_t age_tick = now_tick - stamp_tick(region->stamp, now_tick);
 
-	adaptive_note_merge(region, now_tick - stamp_tick(region->stamp, now_tick), &vm->cost);
-	accept_note_merge(vm);
+	rental_add_merge(region, age_tick, &vm->cost);
+	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), true,
+		    &vm->cost);
 	region->retries = 0;
 	vm_set_phase(vm, region, PHASE_LARGE);
 	decide_watch(vm, ref, now_ns);
@@ -182,7 +181,7 @@ static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns
 static void refused(struct policy_vm *vm, struct region_ref *ref, enum lpage_reason reason,
 		    uint64_t now_ns)
 {
-	adaptive_note_refusal(ref->region, &vm->cost);
+	rental_add_refusal(ref->region, &vm->cost);
 	if (reason != LPAGE_REASON_ALREADY_LARGE) {
 		retry_later(vm, ref, reason, now_ns);
 		return;
@@ -310,13 +309,14 @@ int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_c
 
 size_t policy_memory_bytes(const struct policy *policy)
 {
-	size_t bytes = sizeof(*policy) + adaptive_bytes(policy->adaptive) +
-		       policy->vms_capacity * sizeof(*policy->vms) +
+	size_t bytes = sizeof(*policy) + policy->vms_capacity * sizeof(*policy->vms) +
 		       policy->heap.capacity * sizeof(*policy->heap.chunks);
 
+	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)
+		bytes += policy->adaptive[unit] ? sizeof(*policy->adaptive[unit]) : 0;
 	for (size_t i = 0; i < policy->nr_vms; i++)
 		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
 			 queue_bytes(&policy->vms[i]->queue) + queue_bytes(&policy->vms[i]->holds) +
-			 (policy->vms[i]->adaptive ? adaptive_bytes(policy->vms[i]->adaptive) : 0);
+			 (policy->vms[i]->adaptive ? sizeof(*policy->vms[i]->adaptive) : 0);
 	return bytes;
 }

@@ -147,7 +147,10 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 /* Forgets a VM and its regions. -ENOENT. */
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 
-/* What was learnt stays; what waits is decided anew, as policy_next_batch() is called. -ENOENT. */
+/*
+ * What was learnt stays, unless the break-even time is no longer of the same octave; what waits is decided anew, as
+ * policy_next_batch() is called. -ENOENT.
+ */
 int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 			const struct config_settings *settings, uint64_t now_ns);
 

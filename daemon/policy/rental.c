@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#define DEBT_PER_UNIT 16 /* steps of region.debt per merge + split + refusal */
-#define DEBT_STEPS    127
+#define DEBT_PER_UNIT 8 /* steps of region.debt per merge + split + refusal */
+#define DEBT_STEPS    63
 
 static double debt_step_ns(const struct policy_costs *costs)
 {
@@ -48,12 +48,13 @@ uint64_t rental_within_bound(const struct region *region, uint64_t age_tick,
 	double debt_ns = (double)region->debt * debt_step_ns(costs);
 	double spare_ns = RENTAL_DEBT_MAX * DEBT_PER_UNIT * debt_step_ns(costs) - debt_ns;
 	double even_tick = rental_break_even_tick(costs);
+	/* Merged and split at once: costs that much more than twice the walk. Or the try is refused. */
+	double worst_ns = fmax(cost_ns - rental_walk_ns(age_tick, costs), (double)costs->fail_ns);
 	double latest_tick;
 
 	if (isinf(even_tick))
 		return NO_TICK;
-	/* Merged early and split at once: costs that much more than twice the walk. */
-	if ((double)age_tick < even_tick && cost_ns - rental_walk_ns(age_tick, costs) > spare_ns)
+	if ((double)age_tick < even_tick && worst_ns > spare_ns)
 		age_tick = (uint64_t)ceil(even_tick);
 	latest_tick = even_tick * (1 + fmax(spare_ns, 0) / cost_ns);
 	return (double)age_tick > latest_tick ? (uint64_t)latest_tick : age_tick;

@@ -17,11 +17,7 @@
 
 #define TICK_NS ((double)(1u << TICK_SHIFT))
 
-/*
- * K of the bound, in units of merge + split + refusal cost. Lower: a tighter bound; higher: more
- * room to act on what was learnt. `make bench-constant NAME=RENTAL_DEBT_MAX VALUE=1`: bursts 1.184
- * to 1.347.
- */
+/* K of the bound, in units of merge + split + refusal cost. */
 #define RENTAL_DEBT_MAX 3
 
 /* Page walks of a region at 4 KiB over @age_tick. */
@@ -50,7 +46,7 @@ void rental_add_refusal(struct region *region, const struct policy_costs *costs)
 void rental_settle(struct region *region, uint64_t age_tick, bool merged,
 		   const struct policy_costs *costs);
 
-/* Moves a merge at @age_tick to where the bound holds whatever comes next; NO_TICK: never merge. */
+/* Moves a try at @age_tick to where the bound holds whatever comes next; NO_TICK: never. */
 uint64_t rental_within_bound(const struct region *region, uint64_t age_tick,
 			     const struct policy_costs *costs);
 

@@ -3,11 +3,10 @@
 
 #include <tdx-lpage/base.h>
 
-#include "daemon/policy/accept.h"
 #include "daemon/policy/internal.h"
 
 /* Refusals after which the delay stops doubling; what region.retries holds. */
-#define RETRY_STEPS_MAX 15
+#define RETRY_STEPS_MAX 7
 
 struct backoff {
 	uint64_t first_ns;
@@ -18,8 +17,6 @@ struct backoff {
 static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason reason)
 {
 	switch (reason) {
-	case LPAGE_REASON_NOT_ACCEPTED:
-		return (struct backoff){2 * vm->accept_ns, ACCEPT_LAST_NS};
 	case LPAGE_REASON_BUSY:
 	case LPAGE_REASON_INTERRUPTED:
 	case LPAGE_REASON_RATE_LIMITED:
@@ -44,15 +41,27 @@ static struct backoff backoff_for(const struct policy_vm *vm, enum lpage_reason 
 	}
 }
 
+/* Not accepted yet: how long it takes is learnt. When to try again. */
+static uint64_t retry_late_ns(struct policy_vm *vm, struct region *region, uint64_t now_ns)
+{
+	uint64_t start_tick = stamp_tick(region->stamp, tick_of(now_ns));
+	uint64_t age_tick = tick_of(now_ns) - start_tick;
+
+	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), false,
+		    &vm->cost);
+	return (start_tick + decide_try_tick(vm, region, age_tick + 1)) << TICK_SHIFT;
+}
+
 void retry_later(struct policy_vm *vm, struct region_ref *ref, enum lpage_reason reason,
 		 uint64_t now_ns)
 {
 	struct region *region = ref->region;
 	struct backoff backoff = backoff_for(vm, reason);
 	uint64_t wait_ns = backoff.first_ns << region->retries;
+	uint64_t again_ns = now_ns + (wait_ns < backoff.last_ns ? wait_ns : backoff.last_ns);
 
-	if (reason == LPAGE_REASON_NOT_ACCEPTED && !region->retries)
-		accept_note_refusal(vm);
+	if (reason == LPAGE_REASON_NOT_ACCEPTED)
+		again_ns = retry_late_ns(vm, region, now_ns);
 	region_set_reason(region, reason);
 	if (region->retries < RETRY_STEPS_MAX)
 		region->retries++;
@@ -62,7 +71,5 @@ void retry_later(struct policy_vm *vm, struct region_ref *ref, enum lpage_reason
 		return;
 	}
 	vm_set_phase(vm, region, PHASE_BACKOFF);
-	if (wait_ns > backoff.last_ns)
-		wait_ns = backoff.last_ns;
-	region_arm(&vm->policy->heap, ref, tick_after(now_ns + wait_ns), tick_of(now_ns));
+	region_arm(&vm->policy->heap, ref, tick_after(again_ns), tick_of(now_ns));
 }

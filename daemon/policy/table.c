@@ -157,7 +157,7 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	while (capacities[step] <= chunk->capacity)
 		step++;
 	capacity = capacities[step];
-	due_tick = malloc(slots_bytes(capacity));
+	due_tick = calloc(1, slots_bytes(capacity));
 	if (!due_tick)
 		return -ENOMEM;
 	regions = (struct region *)(due_tick + capacity);
@@ -177,12 +177,10 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	return 0;
 }
 
-/* A dense chunk has slots without a region. */
-static void chunk_clear_gaps(struct chunk *chunk)
+static void chunk_move(struct chunk *chunk, uint32_t to, uint32_t from, size_t nr)
 {
-	for (uint32_t index = 0; index < CHUNK_REGIONS; index++)
-		if (!chunk_has(chunk, index))
-			chunk->regions[index] = (struct region){0};
+	memmove(chunk->due_ticks + to, chunk->due_ticks + from, nr * sizeof(*chunk->due_ticks));
+	memmove(chunk->regions + to, chunk->regions + from, nr * sizeof(*chunk->regions));
 }
 
 static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
@@ -194,18 +192,10 @@ static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
 
 		if (err)
 			return err;
-		if (chunk_dense(chunk))
-			chunk_clear_gaps(chunk);
 	}
 	slot = chunk_slot(chunk, index);
-	if (!chunk_dense(chunk)) {
-		size_t after = chunk->nr - slot;
-
-		memmove(chunk->due_ticks + slot + 1, chunk->due_ticks + slot,
-			after * sizeof(*chunk->due_ticks));
-		memmove(chunk->regions + slot + 1, chunk->regions + slot,
-			after * sizeof(*chunk->regions));
-	}
+	if (!chunk_dense(chunk))
+		chunk_move(chunk, slot + 1, slot, chunk->nr - slot);
 	chunk->due_ticks[slot] = NEVER;
 	chunk->regions[slot] = (struct region){0};
 	chunk_mark(chunk, index, true);
@@ -346,12 +336,7 @@ void table_drop(struct table *table, struct region_ref *ref)
 
 	chunk->due_ticks[ref->slot] = NEVER;
 	if (!chunk_dense(chunk)) {
-		size_t after = chunk->nr - ref->slot - 1u;
-
-		memmove(chunk->due_ticks + ref->slot, chunk->due_ticks + ref->slot + 1,
-			after * sizeof(*chunk->due_ticks));
-		memmove(chunk->regions + ref->slot, chunk->regions + ref->slot + 1,
-			after * sizeof(*chunk->regions));
+		chunk_move(chunk, ref->slot, ref->slot + 1, chunk->nr - ref->slot - 1u);
 		chunk->due_ticks[chunk->nr - 1] = NEVER;
 	}
 	chunk_mark(chunk, index, false);

@@ -41,14 +41,15 @@ struct region {
 	uint64_t phase:3;
 	uint64_t whole:1;   /* converted as a whole: large again without a merge or an interval */
 	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
-	uint64_t retries:4; /* refusals since the last merge */
+	uint64_t retries:3; /* refusals since the last merge */
 	uint64_t reason:5;  /* of the last refusal, see region_reason() */
 	uint64_t past:4;    /* intervals so far, saturates */
-	uint64_t mean:9;    /* of the logarithm of their lengths */
+	uint64_t mean:8;    /* of the logarithm of their lengths */
 	uint64_t linear:9;  /* of their truncated lengths */
 	uint64_t last:5;    /* length of the last one */
 	uint64_t trust:4;   /* in what the last one says, rather than the averages */
-	uint64_t debt:7;    /* what the region has cost beyond twice the optimum */
+	uint64_t debt:6;    /* what the region has cost beyond twice the optimum */
+	uint64_t late:3; /* class of accept.h that it was accepted in the last time; 0: not known */
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 bytes");

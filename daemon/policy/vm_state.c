@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* VMs by id, and the counts that follow their regions' phases. */
+#include <errno.h>
+#include <stdlib.h>
+
 #include <tdx-lpage/base.h>
 
 #include "daemon/policy/internal.h"
@@ -69,4 +72,28 @@ void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
 void vm_costs_changed(struct policy_vm *vm)
 {
 	vm->cost = costs_in_force(&vm->costs, &vm->settings);
+}
+
+int vm_learn(struct policy_vm *vm)
+{
+	const struct costs unseen = {0};
+	const struct policy_costs costs = costs_in_force(&unseen, &vm->settings);
+	unsigned int unit = adaptive_unit(&costs);
+	struct adaptive **host = &vm->policy->adaptive[unit];
+
+	if (!vm->adaptive || vm->unit != unit) {
+		struct adaptive *adaptive;
+
+		if (!*host)
+			*host = adaptive_new(NULL, unit, 0);
+		adaptive = *host ? adaptive_new(*host, unit, vm->birth_tick) : NULL;
+		if (!adaptive)
+			return -ENOMEM;
+		vm->forgets = vm->adaptive;
+		free(vm->adaptive);
+		vm->adaptive = adaptive;
+		vm->unit = unit;
+	}
+	accept_plan(&vm->adaptive->accept, &vm->cost);
+	return 0;
 }

@@ -151,6 +151,29 @@ static void refusals_back_off(void **state)
 	policy_free(policy);
 }
 
+static void other_costs_are_learnt_anew(void **state)
+{
+	struct config_settings settings = policy_fixture_settings;
+	struct policy_explanation why;
+	struct policy *policy;
+
+	(void)state;
+	settings.policy = CONFIG_POLICY_ADAPTIVE;
+	policy = fixture_engine(&settings);
+	for (uint64_t i = 1; i <= 4; i++)
+		fixture_convert(policy, 3, i * S);
+	settings.split_cost_ns += 1000;
+	assert_int_equal(policy_vm_configure(policy, VM, &settings, 5 * S), 0);
+	assert_int_equal(policy_explain(policy, VM, 3, 5 * S, &why), 0);
+	assert_int_equal(why.intervals, 3);
+	settings.walk_cost_ns_per_s *= 50;
+	assert_int_equal(policy_vm_configure(policy, VM, &settings, 5 * S), 0);
+	assert_int_equal(policy_explain(policy, VM, 3, 5 * S, &why), 0);
+	assert_int_equal(why.intervals, 0);
+	assert_true(why.due_ns < 100 * S);
+	policy_free(policy);
+}
+
 static void check_explained_as_other(unsigned int reason)
 {
 	struct policy *policy = fixture_engine(&policy_fixture_settings);
@@ -562,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_region_converted_as_a_whole_needs_no_merge),
 		cmocka_unit_test(never_and_mode_off_merge_nothing),
 		cmocka_unit_test(refusals_back_off),
+		cmocka_unit_test(other_costs_are_learnt_anew),
 		cmocka_unit_test(reasons_of_a_newer_kernel_are_explained_as_other),
 		cmocka_unit_test(an_inhibited_region_is_tried_again),
 		cmocka_unit_test(a_lost_answer_is_asked_for_again),
