@@ -41,7 +41,7 @@ struct region {
 	uint64_t phase:3;
 	uint64_t whole:1;   /* converted as a whole: large again without a merge or an interval */
 	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
-	uint64_t retries:3; /* refusals since the last merge */
+	uint64_t retries:3; /* refusals since the last merge, saturates */
 	uint64_t reason:5;  /* of the last refusal, see region_reason() */
 	uint64_t past:4;    /* intervals so far, saturates */
 	uint64_t mean:8;    /* of the logarithm of their lengths */
