@@ -22,6 +22,7 @@ extern const struct bench bench_simhost;
 extern const struct bench bench_latency;
 extern const struct bench bench_idle;
 extern const struct bench bench_burst;
+extern const struct bench bench_scrape;
 
 /* CPU time of this process. */
 double bench_cpu_s(void);

@@ -22,7 +22,7 @@
 #define EACH	  (HOSTS / PROCESSES) /* hosts of one process */
 #define GUESTS	  50
 #define ROUNDS	  20 /* scrapes of each host in each format */
-#define PLAYED_NS (120 * NS_PER_S)
+#define PLAYED_NS (30 * NS_PER_S)
 
 /* A process with its hosts: it serves until @stop_fd is closed, then writes the CPU time of serving to @result_fd. */
 struct server {
@@ -42,7 +42,7 @@ struct scraped {
 
 /* ---- the hosts ---- */
 
-/* Guests of 8 GiB, of which 200 regions are converted in turn. */
+/* Guests of 8 GiB, of which 20 regions are converted in turn. */
 static int make_trace(char **text, size_t *len)
 {
 	FILE *f = open_memstream(text, len);
@@ -52,7 +52,7 @@ static int make_trace(char **text, size_t *len)
 	fputs("lptrace 1\ncost merge_ns=30000 split_ns=45000 fail_ns=12000\n", f);
 	for (int vm = 1; vm <= GUESTS; vm++)
 		fprintf(f, "vm %d name=guest-%d regions=4096 walk_ns_per_s=12000\n", vm, vm);
-	for (uint64_t i = 0; i < 200 * GUESTS; i++) {
+	for (uint64_t i = 0; i < 20 * GUESTS; i++) {
 		unsigned long long t_ns = NS_PER_S + i * 10 * NS_PER_MS, gfn = i / GUESTS * 512 + 7;
 		int vm = (int)(i % GUESTS) + 1;
 
