@@ -57,6 +57,19 @@ static const struct fields tally_fields = FIELDS(
 	"Totals of what the daemon did since it started: dry are merges left out in dry-run, lost those whose outcome is unknown, work_us the time of the kernel's workers, stalled the batches that stalled a vCPU for longer than max-stall.",
 	tally_rows);
 
+#define LEDGER(name, kind, member) ROW(name, kind, struct policy_ledger, member)
+static const struct field ledger_rows[] = {
+	LEDGER("waiting", U64, waiting_regions), LEDGER("merges", U64, merges),
+	LEDGER("refusals", U64, refusals),	 LEDGER("splits", U64, splits),
+	LEDGER("regrets", U64, regrets),	 LEDGER("spent_us", US, spent_ns),
+	LEDGER("split_us", US, split_ns),	 LEDGER("walk_saved_us", US, walk_saved_ns),
+	LEDGER("regret_us", US, regret_ns),
+};
+static const struct fields ledger_fields = FIELDS(
+	"Ledger",
+	"What the merges of the daemon cost and are worth, by the accounting of the policy: spent_us is the time of merges and refusals, split_us that of splits of merged regions, walk_saved_us guest time saved in page walks (estimated). regrets are merges of regions that did not stay private long enough to pay, regret_us what these cost beyond what they saved (estimated). waiting are regions that could be merged now.",
+	ledger_rows);
+
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)
 static const struct field link_rows[] = {
 	LINK("requests", requests),
@@ -101,6 +114,7 @@ static const struct field host_rows[] = {
 	HOST("stats_age_us", OPT_US, stats_age_ns),
 	HOST("merges_per_s", U64, merges_per_s),
 	OBJECT("tally", &tally_fields, struct lp_status, tally),
+	OBJECT("ledger", &ledger_fields, struct lp_status, ledger),
 	OBJECT("link_stats", &link_fields, struct lp_status, link_stats),
 	HOST("resyncs", U64, resyncs),
 	HOST("resync_age_us", OPT_US, resync_age_ns),
@@ -178,6 +192,7 @@ static const struct field vm_detail_rows[] = {
 	VM("probe_touches", U64, vm.probe_touches),
 	VM("probe_cancels", U64, vm.probe_cancels),
 	OBJECT("tally", &tally_fields, struct lp_vm_snapshot, tally),
+	OBJECT("ledger", &ledger_fields, struct lp_vm_snapshot, ledger),
 	VM("tracked", U64, tracked_regions),
 	VM("regions_age_us", OPT_US, regions_age_ns),
 	VM("identity_age_us", OPT_US, identity_age_ns),
@@ -350,6 +365,7 @@ const struct fields *const control_all_fields[] = {
 	&control_range_fields,
 	&limits_fields,
 	&tally_fields,
+	&ledger_fields,
 	&link_fields,
 	&host_regions_fields,
 	&control_host_fields,

@@ -79,17 +79,37 @@ static void put_coverage(struct line *line, const struct lp_vm *vm)
 	    (unsigned long long)(vm->large + vm->table));
 }
 
+static void put_span(struct line *line, const char *before, uint64_t ns, const char *after)
+{
+	put(line, "%s%llu.%03llu ms%s", before, (unsigned long long)(ns / NS_PER_MS),
+	    (unsigned long long)(ns / NS_PER_US % US_PER_MS), after);
+}
+
+/* What merges have cost since the last summary, and what those of all times have saved since. */
+static void put_ledger(struct line *line, const struct policy_ledger *now,
+		       const struct policy_ledger *before)
+{
+	put_span(line, "; spent ",
+		 now->spent_ns - before->spent_ns + now->split_ns - before->split_ns, "");
+	put_span(line, ", saved ", now->walk_saved_ns - before->walk_saved_ns, " (estimated)");
+	put_count(line, "did not pay", now->regrets, before->regrets);
+}
+
 /* Logs the operations since the last summary, if there were any. */
 static void summarize(struct lp_manager *m, struct vm_entry *vm)
 {
+	struct policy_ledger ledger = vm->logged_ledger;
 	struct line line = {.len = 0};
 
 	put_tally(&line, &vm->tally, &vm->logged);
 	if (!line.len)
 		return;
 	put_coverage(&line, &vm->vm);
+	(void)policy_vm_ledger(m->policy, vm->vm.id, manager_now(m), &ledger);
+	put_ledger(&line, &ledger, &vm->logged_ledger);
 	vm_log(m, LOG_INFO, LP_MESSAGE_SUMMARY, vm, "%s", line.text);
 	vm->logged = vm->tally;
+	vm->logged_ledger = ledger;
 }
 
 void summary_vm_end(struct lp_manager *m, const struct vm_entry *vm)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/ctl/display.h"
 
 #define MS_US	INT64_C(1000)
@@ -43,6 +45,25 @@ const char *format_us(const json_t *value, char ret[static FORMAT_MAX])
 		two_units(us, HOUR_US, "h", MIN_US, "m", ret);
 	else
 		two_units(us, DAY_US, "d", HOUR_US, "h", ret);
+	return ret;
+}
+
+const char *format_cost_us(int64_t us, char ret[static FORMAT_MAX])
+{
+	static const struct {
+		int64_t us;
+		const char *name;
+	} units[] = {{DAY_US, "d"}, {HOUR_US, "h"}, {S_US, "s"}, {MS_US, "ms"}, {1, "us"}};
+	int64_t size = us < 0 ? -us : us;
+	size_t i = 0;
+	double value;
+	int digits;
+
+	while (i < ARRAY_SIZE(units) - 1 && size < units[i].us)
+		i++;
+	value = (double)us / (double)units[i].us;
+	digits = size >= 100 * units[i].us ? 0 : size >= 10 * units[i].us ? 1 : 2;
+	snprintf(ret, FORMAT_MAX, "%.*f%s", units[i].us == 1 ? 0 : digits, value, units[i].name);
 	return ret;
 }
 

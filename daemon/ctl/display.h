@@ -14,6 +14,9 @@
 /* "80ms", "2s", "5m", "1h1m"; "-" for null (never, or none). @us is in microseconds. */
 const char *format_us(const json_t *us, char ret[static FORMAT_MAX]);
 
+/* A cost, which may be negative, with three digits: "-9.27ms", "12.3s". */
+const char *format_cost_us(int64_t us, char ret[static FORMAT_MAX]);
+
 /* "8.0G"; exact powers without a fraction. */
 const char *format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]);
 

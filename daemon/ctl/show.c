@@ -63,6 +63,34 @@ static void print_losses(struct ctl *ctl, const json_t *host)
 			format_us(json_object_get(host, "resync_age_us"), age));
 }
 
+#define REGRETS_MAX 96
+
+/* "", or the end of a line. */
+static const char *format_regrets(const json_t *ledger, char ret[static REGRETS_MAX])
+{
+	char lost[FORMAT_MAX];
+
+	ret[0] = '\0';
+	if (get_int(ledger, "regrets"))
+		snprintf(ret, REGRETS_MAX, "; %" INT " of %" INT " merges did not pay and lost %s",
+			 get_int(ledger, "regrets"), get_int(ledger, "merges"),
+			 format_cost_us(get_int(ledger, "regret_us"), lost));
+	return ret;
+}
+
+/* What the merges of the daemon are worth. */
+static void print_host_ledger(struct ctl *ctl, const json_t *ledger)
+{
+	json_int_t cost_us = get_int(ledger, "spent_us") + get_int(ledger, "split_us");
+	json_int_t saved_us = get_int(ledger, "walk_saved_us");
+	char cost[FORMAT_MAX], saved[FORMAT_MAX], net[FORMAT_MAX], regrets[REGRETS_MAX];
+
+	if (cost_us)
+		fprintf(ctl->out, "saved %s of page walks (estimated), spent %s: net %s%s\n",
+			format_cost_us(saved_us, saved), format_cost_us(cost_us, cost),
+			format_cost_us(saved_us - cost_us, net), format_regrets(ledger, regrets));
+}
+
 /* One word for the state of a VM; the strongest reason wins. */
 static const char *vm_state(const json_t *host, const json_t *vm, char gate[static TEXT_NAME_MAX])
 {
@@ -137,6 +165,7 @@ static void print_skipped_rules(struct ctl *ctl, const json_t *vms)
 void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 {
 	print_host(ctl, host);
+	print_host_ledger(ctl, json_object_get(host, "ledger"));
 	print_losses(ctl, host);
 	fputc('\n', ctl->out);
 	if (json_array_size(vms))
@@ -323,6 +352,25 @@ static void print_stats(struct ctl *ctl, const json_t *vm)
 	     format_bytes((uint64_t)get_int(vm, "retained_bytes"), kept));
 }
 
+static void print_vm_ledger(struct ctl *ctl, const json_t *ledger)
+{
+	json_int_t spent_us = get_int(ledger, "spent_us"), split_us = get_int(ledger, "split_us");
+	json_int_t saved_us = get_int(ledger, "walk_saved_us");
+	char spent[FORMAT_MAX], split[FORMAT_MAX], saved[FORMAT_MAX], net[FORMAT_MAX];
+	char regrets[REGRETS_MAX];
+
+	if (!spent_us)
+		return;
+	line(ctl, "saved", "%s of page walks (estimated)", format_cost_us(saved_us, saved));
+	line(ctl, "spent",
+	     "%s on %" INT " merges and %" INT " refusals, %s on %" INT " splits of merged regions",
+	     format_cost_us(spent_us, spent), get_int(ledger, "merges"),
+	     get_int(ledger, "refusals"), format_cost_us(split_us, split),
+	     get_int(ledger, "splits"));
+	line(ctl, "net", "%s%s", format_cost_us(saved_us - spent_us - split_us, net),
+	     format_regrets(ledger, regrets));
+}
+
 static void print_refusals(struct ctl *ctl, const json_t *vm)
 {
 	const char *name, *head = "refusals";
@@ -355,6 +403,7 @@ int verb_vm_show(struct ctl *ctl)
 	print_identity(ctl, vm);
 	print_rule(ctl, vm);
 	print_stats(ctl, vm);
+	print_vm_ledger(ctl, json_object_get(vm, "ledger"));
 	print_refusals(ctl, vm);
 	json_decref(reply);
 	return CTL_OK;

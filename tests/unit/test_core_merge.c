@@ -42,7 +42,9 @@ static void quiet_regions_are_merged(void **state)
 	/* They are not merged again. */
 	core_host_pass(host, 60 * NS_PER_S);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_OP), 1);
-	assert_true(core_host_logged(host, "(web-1): 3 merged; 62.5 % of 8 regions large"));
+	assert_true(core_host_logged(host, "(web-1): 3 merged; 62.5 % of 8 regions large; spent "));
+	assert_int_equal(core_host_web(host).ledger.merges, NR_RFNS);
+	assert_true(core_host_logged(host, " ms (estimated)"));
 }
 
 static void a_refused_merge_is_retried_later(void **state)

@@ -192,6 +192,13 @@ static void check_score(const struct sim_world *world, const char *text, size_t 
 	assert_int_equal(status.tally.merged_regions, ledger.merges);
 	assert_int_equal(status.tally.refused_regions, ledger.refusals);
 	assert_int_equal(status.tally.lost_regions, 0);
+	assert_memory_equal(&status.ledger, &ledger, sizeof(ledger));
+	assert_true(ledger.walk_saved_ns > 0 && ledger.spent_ns > 0);
+	/*
+	 * But for a few: those that the host has not told of yet, and regions that were converted as a
+	 * whole, which lose their mapping without a split.
+	 */
+	assert_in_range(ledger.splits + 4, host.score.splits, host.score.splits + 8);
 	model_done(&model);
 }
 

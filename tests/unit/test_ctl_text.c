@@ -127,6 +127,28 @@ static void durations_are_formatted(void **state)
 	assert_string_equal(format_us(NULL, text), "-");
 }
 
+static void costs_have_three_digits_and_a_sign(void **state)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} rows[] = {{0, "0us"},
+		    {7, "7us"},
+		    {-273, "-273us"},
+		    {1000, "1.00ms"},
+		    {9270, "9.27ms"},
+		    {-36940, "-36.9ms"},
+		    {664110, "664ms"},
+		    {98765000, "98.8s"},
+		    {INT64_C(5400) * 1000000, "1.50h"},
+		    {INT64_C(864000) * 1000000, "10.0d"}};
+	char text[FORMAT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_string_equal(format_cost_us(rows[i].us, text), rows[i].text);
+}
+
 static void sizes_and_percentages_are_formatted(void **state)
 {
 	static const struct {
@@ -226,6 +248,7 @@ static void a_narrow_terminal_omits_columns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(costs_have_three_digits_and_a_sign),
 		cmocka_unit_test(addresses_are_parsed),
 		cmocka_unit_test(ranges_are_parsed),
 		cmocka_unit_test(durations_are_formatted),
