@@ -36,6 +36,33 @@ static int try_connect(struct ctl *ctl, const char *name, char *path, size_t siz
 	return ctl_client_connect(path, &ctl->client);
 }
 
+/* The daemon closes a connection that it has no place for, which only the first call shows. */
+static int check_admitted(struct ctl *ctl)
+{
+	json_t *reply = NULL;
+	int r = ctl_client_send(ctl->client, "Ping", NULL, false);
+
+	if (r == 0)
+		r = ctl_client_receive(ctl->client, ctl->timeout_ms, &reply);
+	json_decref(reply);
+	if (r < 0)
+		ctl->client = ctl_client_close(ctl->client);
+	return r;
+}
+
+/* The control socket can read, too, and is for fewer. */
+static int connect_to_read(struct ctl *ctl, char *path, size_t size)
+{
+	char other[4096];
+	int r = try_connect(ctl, CONTROL_READ_SOCKET, path, size);
+
+	if (r == 0)
+		r = check_admitted(ctl);
+	if (r < 0 && r != -ETIMEDOUT && try_connect(ctl, CONTROL_SOCKET, other, sizeof(other)) == 0)
+		r = 0;
+	return r;
+}
+
 int ctl_connect(struct ctl *ctl)
 {
 	char path[4096];
@@ -43,15 +70,12 @@ int ctl_connect(struct ctl *ctl)
 
 	if (ctl->client)
 		return CTL_OK;
-	r = try_connect(ctl, wants_control(ctl) ? CONTROL_SOCKET : CONTROL_READ_SOCKET, path,
-			sizeof(path));
-	/* The control socket can read, too. */
-	if (r < 0 && !ctl->socket && !wants_control(ctl)) {
-		char other[4096];
-
-		if (try_connect(ctl, CONTROL_SOCKET, other, sizeof(other)) == 0)
-			r = 0;
-	}
+	if (wants_control(ctl) || ctl->socket)
+		r = try_connect(ctl, CONTROL_SOCKET, path, sizeof(path));
+	else
+		r = connect_to_read(ctl, path, sizeof(path));
+	if (r == -ETIMEDOUT || r == -ECONNRESET || r == -EPIPE)
+		return ctl_lost(ctl, r);
 	return r < 0 ? unreachable(ctl, path, r) : CTL_OK;
 }
 
