@@ -9,3 +9,6 @@ $(netlink_SPEC): $(wildcard kernel/patches/*.patch) scripts/patch-files | check-
 	@touch $@
 
 $(BUILD)/san/tests/unit/test_link_spec: | $(netlink_SPEC)
+
+# The attacks are on the daemon as it is installed.
+check: $(BUILD)/normal/tdx-lpaged
