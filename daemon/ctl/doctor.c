@@ -131,10 +131,6 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 		    on ? "guest_memfd uses 2 MiB pages" :
 			 "off: private memory is mapped at 4 KiB unless the VMM asks for 2 MiB");
 	}
-	if (kvm_param(ctl, "kvm_intel", "tdx_huge_pages", text, sizeof(text)) && *text != 'Y')
-		add(checks, NOTE, "kvm_intel.tdx_huge_pages",
-		    "echo Y >/sys/module/kvm_intel/parameters/tdx_huge_pages",
-		    "off: private memory of TDX guests is mapped at 4 KiB");
 	ept = kvm_param(ctl, "kvm_intel", "ept", text, sizeof(text));
 	if (!ept)
 		ept = kvm_param(ctl, "kvm_amd", "npt", text, sizeof(text));
@@ -143,12 +139,36 @@ static void check_memory_params(const struct ctl *ctl, json_t *checks)
 		    *ept == 'Y' || *ept == '1' ? NULL :
 						 "load kvm_intel with ept=1, or kvm_amd with npt=1",
 		    "%s", *ept == 'Y' || *ept == '1' ? "on" : "off");
-	if (kvm_param(ctl, "kvm_intel", "tdx", text, sizeof(text)))
-		add(checks, *text == 'Y' ? GOOD : NOTE, "kvm_intel.tdx",
-		    *text == 'Y' ? NULL :
-				   "enable TDX in the firmware, boot with nohibernate, and load "
-				   "kvm_intel with tdx=1",
-		    "%s", *text == 'Y' ? "on" : "off: no TDX guest can run");
+}
+
+/* What tells whether TDX guests can run, have large pages, and have them split at any time. */
+static void check_tdx_params(const struct ctl *ctl, json_t *checks)
+{
+	char text[64];
+	bool on;
+
+	if (!kvm_param(ctl, "kvm_intel", "tdx", text, sizeof(text)))
+		return;
+	on = *text == 'Y';
+	add(checks, on ? GOOD : NOTE, "kvm_intel.tdx",
+	    on ? NULL :
+		 "enable TDX in the firmware, boot with nohibernate, and load kvm_intel with tdx=1",
+	    "%s", on ? "on" : "off: no TDX guest can run");
+	if (kvm_param(ctl, "kvm_intel", "tdx_huge_pages", text, sizeof(text)) && *text != 'Y')
+		add(checks, NOTE, "kvm_intel.tdx_huge_pages",
+		    "echo Y >/sys/module/kvm_intel/parameters/tdx_huge_pages",
+		    "off: private memory of TDX guests is mapped at 4 KiB");
+	/* kvm_gmem_max_mapping_level() */
+	if (on && kvm_param(ctl, "kvm", "nx_huge_pages", text, sizeof(text)) && *text == 'Y')
+		add(checks, NOTE, "kvm.nx_huge_pages",
+		    "load kvm with nx_huge_pages=off, on CPUs that are not affected",
+		    "on: private memory of TDX guests is mapped at 4 KiB");
+	/* Bit 51 of TDX_FEATURES0. */
+	if (on && kvm_param(ctl, "kvm_intel", "tdx_demote_uninterrupted", text, sizeof(text)))
+		add(checks, GOOD, "TDX module", NULL, "%s",
+		    *text == 'Y' ?
+			    "splits are never interrupted" :
+			    "splits can be interrupted; KVM tries again, and may refuse one");
 }
 
 /* Free blocks of at least 2 MiB: the columns of /proc/buddyinfo from order 9 on. */
@@ -334,6 +354,7 @@ int verb_doctor(struct ctl *ctl)
 
 	check_kernel(ctl, checks);
 	check_memory_params(ctl, checks);
+	check_tdx_params(ctl, checks);
 	check_free_memory(ctl, checks);
 	check_family(ctl, checks);
 	control = check_socket(ctl, checks, CONTROL_SOCKET);

@@ -67,6 +67,12 @@ check_tdx() {
 	[Y1])
 		need_parameter kvm_intel tdx_huge_pages '[Y1]' "TDX memory is mapped at 4 KiB" \
 			"echo 1 >/sys/module/kvm_intel/parameters/tdx_huge_pages"
+		case $(first_line /sys/module/kvm/parameters/nx_huge_pages) in
+		[Y1]) missing "kvm.nx_huge_pages is on: TDX memory is mapped at 4 KiB" "load kvm with nx_huge_pages=off" ;;
+		esac
+		case $(first_line /sys/module/kvm_intel/parameters/tdx_demote_uninterrupted) in
+		[N0]) note "this TDX module may interrupt splits (bit 51 of TDX_FEATURES0 is not set): some may be refused" ;;
+		esac
 		;;
 	'') missing "kvm_intel.tdx: this kernel was built without TDX" "boot a kernel with CONFIG_INTEL_TDX_HOST=y and CONFIG_KVM_INTEL_TDX=y" ;;
 	*)

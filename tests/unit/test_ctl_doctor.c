@@ -55,11 +55,17 @@ static void doctor_suggests_settings(void **state)
 	put(root, "/sys/module/kvm_intel/parameters/ept", "Y\n");
 	put(root, "/sys/module/kvm_intel/parameters/tdx", "Y\n");
 	put(root, "/sys/module/kvm_intel/parameters/tdx_huge_pages", "N\n");
+	put(root, "/sys/module/kvm_intel/parameters/tdx_demote_uninterrupted", "N\n");
+	put(root, "/sys/module/kvm/parameters/nx_huge_pages", "Y\n");
 	put(root, "/sys/module/kvm/parameters/lpage_mode", "managed\n");
 	put(root, "/sys/module/kvm/parameters/gmem_2m", "N\n");
 	put(root, "/proc/buddyinfo",
 	    "Node 0, zone    DMA      1 1 1 1 1 1 1 1 1 1 3\n"
 	    "Node 0, zone Normal      1 1 1 1 1 1 1 1 1 4 0\n");
+	ctl_host_compare(host, "doctor-tdx", ctl_host_run_in(host, root, "doctor"));
+	put(root, "/sys/module/kvm_intel/parameters/tdx_huge_pages", "Y\n");
+	put(root, "/sys/module/kvm_intel/parameters/tdx_demote_uninterrupted", "Y\n");
+	put(root, "/sys/module/kvm/parameters/nx_huge_pages", "N\n");
 	ctl_host_start(host);
 	ctl_host_compare(host, "doctor", ctl_host_run_in(host, root, "doctor"));
 	ctl_host_compare(host, "doctor.json", ctl_host_run_in(host, root, "-o json doctor"));
