@@ -77,7 +77,9 @@ class Host:
     def start(self, link, *options):
         self.process = self.world.processes.start(
             self.world.out / f"{self.name}.log", self.world.build / "tdx-lpaged", f"--link={link}", "--config", self.config,
-            "--runtime-dir", self.world.directory / self.name, *self.options, *options)
+            "--runtime-dir", self.world.directory / self.name, *self.options, *options,
+            # In place of /run/tdx-lpage, where the host's only daemon has its lock.
+            TDX_LPAGE_RUNTIME_DIR=str(self.world.directory / "host"))
         wait(lambda: answers(self.url), f"answer of {self.name}", lambda: f"exit status {self.process.poll()}")
 
     def restart_on_this_machine(self):
