@@ -11,16 +11,17 @@
 
 /*
  * Before anything was seen: the part of regions that is accepted within a tick (Linux accepts in the
- * call that converts), and in each octave, of those that are not; and in each octave below the lateness of
- * the last time.
+ * call that converts); of the others, the part that is accepted in each octave, and in each octave
+ * before the one of the last time.
  */
 #define PRIOR_PROMPT 0.97f
 #define PRIOR_LATE   0.3f
 #define PRIOR_EARLY  0.05f
 
-/* Weight of the host's table, and of what is assumed in that, in regions. Regions in a bin beyond which counts are halved. */
+/* Weight of the host's table, and of the values above in it, in regions. */
 #define PRIOR_REGIONS 4.0f
-#define CAP_REGIONS   (64 * HAZARD_ONE)
+/* Counts of a bin are halved beyond so many regions. */
+#define CAP_REGIONS (64 * HAZARD_ONE)
 
 /* The first so many lessons make a new plan each, then every eighth. */
 #define PLAN_NEW   32
@@ -41,39 +42,47 @@ static unsigned int bin_until(const struct accept *accept, uint64_t age_tick)
 	return bin;
 }
 
-/* Where it begins that a class of region.late is accepted. */
-static unsigned int first_bin(unsigned int class)
+/* The first bin in which regions of a class (region.late) are expected to be accepted. */
+static unsigned int first_bin(unsigned int late)
 {
-	return class > 1 ? 2 * class - 3 : 0;
+	return late > 1 ? 2 * late - 3 : 0;
+}
+
+/* The class of a region that is accepted in @bin. */
+static unsigned int class_at(unsigned int bin)
+{
+	unsigned int late = (bin + 1) / 2 + 1;
+
+	return late < ACCEPT_CLASSES ? late : ACCEPT_CLASSES - 1;
 }
 
 /* ---- when to try ---- */
 
 /* Of regions not accepted before a bin, the part that is accepted in it. */
-static void estimate(const struct accept *accept, unsigned int class,
+static void estimate(const struct accept *accept, unsigned int late,
 		     float hazard[static HAZARD_SLOTS])
 {
 	for (unsigned int bin = 0; bin < HAZARD_SLOTS; bin++)
-		hazard[bin] = bin < first_bin(class) ? PRIOR_EARLY : PRIOR_LATE;
-	if (class <= 1)
+		hazard[bin] = bin < first_bin(late) ? PRIOR_EARLY : PRIOR_LATE;
+	if (late <= 1)
 		hazard[0] = PRIOR_PROMPT;
 	if (accept->host)
-		hazard_refine(&accept->host->counts[class], PRIOR_REGIONS, hazard);
-	hazard_refine(&accept->counts[class], PRIOR_REGIONS, hazard);
+		hazard_refine(&accept->host->counts[late], PRIOR_REGIONS, hazard);
+	hazard_refine(&accept->counts[late], PRIOR_REGIONS, hazard);
 }
 
 /*
  * Backward induction, without the division by what is left. By bin: the part of regions not accepted before it, and of
  * those that were, the walk up to then, summed up.
  */
-static void plan(struct accept *accept, unsigned int class, const struct policy_costs *costs)
+static void plan(struct accept *accept, unsigned int late, const struct policy_costs *costs)
 {
 	double waits[BINS + 1] = {1};
 	double accepted_ns[BINS + 1] = {0};
 	double cost_ns[BINS + 1] = {0};
 	float hazard[HAZARD_SLOTS];
 
-	estimate(accept, class, hazard);
+	estimate(accept, late, hazard);
 	for (unsigned int bin = 0; bin < BINS; bin++) {
 		double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
 
@@ -91,7 +100,7 @@ static void plan(struct accept *accept, unsigned int class, const struct policy_
 
 			if (try_ns < cost_ns[from]) {
 				cost_ns[from] = try_ns;
-				accept->best[class][from] = (uint8_t)bin;
+				accept->best[late][from] = (uint8_t)bin;
 			}
 		}
 	}
@@ -99,8 +108,8 @@ static void plan(struct accept *accept, unsigned int class, const struct policy_
 
 void accept_plan(struct accept *accept, const struct policy_costs *costs)
 {
-	for (unsigned int class = 0; class < ACCEPT_CLASSES; class ++)
-		plan(accept, class, costs);
+	for (unsigned int late = 0; late < ACCEPT_CLASSES; late++)
+		plan(accept, late, costs);
 }
 
 uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
@@ -141,10 +150,10 @@ static struct hazard_counts make_lesson(const float hazard[static HAZARD_SLOTS],
 void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
 		 bool accepted, const struct policy_costs *costs)
 {
-	unsigned int class = region->late;
+	unsigned int late = region->late;
 	/* A try comes a little after the end of a bin. */
 	unsigned int to = bin_until(accept, accepted ? age_tick - age_tick / 4 : age_tick + 1);
-	unsigned int from = again ? first_bin(class) : 0;
+	unsigned int from = again ? first_bin(late) : 0;
 	struct hazard_counts lesson;
 	float hazard[HAZARD_SLOTS];
 
@@ -153,16 +162,16 @@ void accept_note(struct accept *accept, struct region *region, uint64_t age_tick
 		to = BINS - 1;
 	if (to < from)
 		to = from;
-	estimate(accept, class, hazard);
+	estimate(accept, late, hazard);
 	lesson = make_lesson(hazard, from, accepted || !to ? to : to - 1, accepted);
-	hazard_count(&accept->counts[class], &lesson, CAP_REGIONS);
+	hazard_count(&accept->counts[late], &lesson, CAP_REGIONS);
 	if (accept->host)
-		hazard_count(&accept->host->counts[class], &lesson, CAP_REGIONS);
-	if (!accepted || again || to < first_bin(class))
-		region->late = (to < 11 ? (to + 1) / 2 + 1 : 7) & 7;
-	else if (!class)
+		hazard_count(&accept->host->counts[late], &lesson, CAP_REGIONS);
+	if (!accepted || again || to < first_bin(late))
+		region->late = class_at(to) & (ACCEPT_CLASSES - 1);
+	else if (!late)
 		region->late = 1;
-	if (accept->lessons[class] < PLAN_NEW || accept->lessons[class] % PLAN_TIMES == 0)
-		plan(accept, class, costs);
-	accept->lessons[class]++;
+	if (accept->lessons[late] < PLAN_NEW || accept->lessons[late] % PLAN_TIMES == 0)
+		plan(accept, late, costs);
+	accept->lessons[late]++;
 }

@@ -64,3 +64,16 @@ struct fake_region fixture_convert(struct policy *policy, uint64_t rfn, uint64_t
 	fixture_to_private(policy, &region, 1, now_ns + MS);
 	return region;
 }
+
+uint64_t fixture_until_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
+{
+	while (!policy_next_batch(policy, now_ns, ret)) {
+		uint64_t next = policy_next_deadline(policy);
+
+		assert_true(next > now_ns);
+		if (next > 1000 * S)
+			return POLICY_NO_DEADLINE;
+		now_ns = next;
+	}
+	return now_ns;
+}

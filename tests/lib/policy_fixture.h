@@ -33,4 +33,7 @@ void fixture_to_private(struct policy *policy, struct fake_region *region, uint3
 /* A page of region @rfn goes to shared and back at @now_ns. */
 struct fake_region fixture_convert(struct policy *policy, uint64_t rfn, uint64_t now_ns);
 
+/* The time at which the next batch comes out when nothing else happens; fills @ret. */
+uint64_t fixture_until_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret);
+
 #endif

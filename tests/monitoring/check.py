@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests/report"))
 import browser  # noqa: E402
 import hosts  # noqa: E402
 from hosts import wait  # noqa: E402
+from tap import result  # noqa: E402
 
 ETC = ROOT / "etc"
 RULES = ETC / "prometheus/tdx-lpage.rules.yaml"
@@ -31,19 +32,6 @@ DASHBOARD = ETC / "grafana/tdx-lpage.json"
 CONSOLE = "consoles/tdx-lpage.html?unit=s"
 WIDTH = 1280
 TYPES = {"text/plain": "text/plain; version=0.0.4", "application/openmetrics-text": "application/openmetrics-text; version=1.0.0"}
-
-number = 0
-
-
-def result(good, what, *why):
-    global number
-    number += 1
-    print(f"{'ok' if good else 'not ok'} {number} - {what}")
-    if not good:
-        for line in why:
-            print(f"# {line}")
-    sys.stdout.flush()
-
 
 def run(*command, **options):
     """Exit status 0? And what the command said."""

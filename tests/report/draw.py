@@ -15,6 +15,7 @@ from PIL import Image
 
 sys.dont_write_bytecode = True
 import browser  # noqa: E402
+from tap import result  # noqa: E402
 
 WIDTHS = (1280, 420)
 HEIGHT_MAX = 16000
@@ -29,19 +30,6 @@ PAGES = {
     "names": (("slow", "8", "0.02"), ["--policy", "eager"], ["light"]),
 }
 LONG_NAME = "W" * 63
-
-number = 0
-
-
-def result(good, what, *why):
-    global number
-    number += 1
-    print(f"{'ok' if good else 'not ok'} {number} - {what}")
-    if not good:
-        for line in why:
-            print(f"# {line}")
-    sys.stdout.flush()
-
 
 def make_page(ctl, generate, name, out):
     kind, options, _ = PAGES[name]

@@ -355,18 +355,24 @@ static void without_acceptance_no_accept_is_written(void **state)
 	end(&w, 5 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n600 S 1 0 1\n5000 E\n");
 }
 
+/* A try is refused when acceptance was assumed long ago. */
+static void begin_refused_late(struct record_fixture *w)
+{
+	begin_vm(w);
+	to_shared(w, 1, 100 * MS);
+	to_private(w, 1, 110 * MS);
+	tell(w, 200 * MS);
+	tried(w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
+	assert_int_equal(rebuild_advance(w->rebuild, 8 * S), 0);
+	tell(w, 8 * S);
+}
+
 static void a_late_refusal_is_counted(void **state)
 {
 	struct record_fixture w;
 
 	(void)state;
-	begin_vm(&w);
-	to_shared(&w, 1, 100 * MS);
-	to_private(&w, 1, 110 * MS);
-	tell(&w, 200 * MS);
-	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
-	assert_int_equal(rebuild_advance(w.rebuild, 8 * S), 0);
-	tell(&w, 8 * S);
+	begin_refused_late(&w);
 	assert_int_equal(stats(&w)->accepts_contradicted, 1);
 	end(&w, 9 * S, "0 N 1 vm-1 8 12000\n100 S 1 0 1\n110 P 1 0 1\n110 A 1 0 512\n9000 E\n");
 }
@@ -376,13 +382,7 @@ static void the_next_refusal_that_late_is_waited_for(void **state)
 	struct record_fixture w;
 
 	(void)state;
-	begin_vm(&w);
-	to_shared(&w, 1, 100 * MS);
-	to_private(&w, 1, 110 * MS);
-	tell(&w, 200 * MS);
-	tried(&w, KVM_LPAGE_REASON_NOT_ACCEPTED, 8 * S);
-	assert_int_equal(rebuild_advance(w.rebuild, 8 * S), 0);
-	tell(&w, 8 * S);
+	begin_refused_late(&w);
 	to_shared(&w, 1, 9000 * MS);
 	to_private(&w, 1, 9010 * MS);
 	tell(&w, 9100 * MS);

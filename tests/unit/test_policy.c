@@ -12,20 +12,6 @@
 #include "daemon/policy/policy.h"
 #include "tests/lib/policy_fixture.h"
 
-/* The time at which the next batch comes out when nothing else happens; fills @ret. */
-static uint64_t run_until_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
-{
-	while (!policy_next_batch(policy, now_ns, ret)) {
-		uint64_t next = policy_next_deadline(policy);
-
-		assert_true(next > now_ns);
-		if (next > 1000 * S)
-			return POLICY_NO_DEADLINE;
-		now_ns = next;
-	}
-	return now_ns;
-}
-
 static void threshold_waits_for_quiet_time(void **state)
 {
 	struct policy *policy = fixture_engine(&policy_fixture_settings);
@@ -34,13 +20,13 @@ static void threshold_waits_for_quiet_time(void **state)
 
 	(void)state;
 	fixture_convert(policy, 3, 10 * S);
-	at = run_until_batch(policy, 10 * S, &batch);
+	at = fixture_until_batch(policy, 10 * S, &batch);
 	assert_in_range(at, 15 * S + MS, 15 * S + 4 * MS);
 	assert_int_equal(batch.vm_id, VM);
 	assert_int_equal(batch.nr, 1);
 	assert_int_equal(batch.actions[0].rfn, 3);
 	assert_int_equal(policy_outcome(policy, VM, 3, LPAGE_REASON_NONE, 30000, at), 0);
-	assert_int_equal(run_until_batch(policy, at, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(fixture_until_batch(policy, at, &batch), POLICY_NO_DEADLINE);
 	policy_free(policy);
 }
 
@@ -53,7 +39,7 @@ static void a_conversion_takes_the_deadline_back(void **state)
 	(void)state;
 	region = fixture_convert(policy, 3, 10 * S);
 	fixture_to_shared(policy, &region, 1, 14 * S);
-	assert_int_equal(run_until_batch(policy, 14 * S, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(fixture_until_batch(policy, 14 * S, &batch), POLICY_NO_DEADLINE);
 	fixture_to_private(policy, &region, 1, 2000 * S);
 	assert_int_equal(policy_next_batch(policy, 2004 * S, &batch), 0);
 	assert_int_equal(policy_next_batch(policy, 2006 * S, &batch), 1);
@@ -101,7 +87,7 @@ static void a_region_converted_as_a_whole_needs_no_merge(void **state)
 	(void)state;
 	fixture_to_shared(policy, &region, 512, S);
 	fixture_to_private(policy, &region, 512, 2 * S);
-	assert_int_equal(run_until_batch(policy, 2 * S, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(fixture_until_batch(policy, 2 * S, &batch), POLICY_NO_DEADLINE);
 	policy_free(policy);
 }
 
@@ -116,7 +102,7 @@ static void never_and_mode_off_merge_nothing(void **state)
 	settings.policy = CONFIG_POLICY_NEVER;
 	policy = fixture_engine(&settings);
 	fixture_convert(policy, 3, 10 * S);
-	assert_int_equal(run_until_batch(policy, 10 * S, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(fixture_until_batch(policy, 10 * S, &batch), POLICY_NO_DEADLINE);
 	assert_int_equal(policy_explain(policy, VM, 3, 20 * S, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_RULE);
 	/* The new rule holds for what is there already. */
@@ -136,7 +122,7 @@ static void refusals_back_off(void **state)
 	(void)state;
 	fixture_convert(policy, 3, at);
 	for (int i = 0; i < 6; i++) {
-		uint64_t next = run_until_batch(policy, at, &batch);
+		uint64_t next = fixture_until_batch(policy, at, &batch);
 
 		assert_true(next - at > wait);
 		if (i > 0)
@@ -151,29 +137,6 @@ static void refusals_back_off(void **state)
 	policy_free(policy);
 }
 
-static void other_costs_are_learnt_anew(void **state)
-{
-	struct config_settings settings = policy_fixture_settings;
-	struct policy_explanation why;
-	struct policy *policy;
-
-	(void)state;
-	settings.policy = CONFIG_POLICY_ADAPTIVE;
-	policy = fixture_engine(&settings);
-	for (uint64_t i = 1; i <= 4; i++)
-		fixture_convert(policy, 3, i * S);
-	settings.split_cost_ns += 1000;
-	assert_int_equal(policy_vm_configure(policy, VM, &settings, 5 * S), 0);
-	assert_int_equal(policy_explain(policy, VM, 3, 5 * S, &why), 0);
-	assert_int_equal(why.intervals, 3);
-	settings.walk_cost_ns_per_s *= 50;
-	assert_int_equal(policy_vm_configure(policy, VM, &settings, 5 * S), 0);
-	assert_int_equal(policy_explain(policy, VM, 3, 5 * S, &why), 0);
-	assert_int_equal(why.intervals, 0);
-	assert_true(why.due_ns < 100 * S);
-	policy_free(policy);
-}
-
 static void check_explained_as_other(unsigned int reason)
 {
 	struct policy *policy = fixture_engine(&policy_fixture_settings);
@@ -183,7 +146,7 @@ static void check_explained_as_other(unsigned int reason)
 	uint64_t at;
 
 	fixture_convert(policy, 3, 10 * S);
-	at = run_until_batch(policy, 10 * S, &batch);
+	at = fixture_until_batch(policy, 10 * S, &batch);
 	policy_outcome(policy, VM, 3, (enum lpage_reason)reason, 12000, at);
 	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
 	assert_int_equal(why.last_refusal, LPAGE_REASON_OTHER);
@@ -210,11 +173,11 @@ static void an_inhibited_region_is_tried_again(void **state)
 
 	(void)state;
 	fixture_convert(policy, 3, 10 * S);
-	at = run_until_batch(policy, 10 * S, &batch);
+	at = fixture_until_batch(policy, 10 * S, &batch);
 	policy_outcome(policy, VM, 3, LPAGE_REASON_INHIBITED, 12000, at);
 	assert_int_equal(policy_explain(policy, VM, 3, at, &why), 0);
 	assert_int_equal(why.reason, LPAGE_REASON_BACKOFF);
-	assert_true(run_until_batch(policy, at, &batch) > at);
+	assert_true(fixture_until_batch(policy, at, &batch) > at);
 	policy_free(policy);
 }
 
@@ -226,8 +189,8 @@ static void a_lost_answer_is_asked_for_again(void **state)
 
 	(void)state;
 	fixture_convert(policy, 3, S);
-	at = run_until_batch(policy, S, &batch);
-	assert_in_range(run_until_batch(policy, at, &batch) - at, 10 * S, 11 * S);
+	at = fixture_until_batch(policy, S, &batch);
+	assert_in_range(fixture_until_batch(policy, at, &batch) - at, 10 * S, 11 * S);
 	policy_free(policy);
 }
 
@@ -295,7 +258,7 @@ static void pause_and_dry_run_hold_merges_back(void **state)
 	policy = fixture_engine(&settings);
 	fixture_convert(policy, 3, S);
 	policy_pause_all(policy, true, S);
-	assert_int_equal(run_until_batch(policy, S, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(fixture_until_batch(policy, S, &batch), POLICY_NO_DEADLINE);
 	policy_explain(policy, VM, 3, 10 * S, &why);
 	assert_int_equal(why.reason, LPAGE_REASON_PAUSED);
 	policy_pause_all(policy, false, 1000 * S);
@@ -432,31 +395,6 @@ static void latency_guard_pauses_a_minute_at_most(void **state)
 	policy_free(policy);
 }
 
-static void costs_are_learnt_within_limits(void **state)
-{
-	struct policy_batch_cost cost = {.regions = 10, .merged = 10, .regions_ns = 10 * 20000};
-	struct config_settings settings = policy_fixture_settings;
-	struct policy_costs costs;
-	struct policy *policy;
-
-	(void)state;
-	settings.learn_costs = true;
-	policy = fixture_engine(&settings);
-	for (int i = 0; i < 20; i++)
-		policy_batch_done(policy, VM, &cost, S);
-	policy_vm_costs(policy, VM, &costs);
-	assert_int_equal(costs.merge_ns, 20000);
-	cost.regions_ns = 10 * 20000000;
-	for (int i = 0; i < 20; i++) {
-		policy_batch_done(policy, VM, &cost, S);
-		policy_split_cost(policy, VM, 2, 2);
-	}
-	policy_vm_costs(policy, VM, &costs);
-	assert_int_equal(costs.merge_ns, 4 * 30000);
-	assert_int_equal(costs.split_ns, 45000 / 4);
-	policy_free(policy);
-}
-
 /* hold-after: 3/60s. The fourth conversion within that time asks for a hold, once. */
 static void hot_regions_are_held(void **state)
 {
@@ -482,47 +420,11 @@ static void hot_regions_are_held(void **state)
 	assert_int_equal(batch.op, POLICY_OP_HOLD);
 	assert_int_equal(batch.hold_ns, 30 * S);
 	assert_int_equal(batch.actions[0].rfn, 3);
-	at = run_until_batch(policy, 14 * S, &batch);
+	at = fixture_until_batch(policy, 14 * S, &batch);
 	assert_int_equal(batch.op, POLICY_OP_MERGE);
 	assert_in_range(at, 43 * S, 44 * S);
 	policy_vm_ledger(policy, VM, at, &ledger);
 	assert_int_equal(ledger.holds, 1);
-	policy_free(policy);
-}
-
-/* What a merge saves grows while nothing happens; a split costs, and says whether the merge had paid. */
-static void the_ledger_is_up_to_date_without_events(void **state)
-{
-	struct config_settings settings = policy_fixture_settings;
-	struct policy_ledger ledger;
-	struct policy_batch batch;
-	struct fake_region region;
-	struct policy *policy;
-	uint64_t at;
-
-	(void)state;
-	settings.walk_cost_ns_per_s = 6000;
-	policy = fixture_engine(&settings);
-	region = fixture_convert(policy, 3, 10 * S);
-	at = run_until_batch(policy, 10 * S, &batch);
-	policy_outcome(policy, VM, 3, LPAGE_REASON_NONE, 30000, at);
-	assert_int_equal(policy_vm_ledger(policy, VM, at, &ledger), 0);
-	assert_int_equal(ledger.walk_saved_ns, 0);
-	policy_total_ledger(policy, at + S, &ledger);
-	assert_int_equal(ledger.walk_saved_ns, 6000);
-	assert_int_equal(ledger.spent_ns, 30000);
-	assert_int_equal(ledger.split_ns, 0);
-	fixture_to_shared(policy, &region, 1, at + 2 * S);
-	policy_vm_ledger(policy, VM, at + 3 * S, &ledger);
-	assert_int_equal(ledger.walk_saved_ns, 12000);
-	assert_int_equal(ledger.splits, 1);
-	assert_int_equal(ledger.split_ns, 45000);
-	assert_int_equal(ledger.regrets, 1);
-	/* Private for 7 s, where 12.5 s would have paid. */
-	assert_in_range(ledger.regret_ns, 75000 - 42000 - 100, 75000 - 42000 + 100);
-	/* A time in the past is not counted twice. */
-	policy_vm_ledger(policy, VM, at, &ledger);
-	assert_int_equal(ledger.walk_saved_ns, 12000);
 	policy_free(policy);
 }
 
@@ -585,7 +487,6 @@ int main(void)
 		cmocka_unit_test(a_region_converted_as_a_whole_needs_no_merge),
 		cmocka_unit_test(never_and_mode_off_merge_nothing),
 		cmocka_unit_test(refusals_back_off),
-		cmocka_unit_test(other_costs_are_learnt_anew),
 		cmocka_unit_test(reasons_of_a_newer_kernel_are_explained_as_other),
 		cmocka_unit_test(an_inhibited_region_is_tried_again),
 		cmocka_unit_test(a_lost_answer_is_asked_for_again),
@@ -596,9 +497,7 @@ int main(void)
 		cmocka_unit_test(the_best_region_is_merged_first),
 		cmocka_unit_test(the_latency_guard_suspends_merges),
 		cmocka_unit_test(latency_guard_pauses_a_minute_at_most),
-		cmocka_unit_test(costs_are_learnt_within_limits),
 		cmocka_unit_test(hot_regions_are_held),
-		cmocka_unit_test(the_ledger_is_up_to_date_without_events),
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(many_observations_equal_single_ones),
 	};
