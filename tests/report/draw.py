@@ -5,6 +5,7 @@
 draw.py [BUILD_DIR [OUT_DIR]]    programs of BUILD_DIR, build/normal; pages and pictures to OUT_DIR, build/report
 """
 import json
+import os
 import pathlib
 import re
 import shutil
