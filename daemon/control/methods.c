@@ -10,6 +10,14 @@
 	{                                                                                          \
 		"fresh", PARAM_BOOL, false, 0, 0                                                   \
 	}
+#define PARAM_OWNER(is_required)                                                                   \
+	{                                                                                          \
+		"owner", PARAM_STRING, is_required, 1, CONTROL_OWNER_MAX                           \
+	}
+#define PARAM_LEASE(name, is_required)                                                             \
+	{                                                                                          \
+		name, PARAM_INT, is_required, US_PER_S, CONTROL_LEASE_MAX_US                       \
+	}
 #define RANGES_REPLY                                                                               \
 	"vm: int, op: string, done: int, refused: int, results: []Result, batches: Batches"
 
@@ -125,11 +133,12 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Pause",
-		.doc = "Stops carrying out decisions, for one VM or all; persists across restarts.",
+		.doc = "Stops carrying out decisions, for one VM or all; persists across restarts. With "
+		       "for_us, the pause ends by itself. A new pause replaces the one before.",
 		.returns = "",
 		.write = true,
 		.call = method_pause,
-		.params = {PARAM_VM(false)},
+		.params = {PARAM_VM(false), PARAM_LEASE("for_us", false)},
 	},
 	{
 		.name = "Resume",
@@ -184,6 +193,37 @@ const struct method control_methods[] = {
 		.call = method_release,
 		.cancel = method_ranges_cancel,
 		.params = {PARAM_VM(true), {"ranges", PARAM_RANGES, true, 0, 0}},
+	},
+	{
+		.name = "HoldVm",
+		.doc = "Prevents the whole VM from being merged for for_us. Several owners may hold it: "
+		       "it is merged again when no hold is left. An owner has one hold of this kind; "
+		       "holding again replaces its time. Persists across restarts.",
+		.returns = "vm: int, owner: string",
+		.write = true,
+		.call = method_hold_vm,
+		.params = {PARAM_VM(true), PARAM_OWNER(true), PARAM_LEASE("for_us", true)},
+	},
+	{
+		.name = "HoldVmAttached",
+		.doc = "As HoldVm, but one more hold each time, which ends when the client disconnects, "
+		       "or after for_us. Replies when it begins, and when it has ended without the "
+		       "client: ended is expired, released or gone (the VM).",
+		.returns = "vm: int, owner: string, ended: ?string",
+		.write = true,
+		.streams = true,
+		.call = method_hold_vm_attached,
+		.cancel = method_unhold_vm,
+		.params = {PARAM_VM(true), PARAM_OWNER(true), PARAM_LEASE("for_us", false)},
+	},
+	{
+		.name = "ReleaseVm",
+		.doc = "Ends the holds of the whole VM that an owner has, or all without owner. Returns "
+		       "how many there were.",
+		.returns = "vm: int, released: int",
+		.write = true,
+		.call = method_release_vm,
+		.params = {PARAM_VM(true), PARAM_OWNER(false)},
 	},
 	{
 		.name = "Probe",

@@ -54,6 +54,12 @@ void method_pause(struct control_call *call);
 void method_resume(struct control_call *call);
 void method_set_dry_run(struct control_call *call);
 
+/* holds.c */
+void method_hold_vm(struct control_call *call);
+void method_hold_vm_attached(struct control_call *call);
+void method_unhold_vm(struct control_call *call);
+void method_release_vm(struct control_call *call);
+
 /* range_ops.c */
 void method_merge(struct control_call *call);
 void method_split(struct control_call *call);

@@ -153,6 +153,8 @@ static void next_request(struct control_call *call)
 				      on_done, call);
 	if (r == -EPERM)
 		give_up(call, r, "dry-run is on: no requests are sent to the kernel");
+	else if (r == -EBUSY)
+		give_up(call, r, "the VM is held; `tdx-lpctl status` says by whom");
 	else if (r == -ENOTCONN)
 		give_up(call, r, "the kernel cannot be reached; see `tdx-lpctl doctor`");
 	else if (r < 0)

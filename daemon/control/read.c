@@ -75,7 +75,7 @@ static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, ui
 			*ret_next = json_integer(ids[i]);
 			break;
 		}
-		json_array_append_new(vms, fields_json(&control_vm_fields, &vm));
+		json_array_append_new(vms, control_vm_json(&control_vm_fields, &vm));
 	}
 	return vms;
 }
@@ -120,7 +120,7 @@ void method_show_vm(struct control_call *call)
 		control_failed(call, r, NULL);
 	else
 		control_reply(call, json_pack("{s:o}", "vm",
-					      fields_json(&control_vm_detail_fields, &vm)));
+					      control_vm_json(&control_vm_detail_fields, &vm)));
 }
 
 /* ---- regions ---- */

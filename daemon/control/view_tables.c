@@ -101,6 +101,8 @@ static const struct field host_rows[] = {
 	HOST("degraded", BOOL, degraded),
 	HOST("degraded_why", OPT_TEXT, degraded_why),
 	HOST("paused", BOOL, paused),
+	HOST("pause_left_us", OPT_US, pause_left_ns),
+	HOST("vm_holds", U64, nr_holds),
 	HOST("dry_run", BOOL, dry_run),
 	HOST("config_file", STRING, config_file),
 	ROW("config_missing", BOOL, struct host_view, config_missing),
@@ -121,6 +123,17 @@ static const struct field host_rows[] = {
 	HOST("wakeups", U64, wakeups),
 };
 const struct fields control_host_fields = FIELDS("Host", "The host.", host_rows);
+
+#define VM_HOLD(name, kind, member) ROW(name, kind, struct lp_vm_hold, member)
+static const struct field vm_hold_rows[] = {
+	VM_HOLD("owner", TEXT, owner),
+	VM_HOLD("left_us", OPT_US, left_ns),
+	VM_HOLD("attached", BOOL, attached),
+};
+const struct fields control_vm_hold_fields = FIELDS(
+	"VmHold",
+	"A hold of a whole VM. left_us is null if it has no end but that of its owner's connection; attached says that this ends it.",
+	vm_hold_rows);
 
 #define VM(name, kind, member) ROW(name, kind, struct lp_vm_snapshot, member)
 static const struct field vm_region_rows[] = {
@@ -146,6 +159,8 @@ static const struct fields vm_regions_fields = FIELDS("Regions", REGIONS_DOC, vm
 	VM("policy", STRING, policy),                                                              \
 	VM("gate", REASON, gate),                                                                  \
 	VM("paused", BOOL, paused),                                                                \
+	VM("pause_left_us", OPT_US, pause_left_ns),                                                \
+	PART("holds", LIST, &control_vm_hold_fields, struct vm_view, holds),                       \
 	VM("dry_run", BOOL, dry_run),                                                              \
 	VM("stale", BOOL, stale),                                                                  \
 	VM("incapable", INCAPABLE, vm.incapable),                                                  \
@@ -324,7 +339,7 @@ static const struct field event_rows[] = {
 };
 const struct fields control_event_fields = FIELDS(
 	"Event",
-	"An event. kind is family, vm, vm_gone, op_done, op_failed, dry_run, policy, pause, loss or "
+	"An event. kind is family, vm, vm_gone, op_done, op_failed, dry_run, policy, pause, hold, loss or "
 	"reload; time_us is CLOCK_MONOTONIC. op_done has results and batches, op_failed and dry_run "
 	"have ranges.",
 	event_rows);
@@ -369,6 +384,7 @@ const struct fields *const control_all_fields[] = {
 	&link_fields,
 	&host_regions_fields,
 	&control_host_fields,
+	&control_vm_hold_fields,
 	&control_vm_fields,
 	&control_vm_detail_fields,
 	&control_region_fields,

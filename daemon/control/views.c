@@ -22,6 +22,20 @@ int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *
 	return 0;
 }
 
+json_t *control_vm_json(const struct fields *fields, struct vm_view *vm)
+{
+	json_t *json;
+
+	vm->holds = json_array();
+	for (size_t i = 0; i < vm->vm.nr_holds; i++)
+		json_array_append_new(vm->holds,
+				      fields_json(&control_vm_hold_fields, &vm->vm.holds[i]));
+	json = fields_json(fields, vm);
+	json_decref(vm->holds);
+	vm->holds = NULL;
+	return json;
+}
+
 static uint64_t age(uint64_t now_ns, uint64_t stamp_ns)
 {
 	if (stamp_ns == 0)

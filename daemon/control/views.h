@@ -17,6 +17,7 @@ struct host_view {
 struct vm_view {
 	struct lp_vm_snapshot vm; /* first: its own tables read it */
 	const char *rule_passed_over;
+	json_t *holds; /* of control_vm_json() */
 };
 
 /* A region, with what is worked out from it. */
@@ -119,7 +120,8 @@ extern const struct fields control_range_fields;       /* struct lp_range */
 extern const struct fields control_event_fields;       /* struct event_view */
 extern const struct fields control_record_fields;      /* struct record_view */
 extern const struct fields control_host_fields;	       /* struct host_view */
-extern const struct fields control_vm_fields;	       /* struct vm_view */
+extern const struct fields control_vm_hold_fields;     /* struct lp_vm_hold */
+extern const struct fields control_vm_fields;	       /* struct vm_view: control_vm_json() */
 extern const struct fields control_vm_detail_fields;   /* the same, and more of it */
 extern const struct fields control_region_fields;      /* struct region_view */
 extern const struct fields control_observation_fields; /* struct observation_view */
@@ -134,6 +136,9 @@ extern const struct fields *const control_all_fields[];
 
 /* Asks the core for a VM. Returns 0 or -ESRCH. Strings in @ret last until the next reload. */
 int control_vm_view(const struct lp_core *core, uint32_t vm_id, struct vm_view *ret);
+
+/* Returns a new object of a VM, by one of its two tables; or NULL without memory. */
+json_t *control_vm_json(const struct fields *fields, struct vm_view *vm);
 
 /* @now_ns: the link's clock. */
 void control_region_view(const struct lp_region_snapshot *region, uint64_t now_ns,

@@ -14,6 +14,7 @@ static const char *const kinds[] = {
 	[LP_WATCH_OP_FAILED] = "op_failed", [LP_WATCH_DRY_RUN] = "dry_run",
 	[LP_WATCH_POLICY] = "policy",	    [LP_WATCH_PAUSE] = "pause",
 	[LP_WATCH_LOSS] = "loss",	    [LP_WATCH_RELOAD] = "reload",
+	[LP_WATCH_HOLD] = "hold",
 };
 _Static_assert(ARRAY_SIZE(kinds) == LP_WATCH_MAX, "a kind has no name");
 

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/control/methods.h"
 
@@ -47,10 +49,11 @@ static void reply_result(struct control_call *call, int r)
 
 static void set_paused(struct control_call *call, bool paused)
 {
+	uint64_t for_ns = (uint64_t)control_param_int(call, "for_us", 0) * NS_PER_US;
 	uint32_t id;
 
 	if (control_param_vm(call, &id))
-		reply_result(call, call->core->ops->set_paused(call->core, id, paused));
+		reply_result(call, call->core->ops->set_paused(call->core, id, paused, for_ns));
 }
 
 void method_pause(struct control_call *call)

@@ -4,10 +4,47 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
+#include <string.h>
 
 uint64_t manager_now(const struct lp_manager *m)
 {
 	return m->link->ops->now_ns(m->link);
+}
+
+uint64_t manager_clock(const struct lp_manager *m)
+{
+	return m->options.clock_ns ? m->options.clock_ns(m->options.hooks_ctx) : monotonic_ns();
+}
+
+uint64_t manager_end_ns(const struct lp_manager *m, uint64_t for_ns)
+{
+	return for_ns ? manager_clock(m) + for_ns : 0;
+}
+
+uint64_t manager_left_ns(const struct lp_manager *m, uint64_t until_ns)
+{
+	uint64_t now_ns = manager_clock(m);
+
+	if (!until_ns)
+		return UINT64_MAX;
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+void manager_ends_changed(struct lp_manager *m)
+{
+	m->next_end_ns = lp_state_next_end_ns(&m->state);
+	manager_status_soon(m);
+	manager_wake(m);
+}
+
+int manager_save_state(struct lp_manager *m)
+{
+	static const struct lp_log_about about = {.message = LP_MESSAGE_PAUSE};
+	int r = lp_state_save(m->options.runtime_dir_fd, &m->state);
+
+	if (r < 0)
+		lp_log(m->log, LOG_ERR, &about, "cannot write the state file: %s", strerror(-r));
+	return r;
 }
 
 void manager_wake(struct lp_manager *m)

@@ -8,7 +8,7 @@
  *	vm
  *	flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
- *	resolve, switches
+ *	resolve, switches, holds
  *	actions, results, sync
  *	manager
  *
@@ -63,6 +63,8 @@ struct lp_manager {
 	struct config *config;
 	char config_error[256];
 	struct lp_state state;
+	uint64_t next_end_ns; /* of a pause or hold, by manager_clock(); NS_NEVER: none */
+	bool vms_left;	      /* VMs may be gone that are held */
 	struct policy *policy;
 	struct event *wake;
 	struct event *timer;
@@ -98,6 +100,22 @@ struct lp_manager {
 
 /* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */
 uint64_t manager_now(const struct lp_manager *m);
+
+/*
+ * The host's CLOCK_MONOTONIC, by which pauses and holds end: people and programs that ask for half an
+ * hour mean theirs, also on a simulated host.
+ */
+uint64_t manager_clock(const struct lp_manager *m);
+
+/* When a pause or hold of that length ends; 0 for 0. And how long it lasts, UINT64_MAX for no end. */
+uint64_t manager_end_ns(const struct lp_manager *m, uint64_t for_ns);
+uint64_t manager_left_ns(const struct lp_manager *m, uint64_t until_ns);
+
+/* What is paused or held has changed: sets the timer for the next end. */
+void manager_ends_changed(struct lp_manager *m);
+
+/* Writes the switches. Its negative errno, which has been logged. */
+int manager_save_state(struct lp_manager *m);
 
 /* Schedules the work of the manager in the event loop. */
 void manager_wake(struct lp_manager *m);

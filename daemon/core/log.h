@@ -24,7 +24,8 @@
 	X(LOSS, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b07", "events were lost")                            \
 	X(RELOAD, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b08", "the configuration was reloaded")            \
 	X(FAILURE, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b09", "a request failed")                         \
-	X(BATCH, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0a", "a batch completed")
+	X(BATCH, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0a", "a batch completed")                          \
+	X(HOLD, "3d0b1f4c9a5e4f0b8c6d27a1e94f5b0b", "a hold of a VM began or ended")
 
 enum lp_message {
 #define X(name, id, what) LP_MESSAGE_##name,

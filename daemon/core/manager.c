@@ -12,6 +12,7 @@
 #include "daemon/core/actions.h"
 #include "daemon/core/context.h"
 #include "daemon/core/flights.h"
+#include "daemon/core/holds.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/range_ops.h"
 #include "daemon/core/recorders.h"
@@ -30,24 +31,32 @@ static uint64_t deadline_ns(const struct lp_manager *m)
 			summary_deadline_ns(m));
 }
 
-/* Sets the timer; the link's clock may run faster than ours. */
+/* Until the next work, by our clock: the link's may run faster. NS_NEVER: none is known. */
+static uint64_t left_ns(const struct lp_manager *m)
+{
+	uint64_t due_ns = deadline_ns(m), now_ns = manager_now(m), left_ns = NS_NEVER;
+
+	if (due_ns != NS_NEVER)
+		left_ns = due_ns > now_ns ? (due_ns - now_ns) / m->link->speed : 0;
+	if (m->next_end_ns != NS_NEVER)
+		left_ns = earliest(left_ns, manager_left_ns(m, m->next_end_ns));
+	return left_ns;
+}
+
 static void arm(struct lp_manager *m)
 {
-	uint64_t due_ns = deadline_ns(m);
-	uint64_t now_ns = manager_now(m);
-	uint64_t left_ns;
+	uint64_t ns = left_ns(m);
 	struct timeval left;
 
-	if (due_ns == NS_NEVER) {
+	if (ns == NS_NEVER) {
 		event_del(m->timer);
 		return;
 	}
-	left_ns = due_ns > now_ns ? (due_ns - now_ns) / m->link->speed : 0;
 	/* Not at once without progress: a deadline that is not met for some reason must not spin. */
-	if (left_ns < NS_PER_MS && !m->busy)
-		left_ns = NS_PER_MS;
-	left.tv_sec = (time_t)(left_ns / NS_PER_S);
-	left.tv_usec = (suseconds_t)(left_ns % NS_PER_S / 1000);
+	if (ns < NS_PER_MS && !m->busy)
+		ns = NS_PER_MS;
+	left.tv_sec = (time_t)(ns / NS_PER_S);
+	left.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000);
 	event_add(m->timer, &left);
 }
 
@@ -67,6 +76,8 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	m->wakeups++;
+	switches_run(m);
+	holds_run(m);
 	sync_run(m);
 	actions_run(m);
 	summary_run(m);
@@ -189,6 +200,9 @@ static const struct lp_core_ops core_ops = {
 	.refresh_cancel = refresh_cancel,
 	.set_paused = switches_set_paused,
 	.set_dry_run = switches_set_dry_run,
+	.hold_vm = holds_start,
+	.hold_cancel = holds_cancel,
+	.release_vm = holds_release,
 	.range_op = range_ops_start,
 	.range_op_cancel = range_ops_cancel,
 	.reload = switches_reload,
@@ -200,28 +214,18 @@ static const struct lp_core_ops core_ops = {
 	.unrecord = recorders_remove,
 };
 
-static int copy_state(struct lp_state *to, const struct lp_state *from)
-{
-	int r = 0;
-
-	if (!from)
-		return 0;
-	to->paused = from->paused;
-	to->dry_run = from->dry_run;
-	memcpy(to->boot_id, from->boot_id, sizeof(to->boot_id));
-	for (size_t i = 0; i < from->nr_paused_vms && r == 0; i++)
-		r = lp_state_pause_vm(to, &from->paused_vms[i], true);
-	return r;
-}
-
 static int set_up(struct lp_manager *m)
 {
 	uint64_t now_ns = manager_now(m);
 	int r;
 
-	r = copy_state(&m->state, m->options.state);
-	if (r < 0)
-		return r;
+	if (m->options.state) {
+		r = lp_state_copy(&m->state, m->options.state);
+		if (r < 0)
+			return r;
+	}
+	m->next_end_ns = lp_state_next_end_ns(&m->state);
+	m->vms_left = m->state.nr_holds > 0;
 	m->wake = evtimer_new(m->options.base, on_work, m);
 	m->timer = evtimer_new(m->options.base, on_work, m);
 	m->policy = policy_new(&m->config->global, now_ns);

@@ -47,6 +47,8 @@ struct lp_manager_options {
 	bool dry_run;		      /* of the command line: cannot be turned off */
 	const struct lp_manager_hooks *hooks;
 	void *hooks_ctx;
+	/* The host's CLOCK_MONOTONIC; gets hooks_ctx; NULL: the machine's. */
+	uint64_t (*clock_ns)(void *ctx);
 };
 
 /* 0, -ENOMEM. */

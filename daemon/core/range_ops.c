@@ -22,6 +22,8 @@ int range_ops_start(struct lp_core *core, uint32_t vm_id, uint32_t op,
 		return -ESRCH;
 	if (vm_dry_run(m, vm))
 		return -EPERM;
+	if (op == KVM_LPAGE_OP_MERGE && vm_held(m, vm))
+		return -EBUSY;
 	if (!nr_ranges || nr_ranges > KVM_LPAGE_RANGES_MAX)
 		return -EINVAL;
 	flight = flight_new(m, vm, op, ranges, nr_ranges, true);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/state.h"
 #include "daemon/link/link.h"
 #include "daemon/policy/policy.h"
 #include "tdx-lpage/reasons.h"
@@ -71,6 +72,15 @@ struct lp_tally {
 	uint64_t refused[LP_NR_REASONS]; /* merges, by the first reason of each range */
 };
 
+/* Holds of one VM at the same time. */
+#define LP_VM_HOLDS_MAX 16
+
+struct lp_vm_hold {
+	char owner[LP_HOLD_OWNER_MAX + 1];
+	uint64_t left_ns; /* UINT64_MAX: ends with the connection only */
+	bool attached;	  /* ends with the connection of its owner */
+};
+
 struct lp_vm_snapshot {
 	struct lp_vm vm;
 	struct lp_identity identity;
@@ -80,8 +90,11 @@ struct lp_vm_snapshot {
 	uint64_t notify_interval_ns; /* the same */
 	enum lpage_reason gate;	     /* what blocks all merges of the VM, NONE: nothing */
 	bool paused;		     /* the VM itself, not the host */
-	bool dry_run;		     /* in force for it */
-	bool stale;		     /* events were lost, it is being resynchronized */
+	uint64_t pause_left_ns;	     /* UINT64_MAX: not paused, or without end */
+	struct lp_vm_hold holds[LP_VM_HOLDS_MAX];
+	size_t nr_holds;
+	bool dry_run; /* in force for it */
+	bool stale;   /* events were lost, it is being resynchronized */
 	struct lp_tally tally;
 	struct policy_ledger ledger;
 	struct policy_costs costs; /* in force */
@@ -118,6 +131,8 @@ struct lp_status {
 	bool degraded;
 	char degraded_why[160]; /* "" unless degraded */
 	bool paused;
+	uint64_t pause_left_ns; /* UINT64_MAX: not paused, or without end */
+	uint64_t nr_holds;	/* of whole VMs */
 	bool dry_run;
 	const char *config_file;
 	char config_error[256]; /* of the last reload, "" when it was fine */
@@ -148,6 +163,7 @@ enum lp_watch_kind {
 	LP_WATCH_PAUSE,
 	LP_WATCH_LOSS,
 	LP_WATCH_RELOAD,
+	LP_WATCH_HOLD, /* of a whole VM */
 	LP_WATCH_MAX
 };
 
@@ -185,6 +201,8 @@ typedef void (*lp_watch_cb)(void *ctx, const struct lp_watch_event *event);
 /* @done is NULL when @error (negative errno) is set; @text is then one line for people. */
 typedef void (*lp_op_cb)(void *ctx, const struct lp_done *done, int error, const char *text);
 typedef void (*lp_refresh_cb)(void *ctx, int error);
+/* A hold has ended: "expired", "released" or "gone" (the VM). */
+typedef void (*lp_hold_cb)(void *ctx, const char *why);
 /* Returns 0 to go on, anything else ends the walk and is returned from it. */
 typedef int (*lp_region_cb)(void *ctx, const struct lp_region_snapshot *region);
 
@@ -218,11 +236,26 @@ struct lp_core_ops {
 	int (*refresh)(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx);
 	void (*refresh_cancel)(struct lp_core *core, void *ctx);
 
-	/* @vm_id 0: the whole host. Kept across restarts. -ESRCH, or the error of writing the state. */
-	int (*set_paused)(struct lp_core *core, uint32_t vm_id, bool paused);
+	/* @vm_id 0: the whole host. Kept across restarts. @for_ns: of a pause, counted by the host's
+	 * clock, also on a simulated host; 0: until it is ended. A new pause replaces the one before.
+	 * -ESRCH, or the error of writing the state. */
+	int (*set_paused)(struct lp_core *core, uint32_t vm_id, bool paused, uint64_t for_ns);
 	int (*set_dry_run)(struct lp_core *core, bool dry_run);
+	/*
+	 * Holds a whole VM: neither the policy nor range_op() merges any of it while anybody holds it.
+	 * @for_ns as above. Kept across restarts; of each owner (characters of text_is_name_char(), at
+	 * most LP_HOLD_OWNER_MAX) there is one, which another call replaces. With @ended, the hold is
+	 * one more, not kept, lasts until hold_cancel() with the same @ctx at the latest, and @ended is
+	 * called once if it ends before that. -ESRCH; -ENOSPC: too many holds; -ENOMEM; or the error of
+	 * writing the state.
+	 */
+	int (*hold_vm)(struct lp_core *core, uint32_t vm_id, const char *owner, uint64_t for_ns,
+		       lp_hold_cb ended, void *ctx);
+	void (*hold_cancel)(struct lp_core *core, void *ctx);
+	/* Ends the holds of an owner (NULL: of all). Returns how many, or as above. */
+	int (*release_vm)(struct lp_core *core, uint32_t vm_id, const char *owner);
 	/* Carried out whatever policy and pause say, as somebody requested it, but not under dry-run
-	 * (-EPERM). @cb is called once, unless range_op_cancel() comes first. */
+	 * (-EPERM), and no merge of a VM that is held (-EBUSY). @cb is called once, unless range_op_cancel() comes first. */
 	int (*range_op)(struct lp_core *core, uint32_t vm_id, uint32_t op,
 			const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
 			lp_op_cb cb, void *ctx);

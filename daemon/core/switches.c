@@ -5,38 +5,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config/value.h"
 #include "daemon/core/vms.h"
 #include "daemon/core/watchers.h"
 
 static const struct lp_log_about about_pause = {.message = LP_MESSAGE_PAUSE};
 static const struct lp_log_about about_reload = {.message = LP_MESSAGE_RELOAD};
 
-static int save(struct lp_manager *m)
+/* The end of a sentence: for how long. */
+static const char *for_text(uint64_t for_ns, char ret[static 8 + CONFIG_TEXT_MAX])
 {
-	int r = lp_state_save(m->options.runtime_dir_fd, &m->state);
+	char text[CONFIG_TEXT_MAX];
 
-	if (r < 0)
-		lp_log(m->log, LOG_ERR, &about_pause,
-		       "cannot write the state file, nothing changed: %s", strerror(-r));
-	return r;
+	ret[0] = '\0';
+	if (for_ns) {
+		config_value_format(CONFIG_TYPE_DURATION, &for_ns, text);
+		snprintf(ret, 8 + CONFIG_TEXT_MAX, " for %s", text);
+	}
+	return ret;
 }
 
-static int pause_host(struct lp_manager *m, bool paused)
+static void take_pause_of_host(struct lp_manager *m, const char *what, const char *why)
+{
+	policy_pause_all(m->policy, m->state.paused, manager_now(m));
+	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s%s", what, why);
+	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s%s", what, why);
+	manager_ends_changed(m);
+}
+
+static int pause_host(struct lp_manager *m, bool paused, uint64_t for_ns)
 {
 	bool before = m->state.paused;
+	uint64_t before_ns = m->state.paused_until_ns;
+	char text[8 + CONFIG_TEXT_MAX];
 	int r;
 
-	if (before == paused)
+	if (before == paused && !before_ns && !for_ns)
 		return 0;
 	m->state.paused = paused;
-	r = save(m);
+	m->state.paused_until_ns = paused ? manager_end_ns(m, for_ns) : 0;
+	r = manager_save_state(m);
 	if (r < 0) {
 		m->state.paused = before;
+		m->state.paused_until_ns = before_ns;
 		return r;
 	}
-	policy_pause_all(m->policy, paused, manager_now(m));
-	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s", paused ? "paused" : "resumed");
-	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s", paused ? "paused" : "resumed");
+	take_pause_of_host(m, paused ? "paused" : "resumed", for_text(for_ns, text));
 	return 0;
 }
 
@@ -44,49 +58,117 @@ static int pause_host(struct lp_manager *m, bool paused)
 static void forget_gone(struct lp_manager *m)
 {
 	for (size_t i = m->state.nr_paused_vms; m->listing.done && i-- > 0;) {
-		struct lp_paused_vm paused = m->state.paused_vms[i];
+		struct lp_vm_key paused = m->state.paused_vms[i].vm;
 		struct vm_entry *vm = vm_find(m, paused.id);
 
-		if (!vm || !vm_paused(m, vm))
-			(void)lp_state_pause_vm(&m->state, &paused, false);
+		if (!vm || !vm_pause(m, vm))
+			lp_state_resume_vm(&m->state, &paused);
 	}
 }
 
-static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused)
+static void take_pause_of_vm(struct lp_manager *m, struct vm_entry *vm, const char *what,
+			     const char *why)
 {
-	struct lp_paused_vm self = vm_as_paused(vm);
-	bool before = vm_paused(m, vm);
-	int r;
-
-	if (before == paused)
-		return 0;
-	forget_gone(m);
-	r = lp_state_pause_vm(&m->state, &self, paused);
-	if (r == 0)
-		r = save(m);
-	if (r < 0) {
-		(void)lp_state_pause_vm(&m->state, &self, before);
-		return r;
-	}
 	vm_set_gate(m, vm);
-	vm_log(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s", paused ? "paused" : "resumed");
-	watchers_notify_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s", vm->vm.id,
-			     vm->identity.name, paused ? "paused" : "resumed");
+	vm_log(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s%s", what, why);
+	watchers_notify_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s%s", vm->vm.id,
+			     vm->identity.name, what, why);
+	manager_ends_changed(m);
+}
+
+static int set_pause(struct lp_state *state, const struct lp_vm_key *vm, bool paused,
+		     uint64_t until_ns)
+{
+	if (paused)
+		return lp_state_pause_vm(state, vm, until_ns);
+	lp_state_resume_vm(state, vm);
 	return 0;
 }
 
-int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
+static int pause_vm(struct lp_manager *m, struct vm_entry *vm, bool paused, uint64_t for_ns)
+{
+	const struct lp_paused_vm *pause = vm_pause(m, vm);
+	uint64_t before_ns = pause ? pause->until_ns : 0;
+	struct lp_vm_key self = vm_key(vm);
+	char text[8 + CONFIG_TEXT_MAX];
+	bool before = pause;
+	int r;
+
+	if (before == paused && !before_ns && !for_ns)
+		return 0;
+	forget_gone(m);
+	r = set_pause(&m->state, &self, paused, manager_end_ns(m, for_ns));
+	if (r == 0)
+		r = manager_save_state(m);
+	if (r < 0) {
+		(void)set_pause(&m->state, &self, before, before_ns);
+		return r;
+	}
+	take_pause_of_vm(m, vm, paused ? "paused" : "resumed", for_text(for_ns, text));
+	return 0;
+}
+
+int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused, uint64_t for_ns)
 {
 	struct lp_manager *m = manager_of(core);
 	struct vm_entry *vm = vm_id ? vm_find(m, vm_id) : NULL;
-	int r;
 
 	if (vm_id && !vm)
 		return -ESRCH;
-	r = vm ? pause_vm(m, vm, paused) : pause_host(m, paused);
-	manager_status_soon(m);
-	manager_wake(m);
-	return r;
+	return vm ? pause_vm(m, vm, paused, for_ns) : pause_host(m, paused, for_ns);
+}
+
+/* ---- pauses that end by themselves ---- */
+
+static const char over[] = ", the time of the pause is over";
+
+static bool is_over(uint64_t until_ns, uint64_t now_ns)
+{
+	return until_ns && until_ns <= now_ns;
+}
+
+static void end_pause_of_vm(struct lp_manager *m, size_t i)
+{
+	struct lp_vm_key key = m->state.paused_vms[i].vm;
+	struct vm_entry *vm = vm_find(m, key.id);
+	bool is_ours = vm && vm_pause(m, vm);
+
+	lp_state_resume_vm(&m->state, &key);
+	if (is_ours)
+		take_pause_of_vm(m, vm, "resumed", over);
+}
+
+static bool end_pause_of_host(struct lp_manager *m, uint64_t now_ns)
+{
+	if (!m->state.paused || !is_over(m->state.paused_until_ns, now_ns))
+		return false;
+	m->state.paused = false;
+	m->state.paused_until_ns = 0;
+	take_pause_of_host(m, "resumed", over);
+	return true;
+}
+
+void switches_run(struct lp_manager *m)
+{
+	uint64_t now_ns;
+	bool ended;
+
+	if (m->next_end_ns == NS_NEVER)
+		return;
+	now_ns = manager_clock(m);
+	if (m->next_end_ns > now_ns)
+		return;
+	ended = end_pause_of_host(m, now_ns);
+	for (size_t i = m->state.nr_paused_vms; i-- > 0;) {
+		if (!is_over(m->state.paused_vms[i].until_ns, now_ns))
+			continue;
+		end_pause_of_vm(m, i);
+		ended = true;
+	}
+	if (!ended)
+		return;
+	manager_ends_changed(m);
+	(void)manager_save_state(m);
 }
 
 static void apply_to_all(struct lp_manager *m)
@@ -109,7 +191,7 @@ int switches_set_dry_run(struct lp_core *core, bool dry_run)
 	if (before == dry_run)
 		return 0;
 	m->state.dry_run = dry_run;
-	r = save(m);
+	r = manager_save_state(m);
 	if (r < 0) {
 		m->state.dry_run = before;
 		return r;

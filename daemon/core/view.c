@@ -45,6 +45,8 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		.speed = m->link->speed,
 		.degraded = !m->family || m->host_error[0],
 		.paused = m->state.paused,
+		.pause_left_ns = manager_left_ns(m, m->state.paused_until_ns),
+		.nr_holds = m->state.nr_holds,
 		.dry_run = manager_dry_run(m),
 		.config_file = m->config->path ? m->config->path : m->options.config_path,
 		.config_age_ns = age(now_ns, m->config_ns),
@@ -94,6 +96,24 @@ static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_
 	return vm_dry_run(m, vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE;
 }
 
+/* What has an end: pause and holds. */
+static void add_leases(const struct lp_manager *m, const struct vm_entry *vm,
+		       struct lp_vm_snapshot *ret)
+{
+	const struct lp_paused_vm *pause = vm_pause(m, vm);
+	size_t nr;
+	const struct lp_hold *holds = vm_holds(m, vm, &nr);
+
+	ret->pause_left_ns = manager_left_ns(m, pause ? pause->until_ns : 0);
+	for (size_t i = 0; i < nr && i < LP_VM_HOLDS_MAX; i++) {
+		struct lp_vm_hold *hold = &ret->holds[ret->nr_holds++];
+
+		memcpy(hold->owner, holds[i].owner, sizeof(hold->owner));
+		hold->left_ns = manager_left_ns(m, holds[i].until_ns);
+		hold->attached = holds[i].ended;
+	}
+}
+
 int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
 {
 	const struct lp_manager *m = manager_of_const(core);
@@ -110,7 +130,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.walk_cost_ns_per_s = vm->settings->walk_cost_ns_per_s,
 		.notify_interval_ns = vm->settings->notify_interval_ns,
 		.gate = shown_gate(m, vm),
-		.paused = vm_paused(m, vm),
+		.paused = vm_pause(m, vm),
 		.dry_run = vm_dry_run(m, vm),
 		.stale = vm->stale,
 		.tally = vm->tally,
@@ -125,6 +145,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.last_error = vm->trouble.last_error,
 		.last_error_age_ns = age(now_ns, vm->trouble.last_error_ns),
 	};
+	add_leases(m, vm, ret);
 	(void)policy_vm_ledger(m->policy, vm_id, now_ns, &ret->ledger);
 	(void)policy_vm_costs(m->policy, vm_id, &ret->costs);
 	memcpy(ret->last_error_text, vm->trouble.last_error_text, sizeof(ret->last_error_text));
@@ -237,6 +258,27 @@ static void explain_policy(const struct lp_manager *m, const struct vm_entry *vm
 	explain_numbers(&why, ret);
 }
 
+/* A pause, or holds: until when. */
+static void explain_leases(const struct lp_manager *m, const struct vm_entry *vm,
+			   struct lp_explain *ret)
+{
+	struct lp_vm_snapshot now = {.nr_holds = 0};
+
+	add_leases(m, vm, &now);
+	if (ret->reason == LPAGE_REASON_PAUSED)
+		ret->wait_ns = m->state.paused ? manager_left_ns(m, m->state.paused_until_ns) :
+						 now.pause_left_ns;
+	if (ret->reason != LPAGE_REASON_VM_HELD)
+		return;
+	ret->wait_ns = 0;
+	for (size_t i = 0; i < now.nr_holds; i++) {
+		if (now.holds[i].left_ns > ret->wait_ns)
+			ret->wait_ns = now.holds[i].left_ns;
+	}
+	snprintf(ret->text, sizeof(ret->text), "held by %s%s", now.holds[0].owner,
+		 now.nr_holds > 1 ? " and others" : "");
+}
+
 int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struct lp_explain *ret)
 {
 	const struct lp_manager *m = manager_of_const(core);
@@ -257,6 +299,8 @@ int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struc
 	else if (ret->reason == LPAGE_REASON_BACKOFF)
 		ret->wait_ns =
 			vm->trouble.backoff_ns - earliest(manager_now(m), vm->trouble.backoff_ns);
+	else
+		explain_leases(m, vm, ret);
 	info = lpage_reason_info(ret->reason);
 	if (!ret->text[0] && info)
 		snprintf(ret->text, sizeof(ret->text), "%s", info->why);

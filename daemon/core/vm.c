@@ -53,16 +53,30 @@ bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm)
 	return manager_dry_run(m) || vm->settings->dry_run;
 }
 
-struct lp_paused_vm vm_as_paused(const struct vm_entry *vm)
+struct lp_vm_key vm_key(const struct vm_entry *vm)
 {
-	return (struct lp_paused_vm){vm->vm.id, vm->vm.pid, vm->vm.pid_start_ns};
+	return (struct lp_vm_key){vm->vm.id, vm->vm.pid, vm->vm.pid_start_ns};
 }
 
-bool vm_paused(const struct lp_manager *m, const struct vm_entry *vm)
+const struct lp_paused_vm *vm_pause(const struct lp_manager *m, const struct vm_entry *vm)
 {
-	struct lp_paused_vm paused = vm_as_paused(vm);
+	struct lp_vm_key key = vm_key(vm);
 
-	return lp_state_vm_paused(&m->state, &paused);
+	return lp_state_vm_pause(&m->state, &key);
+}
+
+struct lp_hold *vm_holds(const struct lp_manager *m, const struct vm_entry *vm, size_t *ret_nr)
+{
+	struct lp_vm_key key = vm_key(vm);
+
+	return lp_state_vm_holds(&m->state, &key, ret_nr);
+}
+
+bool vm_held(const struct lp_manager *m, const struct vm_entry *vm)
+{
+	size_t nr;
+
+	return vm_holds(m, vm, &nr);
 }
 
 static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_entry *vm,
@@ -70,8 +84,10 @@ static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_e
 {
 	if (vm->stale)
 		return LPAGE_REASON_STALE;
-	if (vm_paused(m, vm))
+	if (vm_pause(m, vm))
 		return LPAGE_REASON_PAUSED;
+	if (vm_held(m, vm))
+		return LPAGE_REASON_VM_HELD;
 	if (vm->has_stats && !vm->vm.running)
 		return LPAGE_REASON_NOT_RUNNING;
 	if (vm->has_stats && vm->vm.incapable && !vm->vm.capable)

@@ -98,9 +98,13 @@ void vm_log(const struct lp_manager *m, int priority, enum lp_message message,
 /* Is dry-run in force for the VM: its own or the host's? */
 bool vm_dry_run(const struct lp_manager *m, const struct vm_entry *vm);
 
-/* Is the VM paused by itself? And the key that its pause is kept by. */
-bool vm_paused(const struct lp_manager *m, const struct vm_entry *vm);
-struct lp_paused_vm vm_as_paused(const struct vm_entry *vm);
+/* The key by which pauses and holds of the VM are kept. */
+struct lp_vm_key vm_key(const struct vm_entry *vm);
+
+/* The pause of the VM itself, NULL: none; and its holds, as lp_state_vm_holds() has them. */
+const struct lp_paused_vm *vm_pause(const struct lp_manager *m, const struct vm_entry *vm);
+struct lp_hold *vm_holds(const struct lp_manager *m, const struct vm_entry *vm, size_t *ret_nr);
+bool vm_held(const struct lp_manager *m, const struct vm_entry *vm);
 
 /*
  * Finds the gate that blocks merges of the VM, and gives it to the policy. A merge without a report

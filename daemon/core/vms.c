@@ -222,6 +222,7 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	size_t at = vm_position(m, vm->vm.id);
 
 	array_close(m->vms, m->nr_vms--, at, sizeof(*m->vms));
+	m->vms_left = true;
 	free_entry(m, vm, why);
 	manager_status_soon(m);
 	manager_wake(m);

@@ -37,8 +37,7 @@ static void print_done(struct ctl *ctl, const json_t *reply)
 		print_refusal(ctl, result);
 }
 
-/* Takes the reference to @params. Returns CTL_FAILED when a region was refused. */
-static int run_op(struct ctl *ctl, const char *method, json_t *params)
+int ctl_range_op(struct ctl *ctl, const char *method, json_t *params)
 {
 	json_t *ranges = json_array(), *reply;
 	json_int_t refused;
@@ -65,27 +64,12 @@ static int run_op(struct ctl *ctl, const char *method, json_t *params)
 
 int verb_merge(struct ctl *ctl)
 {
-	return run_op(ctl, "Merge", json_object());
+	return ctl_range_op(ctl, "Merge", json_object());
 }
 
 int verb_split(struct ctl *ctl)
 {
-	return run_op(ctl, "Split", json_object());
-}
-
-int verb_hold(struct ctl *ctl)
-{
-	uint64_t us = 60000000;
-	int r = ctl_duration(ctl, "--for", "1ms", "1h", &us);
-
-	if (r != CTL_OK)
-		return r;
-	return run_op(ctl, "Hold", json_pack("{s:I}", "ttl_us", (json_int_t)us));
-}
-
-int verb_release(struct ctl *ctl)
-{
-	return run_op(ctl, "Release", json_object());
+	return ctl_range_op(ctl, "Split", json_object());
 }
 
 /* A call whose reply is empty. Takes the reference to @params. */
@@ -109,7 +93,16 @@ static json_t *optional_vm(const struct ctl *ctl)
 
 int verb_pause(struct ctl *ctl)
 {
-	return run_plain(ctl, "Pause", optional_vm(ctl));
+	json_t *params;
+	uint64_t us = 0;
+	int r = ctl_duration(ctl, "--for", "1s", "168h", &us);
+
+	if (r != CTL_OK)
+		return r;
+	params = optional_vm(ctl);
+	if (us)
+		json_object_set_new(params, "for_us", json_integer((json_int_t)us));
+	return run_plain(ctl, "Pause", params);
 }
 
 int verb_resume(struct ctl *ctl)

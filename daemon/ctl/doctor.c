@@ -17,6 +17,7 @@
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/lists.h"
+#include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>
 #include <tdx-lpage/protocol.h>
@@ -280,12 +281,15 @@ static void add_incapable(json_t *checks, const char *vm, const char *name)
 static void check_vm(json_t *checks, const json_t *vm)
 {
 	const json_t *flags = json_object_get(vm, "incapable");
-	char name[96];
+	char name[96], holds[SHOW_HOLDS_MAX];
 
 	snprintf(name, sizeof(name), "VM %" JSON_INTEGER_FORMAT "%s%s", get_int(vm, "id"),
 		 *get_text(vm, "name") ? " " : "", get_text(vm, "name"));
 	for (size_t i = 0; i < json_array_size(flags); i++)
 		add_incapable(checks, name, json_string_value(json_array_get(flags, i)));
+	if (*show_holds(vm, holds))
+		add(checks, NOTE, name, "tdx-lpctl release VM --all, if its owner is gone",
+		    "held by %s", holds);
 	if (strcmp(get_text(vm, "mode"), "off") == 0)
 		add(checks, NOTE, name, "check the rule, and whether the VMM turned merging off",
 		    "the mode in force is off");

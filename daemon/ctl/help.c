@@ -48,7 +48,7 @@ void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
 		if (verb->hidden)
 			continue;
 		snprintf(left, sizeof(left), "%s %s", verb->name, verb->args);
-		fprintf(f, "  %-20s  %s\n", left, verb->help);
+		fprintf(f, "  %-21s  %s\n", left, verb->help);
 	}
 	fputs("\n"
 	      "  -o, --output FORMAT   table (default) or json (stable schema, times in us)\n"

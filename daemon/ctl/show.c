@@ -18,6 +18,17 @@ static void say_if(struct ctl *ctl, bool condition, const char *word, const char
 	fprintf(ctl->out, "%s%s\n", *text ? ": " : "", text);
 }
 
+static void print_pause(struct ctl *ctl, const json_t *host)
+{
+	const json_t *left = json_object_get(host, "pause_left_us");
+	char text[64] = "decisions are not carried out", us[FORMAT_MAX];
+
+	if (json_is_integer(left))
+		snprintf(text, sizeof(text), "decisions are not carried out for %s more",
+			 format_us(left, us));
+	say_if(ctl, get_bool(host, "paused"), "PAUSED", text);
+}
+
 static void print_host(struct ctl *ctl, const json_t *host)
 {
 	const json_t *regions = json_object_get(host, "regions");
@@ -36,7 +47,7 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	say_if(ctl, get_bool(host, "degraded"), "DEGRADED", get_text(host, "degraded_why"));
 	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
 	       get_text(host, "config_error"));
-	say_if(ctl, get_bool(host, "paused"), "PAUSED", "decisions are not carried out");
+	print_pause(ctl, host);
 	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "no requests are sent to the kernel");
 	fprintf(ctl->out,
 		"coverage %s: %" INT " large, %" INT " table; %" INT " mixed, %" INT
@@ -162,6 +173,46 @@ static void print_skipped_rules(struct ctl *ctl, const json_t *vms)
 	}
 }
 
+const char *show_holds(const json_t *vm, char ret[static SHOW_HOLDS_MAX])
+{
+	const json_t *holds = json_object_get(vm, "holds");
+	size_t len = 0, i;
+	json_t *hold;
+
+	ret[0] = '\0';
+	json_array_foreach(holds, i, hold) {
+		json_t *left = json_object_get(hold, "left_us");
+		char us[FORMAT_MAX];
+
+		if (len >= SHOW_HOLDS_MAX)
+			break;
+		len += (size_t)snprintf(
+			ret + len, SHOW_HOLDS_MAX - len, "%s%s (%s%s%s)", i ? ", " : "",
+			get_text(hold, "owner"), get_bool(hold, "attached") ? "attached" : "",
+			get_bool(hold, "attached") && json_is_integer(left) ? ", " : "",
+			json_is_integer(left) ? format_us(left, us) : "");
+	}
+	return ret;
+}
+
+/* What ends by itself. */
+static void print_leases(struct ctl *ctl, const json_t *vms)
+{
+	char holds[SHOW_HOLDS_MAX], us[FORMAT_MAX];
+	size_t i;
+	json_t *vm;
+
+	json_array_foreach(vms, i, vm) {
+		const json_t *left = json_object_get(vm, "pause_left_us");
+
+		if (json_is_integer(left))
+			fprintf(ctl->out, "VM %" INT " is paused for %s more\n", get_int(vm, "id"),
+				format_us(left, us));
+		if (*show_holds(vm, holds))
+			fprintf(ctl->out, "VM %" INT " is held by %s\n", get_int(vm, "id"), holds);
+	}
+}
+
 void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 {
 	print_host(ctl, host);
@@ -175,6 +226,7 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 			      "the list of VMs is not known; see tdx-lpctl doctor\n" :
 			      "no VM with private memory is running\n",
 		      ctl->out);
+	print_leases(ctl, vms);
 	print_skipped_rules(ctl, vms);
 }
 
@@ -307,7 +359,7 @@ static void print_limits(struct ctl *ctl, const char *name, const json_t *limits
 
 static void print_rule(struct ctl *ctl, const json_t *vm)
 {
-	char word[TEXT_NAME_MAX];
+	char word[TEXT_NAME_MAX], holds[SHOW_HOLDS_MAX], us[FORMAT_MAX];
 
 	line(ctl, "rule", "%s, policy %s",
 	     *get_text(vm, "rule") ? get_text(vm, "rule") : "(defaults)", get_text(vm, "policy"));
@@ -317,6 +369,11 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 	line(ctl, "state", "%s%s%s", vm_state(NULL, vm, word),
 	     get_bool(vm, "dry_run") ? "; dry-run" : "",
 	     get_bool(vm, "stale") ? "; events were lost, resynchronizing" : "");
+	if (json_is_integer(json_object_get(vm, "pause_left_us")))
+		line(ctl, "paused for", "%s more",
+		     format_us(json_object_get(vm, "pause_left_us"), us));
+	if (*show_holds(vm, holds))
+		line(ctl, "held by", "%s", holds);
 	print_limits(ctl, "limits", json_object_get(vm, "limits"));
 	for (size_t i = 0; i < json_array_size(json_object_get(vm, "incapable")); i++)
 		line(ctl, i ? "" : "not capable", "%s (see tdx-lpctl doctor)",

@@ -7,4 +7,8 @@
 /* Writes the status as a table: some lines on the host, an empty one, the VMs. */
 void show_status(struct ctl *ctl, const json_t *host, const json_t *vms);
 
+/* "libvirt (28s), backup (attached)": who holds the VM as a whole, and for how long; "" for nobody. */
+#define SHOW_HOLDS_MAX 1280
+const char *show_holds(const json_t *vm, char ret[static SHOW_HOLDS_MAX]);
+
 #endif

@@ -110,27 +110,41 @@ const struct ctl_verb ctl_verbs[] = {
 	},
 	{
 		.name = "hold",
-		.args = "VM RANGE...",
-		.help = "prevent regions from being merged for some time",
-		.about = "A hold does not split large regions. It expires by itself; hold again to "
-			 "extend it. " RANGE_HELP,
-		.min_args = 2,
+		.args = "VM [RANGE...]",
+		.help = "prevent a VM, or regions of it, from being merged for some time",
+		.about =
+			"A hold does not split large regions. It expires by itself; hold again to "
+			"replace its time. Without RANGE, the whole VM is held, by an owner: it is merged "
+			"again when no owner holds it any more. Such a hold persists across restarts of "
+			"the daemon; with --attached, it ends with this command instead. Merges that are under "
+			"way end within max-stall. " RANGE_HELP,
+		.min_args = 1,
 		.max_args = 65,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_hold,
-		.options = {{"--for", "TIME", "duration, at most 1h (default: 60s)", 0}},
+		.options = {{"--for", "TIME",
+			     "duration, 1s to 1h, and to 168h of a whole VM (default: 60s; with "
+			     "--attached: no end)",
+			     0},
+			    {"--owner", "NAME", "who holds the whole VM (default: admin)", 0},
+			    {"--attached", NULL,
+			     "keep running, and hold the whole VM until interrupted", 0}},
 	},
 	{
 		.name = "release",
-		.args = "VM RANGE...",
+		.args = "VM [RANGE...]",
 		.help = "release holds",
-		.about = "Holds set by the VMM remain. " RANGE_HELP,
-		.min_args = 2,
+		.about =
+			"Without RANGE, ends the hold of the whole VM that --owner has; that there is "
+			"none is no error. Holds set by the VMM remain. " RANGE_HELP,
+		.min_args = 1,
 		.max_args = 65,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_release,
+		.options = {{"--owner", "NAME", "who holds the whole VM (default: admin)", 0},
+			    {"--all", NULL, "end the holds of all owners", 0}},
 	},
 	{
 		.name = "probe",
@@ -157,11 +171,15 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "pause",
 		.args = "[VM]",
 		.help = "stop carrying out decisions, for one VM or for all",
-		.about = "Persists across restarts of the daemon, until resume.",
+		.about =
+			"Persists across restarts of the daemon, until resume or the end of --for. "
+			"A new pause replaces the one before.",
 		.max_args = 1,
 		.write = true,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_pause,
+		.options = {{"--for", "TIME",
+			     "resume after this time, 1s to 168h, such as 30m (default: never)", 0}},
 	},
 	{
 		.name = "resume",

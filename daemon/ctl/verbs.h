@@ -23,12 +23,20 @@ int verb_top(struct ctl *ctl);
 /* act.c */
 int verb_merge(struct ctl *ctl);
 int verb_split(struct ctl *ctl);
-int verb_hold(struct ctl *ctl);
-int verb_release(struct ctl *ctl);
 int verb_pause(struct ctl *ctl);
 int verb_resume(struct ctl *ctl);
 int verb_dry_run(struct ctl *ctl);
 int verb_reload(struct ctl *ctl);
+
+/*
+ * Carries out an operation on the ranges of the command line, and prints what was refused. Takes the
+ * reference to @params. Returns CTL_FAILED when a region was refused.
+ */
+int ctl_range_op(struct ctl *ctl, const char *method, json_t *params);
+
+/* hold.c */
+int verb_hold(struct ctl *ctl);
+int verb_release(struct ctl *ctl);
 
 /* probe.c */
 int verb_probe(struct ctl *ctl);

@@ -73,6 +73,7 @@
 #define METRICS_VM(X)                                                                              \
 	X(vm_running, GAUGE, "", "1 if a vCPU has run.", v->vm.running)                            \
 	X(vm_paused, GAUGE, "", "1 if this VM is paused.", v->paused)                              \
+	X(vm_holds, GAUGE, "", "Holds of the whole VM, by any owner.", v->nr_holds)                \
 	X(vm_stale, GAUGE, "", "1 while the VM is resynchronized after lost events.", v->stale)    \
 	X(vm_coverage_ratio, GAUGE, "ratio",                                                       \
 	  "Share of private mapped regions that are mapped at 2 MiB.",                             \

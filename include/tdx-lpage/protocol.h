@@ -17,8 +17,11 @@
 #define CONTROL_NAMES_MAX     64		 /* in one call */
 #define CONTROL_HOLD_MIN_US   INT64_C(1000000)
 #define CONTROL_HOLD_MAX_US   INT64_C(3600000000)
-#define CONTROL_PROBE_MIN_US  INT64_C(10)
-#define CONTROL_PROBE_MAX_US  INT64_C(10000000)
+#define CONTROL_LEASE_MAX_US                                                                       \
+	INT64_C(604800000000)	/* of a pause, and of a hold of a whole VM: 168 h */
+#define CONTROL_OWNER_MAX    32 /* bytes of who holds a VM */
+#define CONTROL_PROBE_MIN_US INT64_C(10)
+#define CONTROL_PROBE_MAX_US INT64_C(10000000)
 
 /* Names of enum kvm_lpage_state, _op and _layer in JSON; "unknown" for a value that is none. */
 const char *lpage_state_name(uint32_t state);

@@ -70,6 +70,7 @@
 	X(RULE, "rule", "the rule in force says mode: off or policy: never",                       \
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \
+	X(VM_HELD, "vm-held", "the VM is held as a whole", "wait, or `tdx-lpctl release VM`")      \
 	X(NOT_DUE, "not-due", "the region has not been quiet long enough",                         \
 	  "wait until it is due, or lower quiet-time under policy threshold")                      \
 	X(KEPT_SMALL, "kept-small", "past conversions suggest that a merge would not pay off",     \

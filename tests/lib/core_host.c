@@ -59,6 +59,11 @@ static const struct lp_manager_hooks hooks = {
 	.configure = on_configure,
 };
 
+static uint64_t clock_ns(void *ctx)
+{
+	return ((struct core_host *)ctx)->clock_ns;
+}
+
 void core_host_write_config(const struct core_host *host, const char *text)
 {
 	FILE *f = fopen(host->config_path, "w");
@@ -83,6 +88,7 @@ void core_host_start(struct core_host *host)
 		.dry_run = host->dry_run,
 		.hooks = &hooks,
 		.hooks_ctx = host,
+		.clock_ns = clock_ns,
 	};
 
 	assert_int_equal(config_load(host->config_path, true, &options.config, &errors), 0);
@@ -103,6 +109,7 @@ int core_host_setup(void **state)
 	struct core_host *host = calloc(1, sizeof(*host));
 
 	host->base = event_base_new();
+	host->clock_ns = 77 * NS_PER_S;
 	fake_link_init(&host->fake, host->base);
 	host->log = (struct lp_log){.file = open_memstream(&host->log_text, &host->log_size),
 				    .max_priority = LOG_DEBUG};
@@ -150,6 +157,7 @@ void core_host_settle(struct core_host *host)
 void core_host_pass(struct core_host *host, uint64_t ns)
 {
 	host->fake.now_ns += ns;
+	host->clock_ns += ns;
 	core_host_run(host);
 }
 
@@ -272,7 +280,22 @@ int core_host_reload(struct core_host *host, char **ret_text)
 
 int core_host_set_paused(struct core_host *host, uint32_t vm_id, bool paused)
 {
-	return host->core->ops->set_paused(host->core, vm_id, paused);
+	return host->core->ops->set_paused(host->core, vm_id, paused, 0);
+}
+
+int core_host_pause_for(struct core_host *host, uint32_t vm_id, uint64_t for_ns)
+{
+	return host->core->ops->set_paused(host->core, vm_id, true, for_ns);
+}
+
+int core_host_hold(struct core_host *host, uint32_t vm_id, const char *owner, uint64_t for_ns)
+{
+	return host->core->ops->hold_vm(host->core, vm_id, owner, for_ns, NULL, NULL);
+}
+
+int core_host_release(struct core_host *host, uint32_t vm_id, const char *owner)
+{
+	return host->core->ops->release_vm(host->core, vm_id, owner);
 }
 
 int core_host_set_dry_run(struct core_host *host, bool dry_run)

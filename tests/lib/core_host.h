@@ -33,6 +33,7 @@ struct core_host {
 	char config_path[64];
 	int dir_fd;
 	struct lp_state state;
+	uint64_t clock_ns; /* the host's own */
 	bool dry_run;
 	struct lp_manager *manager;
 	struct lp_core *core;
@@ -64,7 +65,7 @@ void core_host_run(struct core_host *host);
 /* The same, with the link answering dumps, until there are none left. */
 void core_host_settle(struct core_host *host);
 
-/* Advances the clock, then lets the manager do what is due. */
+/* Advances the clocks, then lets the manager do what is due. */
 void core_host_pass(struct core_host *host, uint64_t ns);
 bool core_host_logged(const struct core_host *host, const char *words);
 
@@ -97,6 +98,9 @@ enum lpage_reason core_host_reason(struct core_host *host, uint64_t rfn);
 /* Operations of struct lp_core_ops; answers are counted in host->answers. */
 int core_host_reload(struct core_host *host, char **ret_text);
 int core_host_set_paused(struct core_host *host, uint32_t vm_id, bool paused);
+int core_host_pause_for(struct core_host *host, uint32_t vm_id, uint64_t for_ns);
+int core_host_hold(struct core_host *host, uint32_t vm_id, const char *owner, uint64_t for_ns);
+int core_host_release(struct core_host *host, uint32_t vm_id, const char *owner);
 int core_host_set_dry_run(struct core_host *host, bool dry_run);
 int core_host_refresh(struct core_host *host, uint32_t vm_id);
 int core_host_range_op(struct core_host *host, uint32_t vm_id, uint32_t op,

@@ -128,9 +128,41 @@ static void fake_refresh_cancel(struct lp_core *core, void *ctx)
 		fake->refresh_cb = NULL;
 }
 
-static int fake_set_paused(struct lp_core *core, uint32_t vm_id, bool paused)
+static int fake_set_paused(struct lp_core *core, uint32_t vm_id, bool paused, uint64_t for_ns)
 {
-	record(fake_of(core), "set_paused %u %d", vm_id, paused);
+	if (for_ns)
+		record(fake_of(core), "set_paused %u %d for %ju", vm_id, paused, (uintmax_t)for_ns);
+	else
+		record(fake_of(core), "set_paused %u %d", vm_id, paused);
+	return fake_of(core)->result;
+}
+
+static int fake_hold_vm(struct lp_core *core, uint32_t vm_id, const char *owner, uint64_t for_ns,
+			lp_hold_cb ended, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "hold_vm %u %s for %ju%s", vm_id, owner, (uintmax_t)for_ns,
+	       ended ? ", attached" : "");
+	if (fake->result < 0)
+		return fake->result;
+	fake->hold_cb = ended;
+	fake->hold_ctx = ctx;
+	return 0;
+}
+
+static void fake_hold_cancel(struct lp_core *core, void *ctx)
+{
+	struct fake_core *fake = fake_of(core);
+
+	record(fake, "hold_cancel");
+	if (fake->hold_ctx == ctx)
+		fake->hold_cb = NULL;
+}
+
+static int fake_release_vm(struct lp_core *core, uint32_t vm_id, const char *owner)
+{
+	record(fake_of(core), "release_vm %u %s", vm_id, owner ? owner : "(all)");
 	return fake_of(core)->result;
 }
 
@@ -288,6 +320,9 @@ static const struct lp_core_ops fake_ops = {
 	.refresh_cancel = fake_refresh_cancel,
 	.set_paused = fake_set_paused,
 	.set_dry_run = fake_set_dry_run,
+	.hold_vm = fake_hold_vm,
+	.hold_cancel = fake_hold_cancel,
+	.release_vm = fake_release_vm,
 	.range_op = fake_range_op,
 	.range_op_cancel = fake_range_op_cancel,
 	.reload = fake_reload,
@@ -344,6 +379,15 @@ void fake_core_record(struct fake_core *fake, const struct lp_record_event *even
 		fake->record_cb(fake->record_ctx, event);
 }
 
+void fake_core_end_hold(struct fake_core *fake, const char *why)
+{
+	lp_hold_cb ended = fake->hold_cb;
+
+	fake->hold_cb = NULL;
+	if (ended)
+		ended(fake->hold_ctx, why);
+}
+
 static void init_status(struct lp_status *status)
 {
 	*status = (struct lp_status){
@@ -362,6 +406,8 @@ static void init_status(struct lp_status *status)
 		.unmapped = 8,
 		.held = 3,
 		.coverage_ppm = 979592,
+		.pause_left_ns = UINT64_MAX,
+		.nr_holds = 2,
 		.stats_age_ns = 120000000,
 		.merges_per_s = 14,
 		.tally = {.merged_regions = 400,
@@ -422,6 +468,11 @@ static void init_web(struct lp_vm_snapshot *vm)
 			     .memory_bytes = 8ULL << 30},
 		.rule = "web",
 		.policy = "adaptive",
+		.pause_left_ns = UINT64_MAX,
+		.gate = LPAGE_REASON_VM_HELD,
+		.holds = {{.owner = "libvirt", .left_ns = 28 * SECOND},
+			  {.owner = "backup", .left_ns = UINT64_MAX, .attached = true}},
+		.nr_holds = 2,
 		.tally = {.merged_regions = 300},
 		.ledger = {.waiting_regions = 60,
 			   .merges = 300,
@@ -464,6 +515,7 @@ static void init_db(struct lp_vm_snapshot *vm)
 		.policy = "adaptive",
 		.gate = LPAGE_REASON_PAUSED,
 		.paused = true,
+		.pause_left_ns = 290 * SECOND,
 		.coverage_ppm = 976801,
 		.stats_age_ns = 120000000,
 		.regions_age_ns = LP_AGE_NEVER,

@@ -41,6 +41,8 @@ struct fake_core {
 	uint32_t refuse_reason; /* of every region asked for; 0: done */
 	lp_refresh_cb refresh_cb;
 	void *refresh_ctx;
+	lp_hold_cb hold_cb;
+	void *hold_ctx;
 	lp_watch_cb watch_cb;
 	void *watch_ctx;
 	lp_record_cb record_cb;
@@ -53,6 +55,9 @@ void fake_core_done(struct fake_core *fake);
 
 /* Answers what is open, a refresh or an operation. @error: 0 or a negative errno. */
 void fake_core_answer(struct fake_core *fake, int error);
+
+/* Ends the hold of whoever has attached one. */
+void fake_core_end_hold(struct fake_core *fake, const char *why);
 
 /* Sends an event to whoever watches. */
 void fake_core_event(struct fake_core *fake, const struct lp_watch_event *event);

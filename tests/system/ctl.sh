@@ -5,7 +5,7 @@
 set -u
 daemon=${TDX_LPAGED:-build/san/tdx-lpaged} ctl=${TDX_LPCTL:-build/san/tdx-lpctl}
 src=${TDX_LPAGE_SRC:-.}
-dir=$(mktemp -d) pid=
+dir=$(mktemp -d) pid= holder=
 export TDX_LPAGE_RUNTIME_DIR=$dir/run
 mkdir "$dir/run"
 # Nothing of what follows may touch a daemon of this machine, or what it left behind.
@@ -14,6 +14,7 @@ machine_run >"$dir/before"
 
 cleanup() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	[ -z "$holder" ] || kill -9 "$holder" 2>/dev/null
 	wait
 	rm -rf "$dir"
 }
@@ -92,6 +93,14 @@ check "the first one is still there" says 0 '^PAUSED' status
 check "it stops" stop
 check "it starts again" start
 check "pause and dry-run are remembered" json '.host.paused and .host.dry_run' status
+check "the pause ends in half an hour" says 0 '' pause --for 30m
+check "status says when" says 0 '^PAUSED: decisions are not carried out for (30m|29m[0-9]+s) more$' status
+check "it stops in the meantime" stop
+check "it starts once more" start
+check "what is left of the half hour is remembered" json '.host.pause_left_us > 1000000000 and .host.pause_left_us <= 1800000000' status
+check "a pause of a second" says 0 '' pause --for 1s
+is_over() { timeout 60 sh -c "until '$ctl' -o json status | jq -e '.host.paused | not'; do sleep 0.1; done"; }
+check "it ends by itself" is_over
 check "resume" says 0 '' resume
 check "dry-run off" says 0 '' dry-run off
 check "both are off" json '(.host.paused or .host.dry_run) | not' status
@@ -120,6 +129,17 @@ check "a probe of two regions" json '.untouched == 1 and .touched == 1 and .unkn
 check "all regions, in three windows, those that are touched" json '.untouched == 128 and .touched == 2 and
 	[.regions[].rfn] == [0, 3] and .batches.count == 3' probe web 0-260M --window 2s --hot
 check "beyond the end of memory" says 1 '\? +- +bad-range' probe web 260M --window 10ms
+check "a hold of the VM" says 0 '^VM [0-9]+ is held by libvirt for 5m$' hold web --for 5m --owner libvirt
+"$ctl" hold web --attached --owner backup >"$dir/attached" &
+holder=$!
+is_held() { timeout 60 sh -c "until '$ctl' status | grep -q 'held by libvirt (.*), backup (attached)$'; do sleep 0.1; done"; }
+check "and another one, while its owner runs" is_held
+check "a held VM is not merged" says 1 'the VM is held' merge web 0
+kill -9 "$holder" && holder=
+is_left() { timeout 60 sh -c "until '$ctl' status | grep -q 'held by libvirt ([0-9a-z]*)$'; do sleep 0.1; done"; }
+check "the hold of an owner that is killed ends" is_left
+check "a hold is released" json '.released == 1' release web --owner libvirt
+check "nobody holds it" json '.vms[0].holds == [] and .host.vm_holds == 0' status
 check "what it lists" says 0 '^1 region touched within 2s' probe web --window 2s
 check "dry-run" says 0 '' dry-run on
 check "no requests are sent to the kernel" says 1 'dry-run is on' probe web 0

@@ -213,7 +213,7 @@ static void the_read_socket_changes_nothing(void **state)
 		peer_call(&p, name, "{\"vm\":\"1\"}");
 		peer_expect(&p, "{'error':'org.varlink.service.PermissionDenied','parameters':{}}");
 	}
-	assert_int_equal(writers, 9);
+	assert_int_equal(writers, 12);
 	assert_int_equal(p.fake.nr_calls, 0);
 	peer_close(&p);
 }
@@ -297,6 +297,9 @@ static void a_client_that_leaves_cancels_what_it_asked(void **state)
 		 "\"ranges\":[{\"start_rfn\":1,\"nr_regions\":1}]}}",
 		 "range_op_cancel"},
 		{"{\"method\":\"" OWN "Watch\",\"more\":true}", "unwatch"},
+		{"{\"method\":\"" OWN "HoldVmAttached\",\"more\":true,"
+		 "\"parameters\":{\"vm\":\"1\",\"owner\":\"libvirt\"}}",
+		 "hold_cancel"},
 	};
 
 	(void)state;
@@ -312,6 +315,7 @@ static void a_client_that_leaves_cancels_what_it_asked(void **state)
 		assert_null(p.fake.op_cb);
 		assert_null(p.fake.refresh_cb);
 		assert_null(p.fake.watch_cb);
+		assert_null(p.fake.hold_cb);
 	}
 }
 

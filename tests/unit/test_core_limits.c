@@ -264,7 +264,7 @@ static void a_pause_ends_with_its_vm(void **state)
 	assert_int_equal(core_host_set_paused(host, VM_WEB_2, true), 0);
 	assert_int_equal(lp_state_load(host->dir_fd, "", &left, &line), 0);
 	assert_int_equal(left.nr_paused_vms, 1);
-	assert_int_equal(left.paused_vms[0].id, VM_WEB_2);
+	assert_int_equal(left.paused_vms[0].vm.id, VM_WEB_2);
 	lp_state_done(&left);
 }
 
@@ -276,8 +276,19 @@ static void a_pause_that_cannot_be_saved_is_refused(void **state)
 	core_host_one_vm_fixture(host);
 	host->manager->options.runtime_dir_fd = -1;
 	assert_int_equal(core_host_set_paused(host, VM_ALL, true), -EBADF);
+	assert_int_equal(core_host_pause_for(host, VM_WEB, NS_PER_S), -EBADF);
+	assert_int_equal(core_host_hold(host, VM_WEB, "libvirt", NS_PER_S), -EBADF);
 	host->manager->options.runtime_dir_fd = fd;
 	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_NONE);
+	/* A longer time that cannot be saved leaves the shorter one. */
+	assert_int_equal(core_host_hold(host, VM_WEB, "libvirt", NS_PER_S), 0);
+	assert_int_equal(core_host_pause_for(host, VM_WEB, 2 * NS_PER_S), 0);
+	host->manager->options.runtime_dir_fd = -1;
+	assert_int_equal(core_host_hold(host, VM_WEB, "libvirt", (3600 * NS_PER_S)), -EBADF);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, false), -EBADF);
+	host->manager->options.runtime_dir_fd = fd;
+	assert_int_equal(core_host_web(host).holds[0].left_ns, NS_PER_S);
+	assert_int_equal(core_host_web(host).pause_left_ns, 2 * NS_PER_S);
 }
 
 int main(void)

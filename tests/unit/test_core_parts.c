@@ -55,21 +55,24 @@ static int dir_fixture_teardown(void **state)
 #define BOOT  "11111111-2222-3333-4444-555555555555"
 #define OTHER "99999999-2222-3333-4444-555555555555"
 
-static struct lp_paused_vm vm(uint32_t id)
+static struct lp_vm_key vm(uint32_t id)
 {
-	return (struct lp_paused_vm){.id = id, .pid = 100 + id, .start_ns = 1000000 + id};
+	return (struct lp_vm_key){.id = id, .pid = 100 + id, .start_ns = 1000000 + id};
 }
 
 static int pause_id(struct lp_state *state, uint32_t id, bool paused)
 {
-	struct lp_paused_vm key = vm(id);
+	struct lp_vm_key key = vm(id);
 
-	return lp_state_pause_vm(state, &key, paused);
+	if (paused)
+		return lp_state_pause_vm(state, &key, 0);
+	lp_state_resume_vm(state, &key);
+	return 0;
 }
 
 static bool is_paused(const struct lp_state *state, uint32_t id, uint32_t pid, uint64_t start_ns)
 {
-	return lp_state_vm_paused(state, &(struct lp_paused_vm){id, pid, start_ns});
+	return lp_state_vm_pause(state, &(struct lp_vm_key){id, pid, start_ns});
 }
 
 static void switches_survive_a_restart(void **state)
@@ -94,9 +97,9 @@ static void switches_survive_a_restart(void **state)
 	assert_string_equal(after.boot_id, BOOT);
 	assert_int_equal(after.nr_paused_vms, 4);
 	for (uint32_t id = 0; id < 11; id++) {
-		struct lp_paused_vm key = vm(id);
+		struct lp_vm_key key = vm(id);
 
-		assert_int_equal(lp_state_vm_paused(&after, &key),
+		assert_int_equal(lp_state_vm_pause(&after, &key) != NULL,
 				 id == 1 || id == 3 || id == 7 || id == 9);
 	}
 	lp_state_done(&before);
@@ -107,7 +110,7 @@ static void a_pause_is_of_a_vm_and_its_creator(void **state)
 {
 	struct dir_fixture *dir = *state;
 	struct lp_state before = {.boot_id = BOOT}, after;
-	struct lp_paused_vm other = {7, 1, 2};
+	struct lp_vm_key other = {7, 1, 2};
 	unsigned int line;
 
 	assert_int_equal(pause_id(&before, 7, true), 0);
@@ -121,9 +124,9 @@ static void a_pause_is_of_a_vm_and_its_creator(void **state)
 	assert_true(is_paused(&after, 7, 0, 0));
 	assert_true(is_paused(&after, 7, 0, 1000007));
 	/* A pause of the other one replaces that of the first, and a resume ends neither by mistake. */
-	assert_int_equal(lp_state_pause_vm(&after, &other, true), 0);
+	assert_int_equal(lp_state_pause_vm(&after, &other, 0), 0);
 	assert_int_equal(after.nr_paused_vms, 1);
-	assert_true(lp_state_vm_paused(&after, &other));
+	assert_true(lp_state_vm_pause(&after, &other));
 	lp_state_done(&after);
 	/* Another boot: VMs are gone, the host's switches stay. */
 	before.paused = true;
@@ -134,6 +137,12 @@ static void a_pause_is_of_a_vm_and_its_creator(void **state)
 	assert_string_equal(after.boot_id, OTHER);
 	lp_state_done(&before);
 	lp_state_done(&after);
+}
+
+static void on_ended(void *ctx, const char *why)
+{
+	(void)ctx;
+	(void)why;
 }
 
 static void a_bad_switches_file_is_refused_as_a_whole(void **state)
@@ -157,7 +166,18 @@ static void a_bad_switches_file_is_refused_as_a_whole(void **state)
 		ROW("paused-vm 01 1 1\nend\n", -EINVAL, 1),
 		ROW("paused-vm  1 1 1\nend\n", -EINVAL, 1),
 		ROW("paused-vm 1 1 1 \nend\n", -EINVAL, 1),
-		ROW("paused-vm 1 1 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 1 1 1 1 1\nend\n", -EINVAL, 1),
+		ROW("paused-vm 1 1 1 0\nend\n", -EINVAL, 1),
+		ROW("paused 0\nend\n", -EINVAL, 1),
+		ROW("paused x\nend\n", -EINVAL, 1),
+		ROW("paused \nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 5\nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 5 \nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 0 a\nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 a\nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 5 a b\nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 5 a/b\nend\n", -EINVAL, 1),
+		ROW("hold 1 1 1 5 123456789012345678901234567890123\nend\n", -EINVAL, 1),
 		ROW("paused-vm 1 1 18446744073709551616\nend\n", -EINVAL, 1),
 		ROW("dry-run \nend\n", -EINVAL, 1),
 		ROW("paused\n\nend\n", -EINVAL, 2),
@@ -187,6 +207,93 @@ static void a_bad_switches_file_is_refused_as_a_whole(void **state)
 	}
 }
 
+/* Every line of the file has what it had. */
+static void ends_and_holds_survive_a_restart(void **state)
+{
+	static const char text[] = "boot " BOOT "\n"
+				   "paused 90000000000\n"
+				   "paused-vm 3 103 1000003\n"
+				   "paused-vm 7 107 1000007 95000000000\n"
+				   "hold 3 103 1000003 97000000000 backup\n"
+				   "hold 7 107 1000007 99000000000 libvirt:a@b\n"
+				   "hold 7 107 1000007 80000000000 backup\n"
+				   "end\n";
+	struct dir_fixture *dir = *state;
+	struct lp_state before = {.boot_id = BOOT}, after;
+	struct lp_vm_key seven = vm(7);
+	char file[sizeof(text)] = "";
+	unsigned int line;
+	size_t nr;
+	int fd;
+
+	assert_int_equal(lp_state_parse(text, strlen(text), &before, &line), 0);
+	/* That of a connection is not kept. */
+	assert_int_equal(
+		lp_state_add_hold(&before, &(struct lp_hold){.vm = vm(7), .ended = on_ended}), 0);
+	assert_int_equal(lp_state_save(dir->fd, &before), 0);
+	fd = openat(dir->fd, "switches", O_RDONLY);
+	assert_int_equal(read(fd, file, sizeof(file)), strlen(text));
+	close(fd);
+	assert_string_equal(file, text);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
+	assert_int_equal(after.paused_until_ns, 90000000000);
+	assert_int_equal(lp_state_vm_pause(&after, &seven)->until_ns, 95000000000);
+	assert_string_equal(lp_state_vm_holds(&after, &seven, &nr)->owner, "libvirt:a@b");
+	assert_int_equal(nr, 2);
+	assert_int_equal(lp_state_next_end_ns(&after), 80000000000);
+	lp_state_done(&after);
+	/* Another boot has another clock: what had an end is over. */
+	assert_int_equal(lp_state_load(dir->fd, OTHER, &after, &line), 0);
+	assert_false(after.paused);
+	assert_int_equal(after.nr_paused_vms, 0);
+	assert_int_equal(after.nr_holds, 0);
+	assert_int_equal(lp_state_next_end_ns(&after), UINT64_MAX);
+	lp_state_done(&before);
+	lp_state_done(&after);
+}
+
+static void a_hold_is_of_a_vm_and_its_creator(void **state)
+{
+	struct lp_state held = {.paused = false};
+	struct lp_vm_key other = {7, 1, 2}, seven = vm(7);
+	size_t nr;
+
+	(void)state;
+	assert_int_equal(lp_state_add_hold(&held, &(struct lp_hold){.vm = vm(7)}), 0);
+	assert_int_equal(lp_state_add_hold(&held, &(struct lp_hold){.vm = vm(5)}), 0);
+	assert_null(lp_state_vm_holds(&held, &other, &nr));
+	assert_int_equal(nr, 0);
+	assert_int_equal(lp_state_add_hold(&held, &(struct lp_hold){.vm = other}), 0);
+	assert_null(lp_state_vm_holds(&held, &seven, &nr));
+	assert_non_null(lp_state_vm_holds(&held, &other, &nr));
+	assert_int_equal(nr, 1);
+	assert_int_equal(held.nr_holds, 2);
+	lp_state_done(&held);
+}
+
+static void the_number_of_holds_is_bounded(void **state)
+{
+	struct lp_hold widest = {.vm = {UINT32_MAX, UINT32_MAX, UINT64_MAX},
+				 .until_ns = UINT64_MAX};
+	struct lp_state full = {.boot_id = BOOT}, after;
+	struct dir_fixture *dir = *state;
+	unsigned int line;
+
+	memset(widest.owner, 'o', LP_HOLD_OWNER_MAX);
+	for (uint32_t i = 0; i < LP_STATE_HOLDS_MAX; i++) {
+		widest.vm.id = UINT32_MAX - i;
+		assert_int_equal(lp_state_add_hold(&full, &widest), 0);
+	}
+	widest.vm.id = 1;
+	assert_int_equal(lp_state_add_hold(&full, &widest), -ENOSPC);
+	/* Whatever fits can be read again. */
+	assert_int_equal(lp_state_save(dir->fd, &full), 0);
+	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
+	assert_int_equal(after.nr_holds, LP_STATE_HOLDS_MAX);
+	lp_state_done(&full);
+	lp_state_done(&after);
+}
+
 static void the_number_of_paused_vms_is_bounded(void **state)
 {
 	struct lp_state full = {.boot_id = BOOT}, after;
@@ -194,9 +301,9 @@ static void the_number_of_paused_vms_is_bounded(void **state)
 	unsigned int line;
 
 	for (uint32_t id = 1; id <= LP_STATE_PAUSED_MAX; id++) {
-		struct lp_paused_vm widest = {UINT32_MAX - id, UINT32_MAX, UINT64_MAX};
+		struct lp_vm_key widest = {UINT32_MAX - id, UINT32_MAX, UINT64_MAX};
 
-		assert_int_equal(lp_state_pause_vm(&full, &widest, true), 0);
+		assert_int_equal(lp_state_pause_vm(&full, &widest, UINT64_MAX), 0);
 	}
 	assert_int_equal(pause_id(&full, LP_STATE_PAUSED_MAX + 1, true), -ENOSPC);
 	/* All of them fit in the file. */
@@ -414,6 +521,9 @@ int main(void)
 		DIR_TEST(a_pause_is_of_a_vm_and_its_creator),
 		cmocka_unit_test(a_bad_switches_file_is_refused_as_a_whole),
 		DIR_TEST(the_number_of_paused_vms_is_bounded),
+		DIR_TEST(ends_and_holds_survive_a_restart),
+		cmocka_unit_test(a_hold_is_of_a_vm_and_its_creator),
+		DIR_TEST(the_number_of_holds_is_bounded),
 		DIR_TEST(what_is_no_file_is_an_error),
 		DIR_TEST(a_bad_file_is_set_aside_and_replaced),
 		cmocka_unit_test(neighbours_become_one_range),

@@ -55,6 +55,13 @@ static const struct {
 	{"merge-unaligned", "merge web-1 3M-5M"},
 	{"hold", "hold web-1 0 --for 5m"},
 	{"hold-too-long", "hold web-1 0 --for 2h"},
+	{"hold-vm", "hold web-1 --for 30s --owner libvirt"},
+	{"hold-vm.json", "-o json hold db"},
+	{"hold-owner-of-range", "hold web-1 0 --owner libvirt"},
+	{"release-vm", "release web-1 --owner libvirt"},
+	{"release-vm.json", "-o json release web-1 --all"},
+	{"release-all-of-one", "release web-1 --all --owner libvirt"},
+	{"release-all-of-range", "release web-1 0 --all"},
 	{"probe", "probe web-1 0-12M 2G"},
 	{"probe.json", "probe web-1 0-4M --window 250ms -o json"},
 	{"probe-hot", "probe web-1 0-12M --hot"},
@@ -161,6 +168,7 @@ static void status_shows_the_problems_of_a_host(void **state)
 	strcpy(s->degraded_why, "the kernel has no kvm-lpage family");
 	strcpy(s->config_error, "/etc/tdx-lpage.yaml:3:1: unknown key");
 	s->paused = true;
+	s->pause_left_ns = 1790 * NS_PER_S;
 	s->dry_run = true;
 	s->nr_vms = 0;
 	s->coverage_ppm = UINT64_MAX;
@@ -226,6 +234,11 @@ static void operations_reach_the_core(void **state)
 		"release 1 2M",
 		"split db 0+4M",
 		"pause web-1",
+		"pause --for 30m",
+		"hold db",
+		"hold db --owner libvirt --for 2h",
+		"release db",
+		"release db --all",
 		"resume",
 		"dry-run on",
 		"reload",
@@ -235,6 +248,11 @@ static void operations_reach_the_core(void **state)
 		"op 4 vm 1: 1 ranges, 1 regions from 1, ttl 0",
 		"op 2 vm 7: 1 ranges, 2 regions from 0, ttl 0",
 		"set_paused 1 1",
+		"set_paused 0 1 for 1800000000000",
+		"hold_vm 7 admin for 60000000000",
+		"hold_vm 7 libvirt for 7200000000000",
+		"release_vm 7 admin",
+		"release_vm 7 (all)",
 		"set_paused 0 0",
 		"set_dry_run 1",
 		"reload",
@@ -243,13 +261,45 @@ static void operations_reach_the_core(void **state)
 
 	(void)state;
 	ctl_host_start(host);
-	for (size_t i = 0; i < 7; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		assert_int_equal(ctl_host_run(host, lines[i]), 0);
 	ctl_host_stop(host);
-	assert_int_equal(host->fake.nr_calls, 7);
-	for (size_t i = 0; i < 7; i++)
+	assert_int_equal(host->fake.nr_calls, ARRAY_SIZE(calls));
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		assert_string_equal(host->fake.calls[i], calls[i]);
 	ctl_host_free(host);
+}
+
+static void release_later(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	fake_core_end_hold(&((struct ctl_host *)ctx)->fake, "released");
+}
+
+static void an_attached_hold_runs_until_it_ends(void **state)
+{
+	static const char *const lines[] = {
+		"hold db --attached",
+		"hold db --attached --for 5m --owner libvirt",
+		"hold db --attached -o json",
+	};
+	static const char *const names[] = {"hold-attached", "hold-attached-for",
+					    "hold-attached-json"};
+	const struct timeval soon = {.tv_usec = 1000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct ctl_host *host = ctl_host_new();
+		struct event *timer = event_new(host->base, -1, EV_PERSIST, release_later, host);
+
+		event_add(timer, &soon);
+		ctl_host_start(host);
+		ctl_host_compare(host, names[i], ctl_host_run(host, lines[i]));
+		ctl_host_stop(host);
+		event_free(timer);
+		ctl_host_free(host);
+	}
 }
 
 /* More regions than can be probed at once take more windows, neighbours sharing one. */
@@ -328,7 +378,11 @@ static void usage_errors_exit_with_2(void **state)
 		"-o xml",
 		"status --limit 3",
 		"vm show --state x",
-		"hold 1",
+		"hold",
+		"hold 1 --for 169h",
+		"hold 1 0 --attached",
+		"pause --for 500ms",
+		"release 1 --all --owner x",
 		"hold 1 0 --for",
 		"status --fresh=1",
 		"help frob",
@@ -453,7 +507,7 @@ static void completion_follows_the_table(void **state)
 		{"complete -- -o j", "json\n"},
 		{"complete -- -o json vm l", "list\n"},
 		{"complete -- --s", "--socket\n"},
-		{"complete -- hold web-1 --", "--for\n"},
+		{"complete -- hold web-1 --", "--for\n--owner\n--attached\n"},
 		{"complete -- region list web-1 --state t", "table\n"},
 		{"complete -- region list --state table d", "db\n"},
 		{"complete help wa", "watch\nwait\n"},
@@ -494,6 +548,7 @@ int main(void)
 		cmocka_unit_test(status_shows_the_problems_of_a_host),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
+		cmocka_unit_test(an_attached_hold_runs_until_it_ends),
 		cmocka_unit_test(long_probes_take_several_windows),
 		cmocka_unit_test(refusals_and_errors_set_the_exit_code),
 		cmocka_unit_test(usage_errors_exit_with_2),
