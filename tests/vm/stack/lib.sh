@@ -3,14 +3,20 @@
 set -euo pipefail
 # The report (see guest/run): progress of a step, while it runs.
 say() { printf '# %s\n' "$*" >/dev/ttyS1; }
-fail() { printf '%s\n' "$*" >&2; exit 1; }
+# A step may end while wait_for looks at a condition, whose output is kept elsewhere.
+exec {errors}>&2
+fail() { printf '%s\n' "$*" >&$errors; exit 1; }
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: \"$BASH_COMMAND\" failed" >&2' ERR
 shopt -s inherit_errexit
 
-# A step that fails shows what the daemon had to say, and leaves no guest behind.
+# A step that fails shows what the daemon and the guests had to say, and leaves no guest behind.
 tell_why() {
 	[ $? -ne 0 ] || return 0
-	journalctl -q -b -u tdx-lpaged --no-pager -o short-monotonic -n 25 >&2
+	local words
+	for words in "$guests"/*.{out,err}; do
+		[ ! -s "$words" ] || { echo "== $words"; tail -n 40 "$words" | tr -d '\r'; } >&$errors
+	done
+	journalctl -q -b -u tdx-lpaged --no-pager -o short-monotonic -n 25 >&$errors
 	systemctl stop 'guest-*'
 }
 trap tell_why EXIT
@@ -198,17 +204,13 @@ td_start() {
 
 td_words() { tr -d '\r' <"$guests/$1.out" | grep -a 'td: ' || [ $? -eq 1 ]; }
 
-# NAME TEXT: has it said that? One process a look, for the guest needs the processors. If it or its VMM gave up, the step ends.
+# NAME TEXT: has it said that? One process a look, for the guest needs the processors. If it or its VMM gave up, or if it has reset
+# without having said so, the step ends.
 td_said() {
-	[ ! -s "$guests/$1.err" ] || td_gave_up "$1"
-	grep -aqF -e "$2" -e 'td: FAIL' "$guests/$1.out" || return 1
-	! grep -aqF 'td: FAIL' "$guests/$1.out" || td_gave_up "$1"
-}
-
-td_gave_up() {
-	say "guest $1 gave up:"
-	tail -n 40 "$guests/$1.out" "$guests/$1.err" | tr -d '\r' | sed 's/^/# /' >/dev/ttyS1
-	exit 1
+	[ ! -s "$guests/$1.err" ] || fail "guest $1: its VMM gave up"
+	grep -aqF -e "$2" -e 'td: FAIL' -e 'td-linux: reset' "$guests/$1.out" || return 1
+	! grep -aqF 'td: FAIL' "$guests/$1.out" || fail "guest $1 gave up"
+	grep -aqF "$2" "$guests/$1.out" || fail "guest $1 reset before it said \"$2\""
 }
 
 td_stop() { printf stop | dd of="$guests/$1.img" bs=512 seek=$((8 * 2048 - 1)) conv=notrunc status=none; }
