@@ -44,6 +44,7 @@ struct daemon {
 	struct config_listen metrics_listen; /* the address of .metrics, "": none */
 	bool metrics_names;
 	struct event *signals[NR_SIGNALS];
+	struct lp_notify notify;
 	struct event *watchdog;
 };
 
@@ -226,19 +227,21 @@ static void on_ready(void *ctx)
 	lp_manager_status_text(d->manager, text, sizeof(text));
 	lp_log(&d->log, LOG_NOTICE, &(struct lp_log_about){.message = LP_MESSAGE_STARTED},
 	       "tdx-lpaged %s is up: %s", TDX_LPAGE_VERSION, text);
-	lp_notify_ready(text);
+	lp_notify_ready(&d->notify, text);
 }
 
 static void on_status(void *ctx, const char *text)
 {
-	(void)ctx;
-	lp_notify_status(text);
+	struct daemon *d = ctx;
+
+	lp_notify_status(&d->notify, text);
 }
 
 static void on_reload_begins(void *ctx)
 {
-	(void)ctx;
-	lp_notify_reloading();
+	struct daemon *d = ctx;
+
+	lp_notify_reloading(&d->notify);
 }
 
 static void on_reload_ended(void *ctx)
@@ -247,7 +250,7 @@ static void on_reload_ended(void *ctx)
 	char text[192];
 
 	lp_manager_status_text(d->manager, text, sizeof(text));
-	lp_notify_ready(text);
+	lp_notify_ready(&d->notify, text);
 }
 
 static int start_metrics(struct daemon *d, const char *listen, bool names)
@@ -298,10 +301,21 @@ static const struct lp_manager_hooks hooks = {
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 {
+	struct daemon *d = ctx;
+
 	(void)fd;
 	(void)what;
-	(void)ctx;
-	lp_notify_watchdog();
+	lp_notify_watchdog(&d->notify);
+}
+
+/* What the service manager does not hear of does not keep the daemon from its work. */
+static void open_notify(struct daemon *d)
+{
+	int r = lp_notify_open(&d->notify, d->base);
+
+	if (r < 0)
+		lp_log(&d->log, LOG_WARNING, NULL, "cannot notify the service manager: %s",
+		       strerror(-r));
 }
 
 static int start_watchdog(struct daemon *d)
@@ -421,6 +435,8 @@ static int start(struct daemon *d)
 	d->base = event_base_new();
 	r = d->base ? catch_signals(d) : -ENOMEM;
 	if (r == 0)
+		open_notify(d);
+	if (r == 0)
 		r = open_link(d);
 	if (r == 0)
 		r = make_manager(d);
@@ -442,7 +458,7 @@ static int run(struct daemon *d)
 		r = event_base_dispatch(d->base) < 0 ? -EIO : 0;
 	if (r < 0)
 		lp_log(&d->log, LOG_ERR, NULL, "fatal: %s", strerror(-r));
-	lp_notify_stopping();
+	lp_notify_stopping(&d->notify);
 	return r < 0 ? LP_EXIT_FAILURE : LP_EXIT_OK;
 }
 
@@ -459,6 +475,7 @@ static void clean_up(struct daemon *d)
 	}
 	if (d->watchdog)
 		event_free(d->watchdog);
+	lp_notify_close(&d->notify);
 	if (d->base)
 		event_base_free(d->base);
 	lp_state_done(&d->state);
@@ -474,7 +491,8 @@ static void clean_up(struct daemon *d)
 
 int lp_daemon_run(const struct lp_options *options)
 {
-	struct daemon d = {.options = options, .state_dir_fd = -1, .lock_fds = {-1, -1}};
+	struct daemon d = {
+		.options = options, .state_dir_fd = -1, .lock_fds = {-1, -1}, .notify = {.fd = -1}};
 	int status;
 
 	lp_log_init(&d.log, LOG_INFO);

@@ -18,9 +18,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/ctl/client.h"
+#include "tests/lib/attack_host.h"
 #include "tests/lib/daemon_host.h"
 
 static unsigned int lines(const char *text)
@@ -223,6 +226,39 @@ static void sighup_reloads_the_configuration(void **state)
 	assert_non_null(strstr(text, "config.yaml:3:"));
 }
 
+/* From now on, whoever waits for room there waits until somebody reads. */
+static void fill_notify_queue(const struct daemon_host *host)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, host->notify_path);
+	while (sendto(fd, "", 1, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof(address)) == 1)
+		;
+	assert_int_equal(errno, EAGAIN);
+	close(fd);
+}
+
+static void a_service_manager_that_reads_nothing_keeps_nobody_waiting(void **state)
+{
+	struct daemon_host *host = *state;
+	struct ctl_client *client = NULL;
+	char path[128];
+
+	daemon_host_start(host);
+	snprintf(path, sizeof(path), "%s/control", host->run);
+	assert_int_equal(ctl_client_connect(path, &client), 0);
+	fill_notify_queue(host);
+	attack_host_ask(client, "Reload", NULL);
+	attack_host_ask(client, "SetDryRun", "{'on': true}");
+	ctl_client_close(client);
+	/* Once it reads, it is told what holds then. */
+	daemon_host_message(host, "READY=1");
+	while (!strstr(host->message, ", dry-run"))
+		daemon_host_message(host, "STATUS=");
+	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
+}
+
 /* ---- metrics ---- */
 
 /* Returns a port that nobody listens on. */
@@ -378,6 +414,7 @@ int main(void)
 		DAEMON_HOST_TEST(a_bad_switches_file_pauses_all_vms),
 		DAEMON_HOST_TEST(sigterm_and_sigint_stop_it),
 		DAEMON_HOST_TEST(sighup_reloads_the_configuration),
+		DAEMON_HOST_TEST(a_service_manager_that_reads_nothing_keeps_nobody_waiting),
 		DAEMON_HOST_TEST(metrics_follow_the_configuration),
 		DAEMON_HOST_TEST(an_unavailable_metrics_address_is_logged),
 		DAEMON_HOST_TEST(the_watchdog_is_pinged),
