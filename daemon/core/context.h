@@ -68,6 +68,8 @@ struct lp_manager {
 	struct policy *policy;
 	struct event *wake;
 	struct event *timer;
+	uint64_t timer_own_ns; /* when it fires, by manager_clock(), 0: not at all */
+	uint64_t late_own_ns;  /* when it fired late, 0: never */
 	struct vm_entry **vms; /* by id, ascending */
 	size_t nr_vms;
 	size_t vms_capacity;

@@ -43,11 +43,36 @@ static uint64_t left_ns(const struct lp_manager *m)
 	return left_ns;
 }
 
+/*
+ * A timer that fires so late fires after a stop or a starvation of the daemon: what it decides on is
+ * just as old. Higher: merges of regions that were converted meanwhile; lower: reads for nothing on a
+ * busy host.
+ */
+#define LATE_NS (200 * NS_PER_MS)
+
+/* Between two reads for that reason: a host that is always late must still get merges. */
+#define LATE_INTERVAL_NS NS_PER_S
+
+static void check_late(struct lp_manager *m)
+{
+	uint64_t now_ns = manager_clock(m);
+
+	if (!m->timer_own_ns || now_ns < m->timer_own_ns + LATE_NS)
+		return;
+	if (m->late_own_ns && now_ns < m->late_own_ns + LATE_INTERVAL_NS)
+		return;
+	m->late_own_ns = now_ns;
+	lp_log(m->log, LOG_DEBUG, NULL, "a timer fired %llu ms late: reading what has changed",
+	       (unsigned long long)((now_ns - m->timer_own_ns) / NS_PER_MS));
+	sync_behind(m);
+}
+
 static void arm(struct lp_manager *m)
 {
 	uint64_t ns = left_ns(m);
 	struct timeval left;
 
+	m->timer_own_ns = 0;
 	if (ns == NS_NEVER) {
 		event_del(m->timer);
 		return;
@@ -58,6 +83,8 @@ static void arm(struct lp_manager *m)
 	left.tv_sec = (time_t)(ns / NS_PER_S);
 	left.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000);
 	event_add(m->timer, &left);
+	if (m->options.clock_ns)
+		m->timer_own_ns = manager_clock(m) + ns;
 }
 
 static void check_ready(struct lp_manager *m)
@@ -76,6 +103,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	m->wakeups++;
+	check_late(m);
 	switches_run(m);
 	holds_run(m);
 	sync_run(m);

@@ -47,7 +47,10 @@ struct lp_manager_options {
 	bool dry_run;		      /* of the command line: cannot be turned off */
 	const struct lp_manager_hooks *hooks;
 	void *hooks_ctx;
-	/* The host's CLOCK_MONOTONIC; gets hooks_ctx; NULL: the machine's. */
+	/*
+	 * The host's CLOCK_MONOTONIC; gets hooks_ctx; NULL: the machine's, by which timers are never
+	 * late.
+	 */
 	uint64_t (*clock_ns)(void *ctx);
 };
 

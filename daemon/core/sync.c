@@ -99,6 +99,8 @@ static void regions_complete(struct lp_manager *m, struct vm_entry *vm, uint64_t
 		vm->sync.generation = generation ? generation : vm->sync.generation;
 	vm->sync.regions_ns = manager_now(m);
 	vm->sync.regions_fresh_ns = vm->sync.dump_began_ns;
+	if (vm->sync.behind_ns <= vm->sync.dump_began_ns)
+		vm->sync.behind_ns = 0;
 	vm_succeeded(m, vm, READING_REGIONS);
 	resolve_vm(m, vm, vm->sync.dump_began_ns);
 	vm_set_gate(m, vm);
@@ -257,6 +259,17 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 		vm_set_gate(m, m->vms[i]);
 	}
 	manager_wake(m);
+}
+
+void sync_behind(struct lp_manager *m)
+{
+	uint64_t now_ns = manager_now(m);
+
+	for (size_t i = 0; i < m->nr_vms; i++) {
+		m->vms[i]->sync.behind_ns = now_ns;
+		vm_want_dump(m->vms[i], DUMP_CHANGES);
+		vm_set_gate(m, m->vms[i]);
+	}
 }
 
 static void ask_regions(struct lp_manager *m, struct vm_entry *vm)

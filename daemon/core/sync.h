@@ -17,6 +17,12 @@ void sync_dump_end(struct lp_manager *m, const struct lp_dump_end *end);
 void sync_changed(struct lp_manager *m, uint32_t vm_id);
 void sync_loss(struct lp_manager *m, enum lp_loss kind);
 
+/*
+ * The daemon was kept from running: what it knows is old. No merges until what changed meanwhile has
+ * been read.
+ */
+void sync_behind(struct lp_manager *m);
+
 /* Has every VM of the first dump been read, or failed to be? Also true when nothing can be read. */
 bool sync_settled(const struct lp_manager *m);
 

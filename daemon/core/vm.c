@@ -82,7 +82,7 @@ bool vm_held(const struct lp_manager *m, const struct vm_entry *vm)
 static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_entry *vm,
 				   uint64_t now_ns)
 {
-	if (vm->stale)
+	if (vm->stale || vm->sync.behind_ns)
 		return LPAGE_REASON_STALE;
 	if (vm_pause(m, vm))
 		return LPAGE_REASON_PAUSED;

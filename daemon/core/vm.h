@@ -37,6 +37,7 @@ struct vm_sync {
 	/* When the request was sent that the data came from: it is not older. */
 	uint64_t regions_fresh_ns;
 	uint64_t stats_fresh_ns;
+	uint64_t behind_ns; /* changes may be unread that are older, 0: none */
 	uint64_t settle_ns; /* when a new VM is dumped once more, 0: done */
 };
 

@@ -358,8 +358,9 @@ static int catch_signals(struct daemon *d)
 		event_callback_fn fn;
 	} table[NR_SIGNALS] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
 
-	/* Writing to a client that left returns EPIPE. */
+	/* Writing to a client that left returns EPIPE, to a file that may not grow EFBIG. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	for (int i = 0; i < NR_SIGNALS; i++) {
 		d->signals[i] = evsignal_new(d->base, table[i].signal, table[i].fn, d);
 		if (!d->signals[i] || event_add(d->signals[i], NULL) < 0)
@@ -387,6 +388,12 @@ static int open_link(struct daemon *d)
 	return d->link ? 0 : -ENOMEM;
 }
 
+static uint64_t clock_ns(void *ctx)
+{
+	(void)ctx;
+	return monotonic_ns();
+}
+
 static int make_manager(struct daemon *d)
 {
 	struct lp_manager_options options = {
@@ -402,6 +409,7 @@ static int make_manager(struct daemon *d)
 		.dry_run = d->options->dry_run,
 		.hooks = &hooks,
 		.hooks_ctx = d,
+		.clock_ns = clock_ns,
 	};
 
 	d->config = NULL;

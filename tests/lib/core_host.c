@@ -154,11 +154,18 @@ void core_host_settle(struct core_host *host)
 	}
 }
 
-void core_host_pass(struct core_host *host, uint64_t ns)
+void core_host_stall(struct core_host *host, uint64_t ns)
 {
 	host->fake.now_ns += ns;
 	host->clock_ns += ns;
 	core_host_run(host);
+}
+
+void core_host_pass(struct core_host *host, uint64_t ns)
+{
+	/* As if the timer had fired whenever it was due. */
+	host->manager->timer_own_ns = 0;
+	core_host_stall(host, ns);
 }
 
 bool core_host_logged(const struct core_host *host, const char *words)

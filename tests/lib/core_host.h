@@ -67,6 +67,9 @@ void core_host_settle(struct core_host *host);
 
 /* Advances the clocks, then lets the manager do what is due. */
 void core_host_pass(struct core_host *host, uint64_t ns);
+
+/* The same, but the manager was kept from running meanwhile. */
+void core_host_stall(struct core_host *host, uint64_t ns);
 bool core_host_logged(const struct core_host *host, const char *words);
 
 /* Adds a VM to what the link lists. */

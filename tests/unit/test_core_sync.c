@@ -117,6 +117,34 @@ static void a_vm_that_is_not_running_is_not_merged(void **state)
 	assert_non_null(core_host_op(host));
 }
 
+/* Stopped for a while, it must not merge what was converted meanwhile. */
+static void after_a_stop_changes_are_read_before_merges(void **state)
+{
+	struct core_host *host = *state;
+	struct fake_asked *dump;
+
+	core_host_one_vm_fixture(host);
+	core_host_stall(host, 10 * NS_PER_S);
+	assert_null(core_host_op(host));
+	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_STALE);
+	dump = fake_link_open(&host->fake, FAKE_DUMP_REGIONS);
+	assert_non_null(dump);
+	assert_int_equal(dump->since, 10);
+	/* The one in the middle was. */
+	host->fake.regions[1].to_shared_pages++;
+	host->fake.regions[1].to_private_pages++;
+	host->fake.regions[1].last_to_shared_ns = host->fake.now_ns - NS_PER_MS;
+	host->fake.regions[1].last_to_private_ns = host->fake.now_ns;
+	host->fake.regions[1].generation = 11;
+	host->fake.vms[0].generation = 11;
+	core_host_settle(host);
+	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_NONE);
+	assert_non_null(core_host_op(host));
+	assert_int_equal(core_host_op(host)->nr_ranges, 2);
+	assert_int_equal(core_host_op(host)->ranges[0].start_rfn, RFN_FIRST);
+	assert_int_equal(core_host_op(host)->ranges[1].start_rfn, RFN_LAST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +153,7 @@ int main(void)
 		CORE_HOST_TEST(a_change_of_an_unknown_vm_lists_the_vms),
 		CORE_HOST_TEST(a_burst_of_losses_causes_one_resync),
 		CORE_HOST_TEST(a_vm_that_is_not_running_is_not_merged),
+		CORE_HOST_TEST(after_a_stop_changes_are_read_before_merges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
