@@ -151,6 +151,7 @@ static bool output_above(const struct client *client, size_t bytes)
 	return evbuffer_get_length(bufferevent_get_output(client->bev)) > bytes;
 }
 
+/* Whoever gets no answer, or half of one, is not left waiting for it. */
 static int client_send(void *ctx, const char *frame, size_t len)
 {
 	struct client *client = ctx;
@@ -158,11 +159,11 @@ static int client_send(void *ctx, const char *frame, size_t len)
 	if (client->dropped)
 		return -ENOBUFS;
 	if (bufferevent_write(client->bev, frame, len) < 0 ||
-	    bufferevent_write(client->bev, "", 1) < 0 || output_above(client, OUTPUT_MAX_BYTES)) {
+	    bufferevent_write(client->bev, "", 1) < 0)
+		drop(client, "there is no memory for its answer");
+	else if (output_above(client, OUTPUT_MAX_BYTES))
 		drop(client, "it reads too slowly");
-		return -ENOBUFS;
-	}
-	return 0;
+	return client->dropped ? -ENOBUFS : 0;
 }
 
 static size_t client_pending(void *ctx)
@@ -224,6 +225,8 @@ static void client_input(struct client *client)
 		r = control_session_input(client->session, bufferevent_get_input(client->bev));
 	if (r == -EMSGSIZE)
 		drop(client, "a frame is longer than 1 MiB");
+	else if (r == -ENOMEM)
+		drop(client, "there is no memory for its call");
 	else if (r < 0)
 		drop(client, "a frame is not a Varlink call");
 	else if (client->more)
@@ -410,8 +413,10 @@ static void on_connect(struct evconnlistener *listener, evutil_socket_t fd,
 	/* A full frame and its NUL have to fit, or it could never be seen whole. */
 	bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_FRAME_MAX_BYTES + 2);
 	bufferevent_setwatermark(client->bev, EV_WRITE, OUTPUT_BUSY_BYTES / 4, 0);
-	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
-	wait_for_first_call(client);
+	if (bufferevent_enable(client->bev, EV_READ | EV_WRITE) < 0)
+		client_free(client);
+	else
+		wait_for_first_call(client);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)

@@ -7,17 +7,21 @@
 
 #include "daemon/control/call.h"
 
-/* Takes the reference to @frame. */
+/* Nobody waits for an answer that there is no memory for; of a stream it is the end. */
+static const char no_memory[] = "{\"error\":\"" CONTROL_INTERFACE
+				".Failed\",\"parameters\":{\"errno\":\"ENOMEM\",\"text\":"
+				"\"Cannot allocate memory\"}}";
+
+/* Takes the reference to @frame; NULL: there was no memory for it. */
 static int send_frame(const struct control_call *call, json_t *frame)
 {
 	char *text = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
-	int r = -ENOMEM;
+	const char *sent = text ? text : no_memory;
+	int r = call->channel->send(call->channel->ctx, sent, strlen(sent));
 
-	if (text)
-		r = call->channel->send(call->channel->ctx, text, strlen(text));
 	free(text);
 	json_decref(frame);
-	return r;
+	return text ? r : -ENOMEM;
 }
 
 void control_reply(struct control_call *call, json_t *params)

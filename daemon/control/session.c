@@ -128,13 +128,16 @@ static void begin(struct control_session *session, const json_t *frame)
 			 session->options.write);
 }
 
+/* @text: NULL without memory. */
 static int take_frame(struct control_session *session, const char *text, size_t len)
 {
 	json_error_t error;
-	json_t *frame = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *frame = text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, &error) : NULL;
 	int r = -EBADMSG;
 
-	if (is_call(frame)) {
+	if (!text || (!frame && json_error_code(&error) == json_error_out_of_memory)) {
+		r = -ENOMEM;
+	} else if (is_call(frame)) {
 		begin(session, frame);
 		r = 0;
 	}

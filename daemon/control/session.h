@@ -47,7 +47,7 @@ bool control_session_owes(const struct control_session *session, struct evbuffer
 /*
  * Gives an open call that wants it its next turn, then takes complete frames from @input until there is
  * none, a call stays open, or it was enough. What is not complete is not looked at again. Returns 0, -EMSGSIZE
- * for a frame that is too long, -EBADMSG for one that is no call; the client is then to be dropped.
+ * for a frame that is too long, -EBADMSG for one that is no call, -ENOMEM; the client is then to be dropped.
  */
 int control_session_input(struct control_session *session, struct evbuffer *input);
 

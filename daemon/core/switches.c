@@ -289,6 +289,8 @@ static int reload(struct lp_manager *m, char **ret_text)
 		config_free(config);
 		if (errors_text(&errors, why, m->options.config_path, &text) == 0)
 			log_errors(m, text);
+		else
+			log_errors(m, strerror(ENOMEM));
 	}
 	config_errors_done(&errors);
 	if (ret_text)

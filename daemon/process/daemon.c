@@ -369,6 +369,37 @@ static int catch_signals(struct daemon *d)
 	return 0;
 }
 
+/* ---- timers ---- */
+
+/* More than there are ever at once: of clients, of the manager, of the link. */
+#define TIMERS_MAX (2 * 2 * CONTROL_CLIENTS_MAX + 64)
+
+static void on_nothing(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+}
+
+/*
+ * Room for all timers, which libevent keeps: without memory for one more, nobody would come back to
+ * what it is set for.
+ */
+static int reserve_timers(struct daemon *d)
+{
+	static const struct timeval never = {3600, 0};
+	struct event *timers[TIMERS_MAX] = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < TIMERS_MAX && r == 0; i++) {
+		timers[i] = evtimer_new(d->base, on_nothing, NULL);
+		r = timers[i] && event_add(timers[i], &never) == 0 ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; i < TIMERS_MAX && timers[i]; i++)
+		event_free(timers[i]);
+	return r;
+}
+
 /* ---- start and end ---- */
 
 static int open_link(struct daemon *d)
@@ -442,6 +473,8 @@ static int start(struct daemon *d)
 
 	d->base = event_base_new();
 	r = d->base ? catch_signals(d) : -ENOMEM;
+	if (r == 0)
+		r = reserve_timers(d);
 	if (r == 0)
 		open_notify(d);
 	if (r == 0)
