@@ -27,11 +27,12 @@
 #include "daemon/ctl/client.h"
 #include "tests/lib/traffic.h"
 
-#define ANSWER_MS   20000 /* a limit for what hangs, not a measure */
 #define PLAY_MS	    60000
 #define PING_MS	    20
 #define TOLERANCE   0.02
 #define TRACE_END_S 100
+#define TRIES	    3
+#define LIMIT_S	    110 /* of all tests of a program */
 
 /* ---- the trace ---- */
 
@@ -140,6 +141,7 @@ int attack_host_setup(void **state)
 	write_trace(path);
 	daemon_host_write(host->daemon->config, ATTACK_CONFIG);
 	snprintf(host->score_path, sizeof(host->score_path), "%s/score", host->daemon->dir);
+	snprintf(host->ctl_log, sizeof(host->ctl_log), "%s/ctl-log", host->daemon->dir);
 	snprintf(host->spec, sizeof(host->spec), "--link=sim:%s,speed=%u,score=%s", path,
 		 ATTACK_SPEED, host->score_path);
 	host->counts = mmap(NULL, sizeof(*host->counts), PROT_READ | PROT_WRITE,
@@ -168,18 +170,6 @@ int attack_host_teardown(void **state)
 	munmap(host->counts, sizeof(*host->counts));
 	free(host);
 	return daemon_host_teardown(&daemon);
-}
-
-void attack_host_start(struct attack_host *host)
-{
-	struct daemon_host *d = host->daemon;
-
-	d->pid = daemon_host_spawn(d, ARGS("--config", d->config, "--runtime-dir", d->run,
-					   host->spec));
-	host->started_ns = monotonic_ns();
-	daemon_host_message(d, "READY=1");
-	ctl_client_close(host->client);
-	host->client = attack_host_dial(host, "control");
 }
 
 void attack_host_stop(struct attack_host *host)
@@ -214,7 +204,7 @@ void attack_host_relieve(struct attack_host *host)
 
 struct ctl_client *attack_host_dial(const struct attack_host *host, const char *name)
 {
-	uint64_t end_ns = monotonic_ns() + ANSWER_MS * NS_PER_MS;
+	uint64_t end_ns = monotonic_ns() + ATTACK_ANSWER_MS * NS_PER_MS;
 	struct ctl_client *client = NULL;
 	json_t *reply = NULL;
 	char path[128];
@@ -225,7 +215,7 @@ struct ctl_client *attack_host_dial(const struct attack_host *host, const char *
 		assert_int_equal(ctl_client_connect(path, &client), 0);
 		r = ctl_client_send(client, "Ping", NULL, false);
 		if (r == 0)
-			r = ctl_client_receive(client, ANSWER_MS, &reply);
+			r = ctl_client_receive(client, ATTACK_ANSWER_MS, &reply);
 		if (r == 0)
 			break;
 		client = ctl_client_close(client);
@@ -249,7 +239,7 @@ json_t *attack_host_call(struct ctl_client *client, const char *method, const ch
 	assert_non_null(object);
 	assert_int_equal(ctl_client_send(client, method, object, false), 0);
 	json_decref(object);
-	assert_int_equal(ctl_client_receive(client, ANSWER_MS, &reply), 0);
+	assert_int_equal(ctl_client_receive(client, ATTACK_ANSWER_MS, &reply), 0);
 	return reply;
 }
 
@@ -263,41 +253,77 @@ void attack_host_ask(struct ctl_client *client, const char *method, const char *
 	json_decref(reply);
 }
 
-int attack_host_status(const struct attack_host *host)
+int attack_host_ctl(const struct attack_host *host, const char *const *args)
 {
+	char *argv[10] = {(char *)(uintptr_t) "tdx-lpctl"};
 	const char *ctl = getenv("TDX_LPCTL");
-	pid_t pid = fork();
-	int null;
+	pid_t pid;
+	int log;
 
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 1] = (char *)(uintptr_t)args[i];
+	pid = fork();
 	assert_true(pid >= 0);
 	if (pid > 0)
 		return daemon_host_wait(pid);
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	dup2(null, STDOUT_FILENO);
+	log = open(host->ctl_log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
 	setenv("TDX_LPAGE_RUNTIME_DIR", host->daemon->run, 1);
-	execl(ctl ? ctl : "build/san/tdx-lpctl", "tdx-lpctl", "status", (char *)NULL);
+	execv(ctl ? ctl : "build/san/tdx-lpctl", argv);
 	_exit(126);
 }
 
-/* ---- play ---- */
+/* ---- start ---- */
 
-/* Messages to the service manager must be taken, or the daemon would wait for it. */
-static void take_messages(const struct attack_host *host)
+/* Of the service manager's queue, which nobody reads while the daemon runs. */
+static void drop_messages(const struct daemon_host *daemon)
 {
 	char text[512];
 
-	while (recv(host->daemon->notify_fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+	while (recv(daemon->notify_fd, text, sizeof(text), MSG_DONTWAIT) >= 0)
 		;
 }
+
+/* Has the trace? */
+static bool has_begun(const struct attack_host *host)
+{
+	json_t *reply = attack_host_call(host->client, "ShowVm", "{'vm': '" ATTACK_OTHER_VM "'}");
+	bool begun = !json_object_get(reply, "error");
+
+	json_decref(reply);
+	return begun;
+}
+
+void attack_host_start(struct attack_host *host)
+{
+	struct daemon_host *d = host->daemon;
+
+	drop_messages(d);
+	d->pid = daemon_host_spawn(d, ARGS("--config", d->config, "--runtime-dir", d->run,
+					   host->spec));
+	host->started_ns = monotonic_ns();
+	daemon_host_message(d, "READY=1");
+	ctl_client_close(host->client);
+	host->client = attack_host_dial(host, "control");
+	while (!has_begun(host))
+		usleep(1000);
+}
+
+void attack_host_kill(struct attack_host *host)
+{
+	assert_int_equal(daemon_host_stop(host->daemon, SIGKILL), -1);
+	attack_host_start(host);
+}
+
+/* ---- play ---- */
 
 void attack_host_until(const struct attack_host *host, unsigned int trace_s)
 {
 	uint64_t end_ns = host->started_ns + (trace_s + 1) * NS_PER_S / ATTACK_SPEED;
 
-	while (monotonic_ns() < end_ns) {
-		take_messages(host);
+	while (monotonic_ns() < end_ns)
 		usleep(1000);
-	}
 }
 
 static bool read_score(const struct attack_host *host, struct attack_score *ret)
@@ -313,14 +339,14 @@ static bool read_score(const struct attack_host *host, struct attack_score *ret)
 	return true;
 }
 
-void attack_host_play(struct attack_host *host, struct attack_score *ret)
+/* The rest of the trace. */
+static void play(struct attack_host *host, struct attack_score *ret)
 {
 	uint64_t end_ns = monotonic_ns() + PLAY_MS * NS_PER_MS;
 
 	*ret = (struct attack_score){0};
 	while (!read_score(host, ret)) {
 		assert_true(monotonic_ns() < end_ns);
-		take_messages(host);
 		attack_host_ask(host->client, ret->pings % 8 ? "Ping" : "Status", NULL);
 		ret->pings++;
 		usleep(PING_MS * 1000);
@@ -333,7 +359,7 @@ static bool near(double a, double b)
 	return fabs(a / b - 1) <= TOLERANCE;
 }
 
-bool attack_host_same(const struct attack_score *score, const struct attack_score *want)
+static bool same(const struct attack_score *score, const struct attack_score *want)
 {
 	print_message("# ratio %.4f (%.4f), merges %llu (%llu), splits %llu (%llu), peak %lu (%lu) "
 		      "KiB, %u pings\n",
@@ -343,4 +369,45 @@ bool attack_host_same(const struct attack_score *score, const struct attack_scor
 		      score->pings);
 	return near((double)score->merges, (double)want->merges) &&
 	       near((double)score->splits, (double)want->splits) && near(score->ratio, want->ratio);
+}
+
+void attack_host_undisturbed(struct attack_host *host, struct attack_score *ret)
+{
+	attack_host_start(host);
+	play(host, ret);
+	attack_host_stop(host);
+	/* 160 and 80 regions once, 60 after each of two bursts, and no hot one. */
+	assert_int_equal(ret->merges, 160 + 80 + 2 * 60);
+	assert_true(ret->ratio > 1);
+}
+
+static void play_attacked(struct attack_host *host, const struct attack *attack,
+			  struct attack_score *ret)
+{
+	attack_host_start(host);
+	attack->begin(host, attack);
+	play(host, ret);
+	if (attack->end)
+		attack->end(host, attack);
+	attack_host_stop(host);
+}
+
+void attack_host_withstand(struct attack_host *host, const struct attack *attack,
+			   const struct attack_score *want)
+{
+	struct attack_score score;
+	int tries = TRIES;
+
+	for (;;) {
+		play_attacked(host, attack, &score);
+		assert_true(score.peak_kib <= want->peak_kib + attack->growth_kib);
+		if (same(&score, want))
+			return;
+		assert_true(--tries > 0);
+	}
+}
+
+void attack_host_set_limit(void)
+{
+	alarm(LIMIT_S);
 }

@@ -21,6 +21,8 @@ struct ctl_client;
 #define ATTACK_VM	"web-1"
 #define ATTACK_OTHER_VM "idle-2"
 
+#define ATTACK_ANSWER_MS 20000 /* a limit for what hangs, not a measure */
+
 /* In the trace's time nothing is due to be merged here. */
 #define ATTACK_CALM_BEGIN_S 34
 #define ATTACK_CALM_END_S   54
@@ -48,6 +50,7 @@ struct attack_counts {
 struct attack_host {
 	struct daemon_host *daemon;
 	char score_path[80];
+	char ctl_log[80];
 	char spec[256]; /* --link= */
 	uint64_t started_ns;
 	struct ctl_client *client; /* of the control socket */
@@ -62,26 +65,39 @@ int attack_host_teardown(void **state);
 
 /*
  * Starts the daemon, of the normal build: the resident set of a sanitized one says nothing. Connects
- * host->client.
+ * host->client, and waits for the VMs of the trace.
  */
 void attack_host_start(struct attack_host *host);
 
 /* SIGTERM, which ends it with exit status 0. */
 void attack_host_stop(struct attack_host *host);
 
+/* SIGKILL, then the same as attack_host_start(). */
+void attack_host_kill(struct attack_host *host);
+
 /* Runs @attack in another process until attack_host_relieve(), which fails if it ended by itself. */
 void attack_host_attack(struct attack_host *host, attack_fn *attack);
 void attack_host_relieve(struct attack_host *host);
 
-/* Plays the rest of the trace. The daemon must answer all along. */
-void attack_host_play(struct attack_host *host, struct attack_score *ret);
+/* Plays the trace without an attack, to compare with. */
+void attack_host_undisturbed(struct attack_host *host, struct attack_score *ret);
+
+struct attack {
+	attack_fn *clients; /* for begin(); NULL: none */
+	/* Called when the trace has begun. */
+	void (*begin)(struct attack_host *host, const struct attack *attack);
+	/* When it has ended, while the daemon still runs; may be NULL. */
+	void (*end)(struct attack_host *host, const struct attack *attack);
+	unsigned long growth_kib; /* of the resident set, at most */
+};
 
 /*
- * Did both runs come to the same, within 2 %? A machine that is busy with something else can only make
- * a run worse: the best of ATTACK_TRIES counts.
+ * Plays the trace under attack. The daemon must answer all along, and come to the same as @want,
+ * within 2 %. A machine that is busy with something else can only make a run worse: the best of three
+ * counts.
  */
-bool attack_host_same(const struct attack_score *score, const struct attack_score *want);
-#define ATTACK_TRIES 3
+void attack_host_withstand(struct attack_host *host, const struct attack *attack,
+			   const struct attack_score *want);
 
 /* Waits until @trace_s of the trace. */
 void attack_host_until(const struct attack_host *host, unsigned int trace_s);
@@ -95,8 +111,11 @@ void attack_host_ask(struct ctl_client *client, const char *method, const char *
 /* A new connection to the socket @name, waiting for a place there. */
 struct ctl_client *attack_host_dial(const struct attack_host *host, const char *name);
 
-/* The exit status of `tdx-lpctl status`. */
-int attack_host_status(const struct attack_host *host);
+/* The exit status of tdx-lpctl with these arguments, up to a NULL. Its output goes to host->ctl_log. */
+int attack_host_ctl(const struct attack_host *host, const char *const *args);
+
+/* Ends the program if it takes longer than it ever should: something hangs. */
+void attack_host_set_limit(void);
 
 #define ATTACK_TEST(f) cmocka_unit_test_setup_teardown(f, attack_host_setup, attack_host_teardown)
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -78,6 +79,7 @@ pid_t daemon_host_spawn(struct daemon_host *host, const char *const *args)
 		close(log);
 		return pid;
 	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGCHLD, SIG_DFL);
 	setenv("NOTIFY_SOCKET", host->notify_path, 1);
 	setenv("TDX_LPAGE_RUNTIME_DIR", host->host_dir, 1);

@@ -18,46 +18,35 @@
 
 static struct attack_score undisturbed; /* measured by the first test */
 
-/* Plays the trace under the attack. */
-static void play(struct attack_host *host, attack_fn *attack, struct attack_score *ret)
+static void set_on(struct attack_host *host, const struct attack *attack)
 {
-	attack_host_start(host);
-	attack_host_attack(host, attack);
+	attack_host_attack(host, attack->clients);
 	attack_host_until(host, 20);
-	assert_int_equal(attack_host_status(host), 0);
-	attack_host_play(host, ret);
+	assert_int_equal(attack_host_ctl(host, ARGS("status")), 0);
+}
+
+static void call_off(struct attack_host *host, const struct attack *attack)
+{
+	(void)attack;
 	attack_host_relieve(host);
 	/* Their places are free again. */
 	ctl_client_close(attack_host_dial(host, "read"));
-	attack_host_stop(host);
 }
 
 /* Returns what the attackers achieved. */
-static struct attack_counts withstand(struct attack_host *host, attack_fn *attack,
+static struct attack_counts withstand(struct attack_host *host, attack_fn *clients,
 				      unsigned long growth_kib)
 {
-	struct attack_score score;
-	int tries = ATTACK_TRIES;
+	const struct attack attack = {
+		.clients = clients, .begin = set_on, .end = call_off, .growth_kib = growth_kib};
 
-	for (;;) {
-		play(host, attack, &score);
-		assert_true(score.peak_kib <= undisturbed.peak_kib + growth_kib);
-		if (attack_host_same(&score, &undisturbed))
-			return *host->counts;
-		assert_true(--tries > 0);
-	}
+	attack_host_withstand(host, &attack, &undisturbed);
+	return *host->counts;
 }
 
 static void an_undisturbed_daemon_merges_what_rests(void **state)
 {
-	struct attack_host *host = *state;
-
-	attack_host_start(host);
-	attack_host_play(host, &undisturbed);
-	attack_host_stop(host);
-	/* 160 and 80 regions once, 60 after each of two bursts, and no hot one. */
-	assert_int_equal(undisturbed.merges, 160 + 80 + 2 * 60);
-	assert_true(undisturbed.ratio > 1);
+	attack_host_undisturbed(*state, &undisturbed);
 }
 
 static void silent_clients_change_nothing(void **state)
@@ -123,5 +112,6 @@ int main(void)
 		ATTACK_TEST(garbage_changes_nothing),
 	};
 
+	attack_host_set_limit();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
