@@ -190,7 +190,7 @@ T ?=
 run_tests = scripts/run-tests -l $(BUILD)/test-logs
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 DAEMONS = $(PROGRAMS:%=$(BUILD)/san/%) $(call test_program,$(system_SRCS))
--include tests/fuzz/build.mk
+-include tests/fuzz/build.mk tests/soak/build.mk
 -include tests/traces/build.mk tests/bench/build.mk tests/tdx-hw/build.mk tests/tdx-model/build.mk
 
 .PHONY: check-deps
