@@ -67,7 +67,7 @@ static const struct field ledger_rows[] = {
 };
 static const struct fields ledger_fields = FIELDS(
 	"Ledger",
-	"What the merges of the daemon cost and are worth, by the accounting of the policy: spent_us is the time of merges and refusals, split_us that of splits of merged regions, walk_saved_us guest time saved in page walks (estimated). regrets are merges of regions that did not stay private long enough to pay, regret_us what these cost beyond what they saved (estimated). waiting are regions that could be merged now.",
+	"What the merges of the daemon cost and are worth, by the accounting of the policy: spent_us is the time of merges and refusals, split_us that of splits of merged regions, walk_saved_us guest time saved in page walks (estimated). regrets are merges of regions that did not stay merged long enough to pay, regret_us what these cost beyond what they saved (estimated). waiting are regions that could be merged now.",
 	ledger_rows);
 
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)

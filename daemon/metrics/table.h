@@ -29,7 +29,7 @@
 	  "Guest time that merges of this daemon saved in page walks (estimated).",                \
 	  METRICS_SECONDS((ledger).walk_saved_ns))                                                 \
 	X(of##regrets, COUNTER, "",                                                                \
-	  "Merges of regions that did not stay private long enough to pay for merge and split.",   \
+	  "Merges of regions that did not stay merged long enough to pay for merge and split.",    \
 	  (ledger).regrets)                                                                        \
 	X(of##regret_seconds, COUNTER, "seconds",                                                  \
 	  "What those merges cost beyond what they saved (estimated).",                            \

@@ -103,9 +103,11 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 		return 0;
 	ret->tracked = true;
 	ret->due_ns = due_ns(&ref, now_ns);
-	if (ref.region->reason != REASON_DRY)
-		ret->last_refusal = region_reason(ref.region);
-	ret->retries = ref.region->retries;
+	if (!region_is_merged(ref.region)) {
+		if (ref.region->reason != REASON_DRY)
+			ret->last_refusal = region_reason(ref.region);
+		ret->retries = ref.region->retries;
+	}
 	ret->intervals = ref.region->past;
 	ret->typical_ns = adaptive_typical_tick(vm->adaptive, ref.region) << TICK_SHIFT;
 	ret->numbers = decide_numbers(vm, ref.region, rfn, now_ns);

@@ -138,6 +138,8 @@ struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id);
 /* The same, and the next look for it is short. */
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);
+/* A region that was small has been merged. */
+void vm_merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
 /* Estimate of what the merged regions have saved since ledger.walk_saved_ns was brought up to date. */
 uint64_t vm_savings_ns(const struct policy_vm *vm, uint64_t now_ns);
 /* Brings it up to date. */

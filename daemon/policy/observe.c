@@ -6,15 +6,19 @@
 
 #include <linux/kvm_lpage.h>
 
+#include "daemon/policy/regret.h"
 #include "daemon/policy/retry.h"
 
 /* Regions; the work on so many takes as long as memory takes to answer. */
 #define FETCH_AHEAD 4
 
-/* A merged region is split again: was it for nothing? */
-static void count_split(struct policy_vm *vm, uint64_t age_tick)
+/* A merged region is split again: was it for nothing? @age_tick: since the conversion. */
+static void count_split(struct policy_vm *vm, const struct region *region, uint64_t age_tick)
 {
-	double regret_ns = rental_merge_split_ns(&vm->cost) - rental_walk_ns(age_tick, &vm->cost);
+	uint64_t merge_tick = regret_merge_age_tick(vm, region);
+	uint64_t merged_tick = age_tick > merge_tick ? age_tick - merge_tick : 0;
+	double regret_ns =
+		rental_merge_split_ns(&vm->cost) - rental_walk_ns(merged_tick, &vm->cost);
 
 	vm->ledger.splits++;
 	vm->ledger.split_ns += vm->cost.split_ns;
@@ -37,7 +41,7 @@ static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t 
 		return;
 	adaptive_note_end(vm->adaptive, region, age_tick, region_is_merged(region), &vm->cost);
 	if (region_is_merged(region))
-		count_split(vm, age_tick);
+		count_split(vm, region, age_tick);
 }
 
 static void interval_start(struct policy_vm *vm, struct region_ref *ref,
@@ -127,11 +131,12 @@ static void found_same(struct policy_vm *vm, struct region_ref *ref,
 
 	if (obs->state == KVM_LPAGE_STATE_LARGE && region->phase != PHASE_LARGE) {
 		/* Merged by somebody else, or by us and the answer was lost. */
-		vm_set_phase(vm, region, PHASE_LARGE);
-		decide_watch(vm, ref, now_ns);
+		vm_merged(vm, ref, now_ns);
 	} else if (region->phase == PHASE_FLIGHT) {
 		return;
 	} else if (obs->state == KVM_LPAGE_STATE_TABLE && region->phase == PHASE_LARGE) {
+		/* In this order: one that was large as a whole is not one that was merged. */
+		vm_set_phase(vm, region, PHASE_WAIT);
 		region->whole = 0;
 		interval_start(vm, ref, obs, now_ns, now_ns);
 	} else if (obs->held && (region->phase == PHASE_WAIT || region->phase == PHASE_QUEUED)) {

@@ -173,9 +173,7 @@ static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns
 	rental_add_merge(region, age_tick, &vm->cost);
 	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), true,
 		    &vm->cost);
-	region->retries = 0;
-	vm_set_phase(vm, region, PHASE_LARGE);
-	decide_watch(vm, ref, now_ns);
+	vm_merged(vm, ref, now_ns);
 }
 
 static void refused(struct policy_vm *vm, struct region_ref *ref, enum lpage_reason reason,

@@ -39,8 +39,9 @@ enum phase {
 struct region {
 	uint32_t stamp; /* low bits of the tick of the last conversion to private */
 	uint64_t phase:3;
-	uint64_t whole:1;   /* converted as a whole: large again without a merge or an interval */
-	uint64_t stage:5;   /* bins of this interval's age that were taken note of */
+	uint64_t whole:1; /* converted as a whole: large again without a merge or an interval */
+	uint64_t stage:5; /* bins of this interval's age that were taken note of */
+	/* While the region is merged, both are its age then: regret.h. */
 	uint64_t retries:3; /* refusals since the last merge, saturates */
 	uint64_t reason:5;  /* of the last refusal, see region_reason() */
 	uint64_t past:4;    /* intervals so far, saturates */

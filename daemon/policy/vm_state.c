@@ -6,6 +6,7 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/policy/internal.h"
+#include "daemon/policy/regret.h"
 
 static int is_before(const void *element, const void *vm_id)
 {
@@ -65,8 +66,20 @@ void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
 	region->phase = phase & 7;
 	if (was_merged == region_is_merged(region))
 		return;
+	if (was_merged)
+		regret_forget_merge(region);
 	vm_count_savings(vm, vm->policy->now_ns);
 	vm->merged_regions += region_is_merged(region) ? 1 : -UINT64_C(1);
+}
+
+void vm_merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
+{
+	uint64_t now_tick = tick_of(now_ns);
+	struct region *region = ref->region;
+
+	vm_set_phase(vm, region, PHASE_LARGE);
+	regret_note_merge(vm, region, now_tick - stamp_tick(region->stamp, now_tick));
+	decide_watch(vm, ref, now_ns);
 }
 
 void vm_costs_changed(struct policy_vm *vm)
