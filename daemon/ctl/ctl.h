@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #define CTL_SCHEMA	1 /* of the JSON output; grows when a field goes or changes its meaning */
-#define CTL_OPTIONS_MAX 8
+#define CTL_OPTIONS_MAX 10
 #define CTL_ARGS_MAX	66
 #define CTL_LIST_MAX	4200 /* 64 names with their commas */
 

@@ -11,6 +11,7 @@
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/simulate.h"
 #include "daemon/ctl/verbs.h"
+#include "daemon/replay/diff.h"
 
 #define TICKS_NS UINT64_C(100000000) /* the kernel's default notify-interval */
 
@@ -30,9 +31,8 @@ static enum config_policy policy_of(const struct simulation *sim)
 	return sim->override_policy ? sim->policy : sim->config->defaults.policy;
 }
 
-static int load_config(struct simulation *sim)
+int simulate_load_config(struct simulation *sim, const char *path)
 {
-	const char *path = ctl_option(sim->ctl, "--config");
 	struct config_errors errors = {0};
 	int err;
 
@@ -45,6 +45,25 @@ static int load_config(struct simulation *sim)
 		config_errors_print(sim->ctl->err, &errors);
 	config_errors_done(&errors);
 	return err ? CTL_USAGE : CTL_OK;
+}
+
+/* Which options exclude each other, and which need a file. */
+static int check_together(const struct simulation *sim)
+{
+	static const char *const several[] = {"--compare", "--report", "--against"};
+	struct ctl *ctl = sim->ctl;
+
+	for (size_t i = 0; i < ARRAY_SIZE(several); i++) {
+		if (ctl_option(ctl, several[i]) && strcmp(sim->trace, "-") == 0)
+			return ctl_usage_error(ctl,
+					       "%s reads the trace several times and needs a file",
+					       several[i]);
+	}
+	if (ctl_option(ctl, "--against") && (ctl_option(ctl, "--compare") || sim->report))
+		return ctl_usage_error(ctl, "--against excludes --compare and --report");
+	if (ctl_option(ctl, "--limit") && !ctl_option(ctl, "--against"))
+		return ctl_usage_error(ctl, "--limit requires --against");
+	return CTL_OK;
 }
 
 static int parse_options(struct simulation *sim)
@@ -63,14 +82,8 @@ static int parse_options(struct simulation *sim)
 	if (observe && strcmp(observe, "exact") != 0 && strcmp(observe, "100ms") != 0)
 		return ctl_usage_error(ctl, "--observe %s: must be exact or 100ms", observe);
 	sim->observe_ns = observe && strcmp(observe, "100ms") == 0 ? TICKS_NS : 0;
-	if (ctl_option(ctl, "--compare") && strcmp(sim->trace, "-") == 0)
-		return ctl_usage_error(ctl,
-				       "--compare reads the trace several times and needs a file");
 	sim->report = ctl_option(ctl, "--report");
-	if (sim->report && strcmp(sim->trace, "-") == 0)
-		return ctl_usage_error(ctl,
-				       "--report reads the trace several times and needs a file");
-	return CTL_OK;
+	return check_together(sim);
 }
 
 /* One run. Complains by itself; returns an exit code. */
@@ -96,7 +109,7 @@ static int run_once(const struct simulation *sim, const struct simulate_options 
 	return err ? CTL_USAGE : CTL_OK;
 }
 
-static json_t *result_json(const struct outcome *outcome)
+json_t *simulate_result_json(const struct outcome *outcome)
 {
 	const struct simulate_result *result = &outcome->result;
 	const struct {
@@ -153,11 +166,11 @@ static void show_table(const struct simulation *sim, const struct outcome *outco
 /* The run that was asked for, and beside it those that it is compared with. */
 static int show_json(const struct simulation *sim, const struct outcome *outcomes, size_t nr)
 {
-	json_t *object = result_json(&outcomes[0]);
+	json_t *object = simulate_result_json(&outcomes[0]);
 	json_t *runs = json_array();
 
 	for (size_t i = 1; i < nr; i++)
-		json_array_append_new(runs, result_json(&outcomes[i]));
+		json_array_append_new(runs, simulate_result_json(&outcomes[i]));
 	json_object_set_new(object, "trace", json_string(sim->trace));
 	if (sim->report)
 		json_object_set_new(object, "report", json_string(sim->report));
@@ -181,6 +194,8 @@ int simulate_outcome(const struct simulation *sim, struct outcome *outcome)
 
 	if (outcome->run)
 		report_run_attach(outcome->run, &options);
+	if (outcome->diff)
+		diff_run_attach(outcome->diff, &options);
 	r = run_once(sim, &options, &outcome->result);
 	if (r != CTL_OK || !outcome->run)
 		return r;
@@ -199,6 +214,16 @@ static bool mixes_policies(const struct simulation *sim)
 	return false;
 }
 
+struct outcome simulate_asked(const struct simulation *sim)
+{
+	return (struct outcome){
+		.configured = mixes_policies(sim),
+		.policy = policy_of(sim),
+		.observe_ns = sim->observe_ns,
+		.decisions = sim->decisions,
+	};
+}
+
 /* The run that was asked for, then those beside it. Returns how many. */
 static size_t plan(const struct simulation *sim, struct outcome *ret)
 {
@@ -208,12 +233,7 @@ static size_t plan(const struct simulation *sim, struct outcome *ret)
 	bool compare = ctl_option(sim->ctl, "--compare");
 	size_t nr = 0;
 
-	ret[nr++] = (struct outcome){
-		.configured = mixes_policies(sim),
-		.policy = policy_of(sim),
-		.observe_ns = sim->observe_ns,
-		.decisions = sim->decisions,
-	};
+	ret[nr++] = simulate_asked(sim);
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
 		const uint64_t ways[] = {0, TICKS_NS};
 
@@ -309,10 +329,11 @@ int verb_simulate(struct ctl *ctl)
 	bool cut_told = false;
 	struct simulation sim = {.ctl = ctl, .cut_told = &cut_told};
 	const char *decisions = ctl_option(ctl, "--decisions");
+	const char *against = ctl_option(ctl, "--against");
 	int r = parse_options(&sim);
 
 	if (r == CTL_OK)
-		r = load_config(&sim);
+		r = simulate_load_config(&sim, ctl_option(ctl, "--config"));
 	if (r == CTL_OK)
 		r = simulate_report_check(&sim);
 	if (r == CTL_OK && decisions) {
@@ -321,7 +342,7 @@ int verb_simulate(struct ctl *ctl)
 			r = ctl_failure(ctl, "%s: %s", decisions, strerror(errno));
 	}
 	if (r == CTL_OK)
-		r = simulate(&sim);
+		r = against ? simulate_against(&sim, against) : simulate(&sim);
 	if (sim.decisions && fclose(sim.decisions) && r == CTL_OK)
 		r = ctl_failure(ctl, "%s: %s", decisions, strerror(errno));
 	config_free(sim.config);

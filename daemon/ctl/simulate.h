@@ -8,6 +8,8 @@
 
 #define SIMULATE_RUNS_MAX 9 /* the one that was asked for, and every policy both ways */
 
+struct diff_run;
+
 struct simulation {
 	struct ctl *ctl;
 	struct config *config;
@@ -27,6 +29,7 @@ struct outcome {
 	uint64_t observe_ns;
 	FILE *decisions;	/* or NULL */
 	struct report_run *run; /* NULL, or gathers what a report shows */
+	struct diff_run *diff;	/* NULL, or gathers what --against compares */
 	struct simulate_result result;
 };
 
@@ -36,8 +39,21 @@ const char *simulate_policy_name(const struct outcome *outcome);
 /* "exact" or "100ms" */
 const char *simulate_observe_name(uint64_t observe_ns);
 
+/* Loads a configuration into @sim; NULL: the defaults. Complains by itself; returns an exit code. */
+int simulate_load_config(struct simulation *sim, const char *path);
+
+/* The run that was asked for. */
+struct outcome simulate_asked(const struct simulation *sim);
+
+json_t *simulate_result_json(const struct outcome *outcome);
+
 /* Runs and fills the result. Complains by itself; returns an exit code. */
 int simulate_outcome(const struct simulation *sim, struct outcome *outcome);
+
+/* simulate_against.c */
+
+/* Runs the configuration and the one at @path, and shows what differs. Returns an exit code. */
+int simulate_against(const struct simulation *sim, const char *path);
 
 /* simulate_report.c */
 

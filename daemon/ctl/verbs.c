@@ -318,7 +318,10 @@ const struct ctl_verb ctl_verbs[] = {
 			"self-contained HTML page without scripts: coverage over time, cost by "
 			"part, lengths of intervals, and the regions that cost most beyond their "
 			"optimum. The file is replaced atomically; it contains the names of the "
-			"trace's VMs.",
+			"trace's VMs. --against runs a second configuration, without --policy, and "
+			"tells which merges --config adds, drops or moves in time, and what that costs; "
+			"less than nothing is better. With the refused attempts, the costs add up to the "
+			"difference of both runs.",
 		.run = verb_simulate,
 		.options = {{"--trace", "FILE", "the trace (lptrace 1); - for standard input",
 			     CTL_COMPLETE_FILE},
@@ -334,7 +337,11 @@ const struct ctl_verb ctl_verbs[] = {
 			     CTL_COMPLETE_FILE},
 			    {"--compare", NULL, "run every policy with both ways of observing", 0},
 			    {"--report", "FILE", "write an HTML page with charts of every policy",
-			     CTL_COMPLETE_FILE}},
+			     CTL_COMPLETE_FILE},
+			    {"--against", "FILE",
+			     "compare the decisions with those of this configuration",
+			     CTL_COMPLETE_FILE},
+			    {"--limit", "N", "list N decisions of --against (default: 10)", 0}},
 	},
 	{
 		.name = "tune",

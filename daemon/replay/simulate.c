@@ -280,6 +280,7 @@ static void fill_result(const struct run *run, struct simulate_result *ret)
 	ret->fail_ns = score->refusals * costs->fail_ns;
 	ret->forced_split_ns = score->forced_splits * costs->split_ns;
 	ret->ratio = model_ratio(&run->model);
+	ret->costs = *costs;
 	policy_total_ledger(run->policy, run->now_ns, &ret->ledger);
 }
 

@@ -53,6 +53,7 @@ struct simulate_result {
 	uint64_t fails;
 	uint64_t intervals;
 	double ratio; /* NAN when the optimum is 0 */
+	struct trace_costs costs;
 	struct policy_ledger ledger;
 };
 

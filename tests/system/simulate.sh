@@ -35,7 +35,7 @@ same() {
 	fi
 }
 
-echo 1..20
+echo 1..31
 
 for kind in boot database fleet whole slow; do
 	"$generate" $kind 11 0.02 >t.lptrace
@@ -79,6 +79,55 @@ got=$(jq -c '[.policy, .observe, (.runs | length), (.runs | map(.policy) | uniqu
 got=$("$TDX_LPCTL" simulate --trace example.lptrace --compare | wc -l)
 [ "$got" = 9 ] && ok 'compare as a table' || not_ok 'compare as a table' "$got"
 
+# holds NAME FILE JQ-CONDITION
+holds() {
+	if jq -e "$3" "$2" >/dev/null; then
+		ok "$1"
+	else
+		not_ok "$1" "$(cat "$2")"
+	fi
+}
+
+# Two configurations, decision by decision. Both VMs are quiet for 4 s or more: a merge after a second saves 18 and 6 us.
+printf 'version: 1\ndefaults: {policy: threshold, quiet-time: 1s}\n' >one.yaml
+printf 'version: 1\ndefaults: {policy: threshold, quiet-time: 2s}\n' >two.yaml
+printf 'version: 1\ndefaults: {policy: never}\n' >never.yaml
+against() { "$TDX_LPCTL" simulate --trace "$1" --config "$2" --against "$3" -o json >out; }
+near='def near(x; y): x - y | fabs < 100;'
+against example.lptrace one.yaml never.yaml
+holds 'merges that only one makes are added' out "$near"'
+	.added.merges == 2 and near(.added.cost_ns; -24000) and .dropped.merges == 0 and .moved.merges == 0
+	and [.decisions[] | .change, .vm, .rfn, .against_time_ns] == ["added", 1, 0, null, "added", 2, 0, null]
+	and near(.decisions[0].cost_ns; -18000) and near(.decisions[1].cost_ns; -6000)'
+against example.lptrace never.yaml one.yaml
+holds 'and dropped the other way round, for the opposite' out "$near"'
+	.dropped.merges == 2 and near(.dropped.cost_ns; 24000) and .added.merges == 0
+	and near(.cost_change_ns; 24000) and .decisions[0].time_ns == null'
+against example.lptrace two.yaml one.yaml
+holds 'a longer quiet time moves them, and costs the walks in between' out "$near"'
+	.moved.merges == 2 and .later == 2 and .earlier == 0 and near(.moved.cost_ns; 24000) and .changed == 2
+	and (.decisions[0].time_ns - .decisions[0].against_time_ns - 1000000000 | fabs) < 10000000'
+against example.lptrace one.yaml one.yaml
+holds 'a configuration against itself changes nothing' out '
+	.same.merges == 2 and .changed == 0 and .cost_change_ns == 0 and .refused_change == 0 and .decisions == []'
+"$generate" database 11 0.02 >t.lptrace
+adds_up='(.added.cost_ns + .dropped.cost_ns + .moved.cost_ns + .same.cost_ns + .refused_cost_ns - .cost_change_ns | fabs) < 8
+	and .added.merges + .moved.merges + .same.merges == .run.merges and .same.cost_ns == 0
+	and .dropped.merges + .moved.merges + .same.merges == .against_run.merges
+	and .added.merges + .dropped.merges + .moved.merges == .changed and .earlier + .later == .moved.merges'
+printf 'version: 1\ndefaults: {policy: adaptive}\n' >adaptive.yaml
+printf 'version: 1\ndefaults: {policy: eager}\n' >eager.yaml
+against t.lptrace adaptive.yaml one.yaml
+holds 'the costs of the decisions add up to the difference' out "$adds_up and .dropped.merges > 0 and .moved.merges > 0"
+holds 'ten of them are listed, the weightiest first' out '
+	[.decisions[].cost_ns | fabs] as $costs | ($costs | length) == 10 and $costs == ($costs | sort | reverse)'
+"$TDX_LPCTL" simulate --trace t.lptrace --config eager.yaml --against adaptive.yaml --limit 100000 -o json >out
+holds 'refused attempts count, too, and all decisions can be listed' out "$adds_up"' and .refused_change != 0
+	and (.decisions | length) == .changed and ([.decisions[].cost_ns] | add) - (.cost_change_ns - .refused_cost_ns) < .changed'
+"$TDX_LPCTL" simulate --trace example.lptrace --config one.yaml --against never.yaml >out
+got=$(grep -c '^added  *[12] .*-' out) && [ "$got" = 3 ] && grep -q '^one.yaml costs .* against never.yaml ' out &&
+	ok 'the same as a table' || not_ok 'the same as a table' "$(cat out)"
+
 printf 'lptrace 1\ncost merge_ns=1 split_ns=1 fail_ns=1\nend 5\n' >empty.lptrace
 got=$("$TDX_LPCTL" simulate --trace empty.lptrace -o json | jq -r .ratio)
 [ "$got" = null ] && ok 'nothing to do has no ratio' || not_ok 'nothing to do has no ratio' "$got"
@@ -103,3 +152,6 @@ printf 'defaults: {batch: 99}\n' >bad.yaml
 fails 'malformed configuration' 'bad.yaml:1:' --trace example.lptrace --config bad.yaml
 fails 'unknown policy' '--policy lazy: must be adaptive' --trace example.lptrace --policy lazy
 fails 'no trace' 'simulate requires --trace FILE'
+fails 'a malformed configuration to compare with' 'bad.yaml:1:' --trace example.lptrace --against bad.yaml
+fails 'comparing twice' '--against excludes --compare and --report' --trace example.lptrace --against one.yaml --compare
+fails 'comparing standard input' '--against reads the trace several times' --trace - --against one.yaml
