@@ -148,8 +148,13 @@ struct policy *policy_free(struct policy *policy)
 
 void policy_set_global(struct policy *policy, const struct config_global *global, uint64_t now_ns)
 {
+	bool dry_run_ends = policy->global.dry_run && !global->dry_run;
+
 	now_ns = policy_clock(policy, now_ns);
 	policy->global = *global;
+	/* What was due in the meantime is due now. */
+	for (size_t i = 0; dry_run_ends && i < policy->nr_vms; i++)
+		backlog_begin_replan(policy->vms[i], now_ns);
 	bucket_set_rate(&policy->rate, global->merge_rate_per_s, now_ns);
 	bucket_set_rate(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
 	policy->retry_ns = 0;
