@@ -3,12 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/control/gates.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/views.h"
 #include <tdx-lpage/base.h>
-
-#define SUMMED_MAX	262144 /* regions that one call looks at: 512 GiB */
-#define SUMMED_PER_TURN 256    /* of the event loop; each costs a few microseconds */
 
 /* ---- one region ---- */
 
@@ -66,112 +64,20 @@ void method_explain(struct control_call *call)
 					      one_region(core, id, rfn)));
 }
 
-/* ---- a whole VM: which gate keeps how many of its regions ---- */
-
-struct summary {
-	struct lp_core *core;
-	uint32_t vm_id;
-	uint64_t seen;
-	uint64_t enough; /* of them in this turn */
-	uint64_t next_rfn;
-	struct gate_view gates[LP_NR_REASONS];
-};
-
-static int sum_region(void *ctx, const struct lp_region_snapshot *region)
-{
-	struct summary *sum = ctx;
-	struct lp_explain explain = {.wait_ns = UINT64_MAX};
-	struct gate_view *gate;
-
-	if (sum->seen == sum->enough)
-		return 1;
-	sum->seen++;
-	if (sum->core->ops->explain(sum->core, sum->vm_id, region->region.rfn, &explain) < 0 ||
-	    explain.reason >= LP_NR_REASONS)
-		return 0;
-	gate = &sum->gates[explain.reason];
-	if (gate->regions++ == 0) {
-		gate->gpa = rfn_to_gpa(region->region.rfn);
-		gate->wait_ns = explain.wait_ns;
-	}
-	if (explain.wait_ns < gate->wait_ns)
-		gate->wait_ns = explain.wait_ns;
-	return 0;
-}
-
-static json_t *gates_json(struct summary *sum)
-{
-	json_t *list = json_array();
-
-	for (int i = lpage_reason_next(-1); i >= 0; i = lpage_reason_next(i)) {
-		const struct lpage_reason_info *info = lpage_reason_info((unsigned int)i);
-
-		if (!sum->gates[i].regions)
-			continue;
-		sum->gates[i].reason = (uint32_t)i;
-		sum->gates[i].why = info->why;
-		sum->gates[i].remedy = info->remedy;
-		json_array_append_new(list, fields_json(&control_gate_fields, &sum->gates[i]));
-	}
-	return list;
-}
-
-static struct summary *begin_summary(struct control_call *call)
-{
-	struct summary *sum;
-	uint32_t id;
-
-	if (call->work)
-		return call->work;
-	if (!control_param_vm(call, &id) || method_wait_fresh(call, id))
-		return NULL;
-	sum = calloc(1, sizeof(*sum));
-	if (!sum) {
-		control_failed(call, -ENOMEM, NULL);
-		return NULL;
-	}
-	sum->core = call->core;
-	sum->vm_id = id;
-	call->work = sum;
-	return sum;
-}
-
-/* Takes over @sum. */
-static void end_summary(struct control_call *call, struct summary *sum, int error)
-{
-	bool cut = sum->next_rfn != UINT64_MAX;
-
-	call->work = NULL;
-	if (error < 0)
-		control_failed(call, error, NULL);
-	else
-		control_reply(call, json_pack("{s:I, s:b, s:o}", "vm", (json_int_t)sum->vm_id,
-					      "cut", cut, "gates", gates_json(sum)));
-	free(sum);
-}
+/* ---- a whole VM ---- */
 
 void method_explain_vm(struct control_call *call)
 {
-	struct lp_region_filter filter = {
-		.states = 1U << KVM_LPAGE_STATE_TABLE | 1U << KVM_LPAGE_STATE_MIXED,
-	};
-	struct summary *sum = begin_summary(call);
-	int r;
+	struct gates *gates = gates_count(call);
 
-	if (!sum)
+	if (!gates)
 		return;
-	filter.start_rfn = sum->next_rfn;
-	sum->enough = sum->seen + SUMMED_PER_TURN;
-	r = call->core->ops->regions(call->core, sum->vm_id, &filter, sum_region, sum,
-				     &sum->next_rfn);
-	if (r < 0 || sum->next_rfn == UINT64_MAX || sum->seen >= SUMMED_MAX)
-		end_summary(call, sum, r);
-	else
-		control_again(call);
+	control_reply(call, json_pack("{s:I, s:b, s:o}", "vm", (json_int_t)gates->vm_id, "cut",
+				      gates_cut(gates), "gates", gates_json(gates)));
+	free(gates);
 }
 
 void method_explain_vm_cancel(struct control_call *call)
 {
-	free(call->work);
-	method_unfresh(call);
+	gates_cancel(call);
 }

@@ -91,6 +91,16 @@ const struct method control_methods[] = {
 		.params = {PARAM_VM(true), PARAM_FRESH},
 	},
 	{
+		.name = "PlanVm",
+		.doc = "Counts the regions of a VM by gate as ExplainVm does, and estimates what the policy "
+		       "is about to do with them: how many merges, what they cost, and when they are "
+		       "done. goal_ppm: the coverage to be reached, in millionths.",
+		.returns = "vm: int, cut: bool, plan: Plan, gates: []Gate",
+		.call = method_plan_vm,
+		.cancel = method_explain_vm_cancel,
+		.params = {PARAM_VM(true), {"goal_ppm", PARAM_INT, false, 0, 1000000}, PARAM_FRESH},
+	},
+	{
 		.name = "GetConfig",
 		.doc = "Returns the configuration in force, as YAML and as an object, and the files that it "
 		       "is from. With origins, says where each value was given: its file and line, or "

@@ -39,6 +39,9 @@ void method_explain(struct control_call *call);
 void method_explain_vm(struct control_call *call);
 void method_explain_vm_cancel(struct control_call *call);
 
+/* plan.c; cancelled as explain_vm is. */
+void method_plan_vm(struct control_call *call);
+
 /* watch.c */
 void method_watch(struct control_call *call);
 void method_unwatch(struct control_call *call);

@@ -289,6 +289,27 @@ static const struct field gate_rows[] = {
 const struct fields control_gate_fields =
 	FIELDS("Gate", "The regions of a VM that one gate keeps at 4 KiB.", gate_rows);
 
+#define PLAN(name, kind, member) ROW(name, kind, struct plan_view, member)
+static const struct field plan_rows[] = {
+	PLAN("coverage_percent", PERCENT, coverage_ppm),
+	PLAN("large", U64, large),
+	PLAN("table", U64, table),
+	PLAN("merges", U64, merges),
+	PLAN("due_now", U64, due_now),
+	PLAN("work_us", US, work_ns),
+	PLAN("stall_us", US, stall_ns),
+	PLAN("merges_per_s", U64, merges_per_s),
+	PLAN("limit", REASON, limit),
+	PLAN("done_us", OPT_US, done_ns),
+	PLAN("coverage_after_percent", PERCENT, after_ppm),
+	PLAN("goal_percent", PERCENT, goal_ppm),
+	PLAN("goal_us", OPT_US, goal_ns),
+};
+const struct fields control_plan_fields = FIELDS(
+	"Plan",
+	"What the policy is about to do with a VM, if the guest converts nothing, no try is refused, and the VM has the budgets for itself (estimated). merges are those of all regions that it means to try, due_now those that only wait for a budget; work_us is the time of the kernel's workers, stall_us the longest stall of a vCPU, merges_per_s the tightest rate and limit the limit that it is from. goal_us is when goal_percent is reached, null if these merges do not reach it.",
+	plan_rows);
+
 #define RESULT(name, kind, member) ROW(name, kind, struct result_view, member)
 static const struct field result_rows[] = {
 	RESULT("start_rfn", U64, result.start_rfn), RESULT("nr_regions", U32, result.nr_regions),
@@ -390,6 +411,7 @@ const struct fields *const control_all_fields[] = {
 	&control_region_fields,
 	&control_explain_fields,
 	&control_gate_fields,
+	&control_plan_fields,
 	&control_result_fields,
 	&control_batches_fields,
 	&control_probed_fields,

@@ -64,6 +64,23 @@ struct gate_view {
 	uint64_t wait_ns; /* the shortest; UINT64_MAX: unknown */
 };
 
+/* What the policy is about to do with a VM. */
+struct plan_view {
+	uint64_t coverage_ppm; /* UINT64_MAX: nothing is mapped */
+	uint64_t large;
+	uint64_t table;
+	uint64_t merges;
+	uint64_t due_now;
+	uint64_t work_ns;
+	uint64_t stall_ns; /* of a batch, at most */
+	uint64_t merges_per_s;
+	uint32_t limit; /* the reason that a try above that rate is refused for */
+	uint64_t done_ns;
+	uint64_t after_ppm;
+	uint64_t goal_ppm;
+	uint64_t goal_ns; /* UINT64_MAX: these merges do not reach it */
+};
+
 /* The TLB tracking cycles of an operation, summed up. */
 struct batches_view {
 	uint64_t nr;
@@ -127,6 +144,7 @@ extern const struct fields control_region_fields;      /* struct region_view */
 extern const struct fields control_observation_fields; /* struct observation_view */
 extern const struct fields control_explain_fields;     /* struct explain_view */
 extern const struct fields control_gate_fields;	       /* struct gate_view */
+extern const struct fields control_plan_fields;	       /* struct plan_view */
 extern const struct fields control_result_fields;      /* struct result_view */
 extern const struct fields control_batches_fields;     /* struct batches_view */
 extern const struct fields control_probed_fields;      /* struct probed_view */

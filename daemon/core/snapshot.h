@@ -88,9 +88,12 @@ struct lp_vm_snapshot {
 	const char *policy; /* name of the policy in force */
 	uint64_t walk_cost_ns_per_s; /* of the rule in force */
 	uint64_t notify_interval_ns; /* the same */
-	enum lpage_reason gate;	     /* what blocks all merges of the VM, NONE: nothing */
-	bool paused;		     /* the VM itself, not the host */
-	uint64_t pause_left_ns;	     /* UINT64_MAX: not paused, or without end */
+	uint64_t merge_rate_per_s;   /* the same, and the next two */
+	uint64_t batch_regions;
+	uint64_t max_stall_ns;
+	enum lpage_reason gate; /* what blocks all merges of the VM, NONE: nothing */
+	bool paused;		/* the VM itself, not the host */
+	uint64_t pause_left_ns; /* UINT64_MAX: not paused, or without end */
 	struct lp_vm_hold holds[LP_VM_HOLDS_MAX];
 	size_t nr_holds;
 	bool dry_run; /* in force for it */
@@ -210,8 +213,10 @@ typedef int (*lp_region_cb)(void *ctx, const struct lp_region_snapshot *region);
 struct lp_explain {
 	enum lpage_reason reason; /* the first gate that blocks it, NONE: none, QUEUED: due */
 	uint64_t wait_ns;	  /* until it opens by itself, UINT64_MAX: unknown */
-	bool estimated;		  /* @text rests on an estimate (walk cost) */
-	char text[256];		  /* the actual number and the one required, for people */
+	/* Until the policy tries a merge, if nothing happens and budgets allow; UINT64_MAX: it does not. */
+	uint64_t try_ns;
+	bool estimated; /* @text rests on an estimate (walk cost) */
+	char text[256]; /* the actual number and the one required, for people */
 };
 
 struct config;

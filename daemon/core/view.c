@@ -129,6 +129,9 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.policy = config_policy_name(vm->settings->policy),
 		.walk_cost_ns_per_s = vm->settings->walk_cost_ns_per_s,
 		.notify_interval_ns = vm->settings->notify_interval_ns,
+		.merge_rate_per_s = vm->settings->merge_rate_per_s,
+		.batch_regions = vm->settings->batch,
+		.max_stall_ns = vm->settings->max_stall_ns,
 		.gate = shown_gate(m, vm),
 		.paused = vm_pause(m, vm),
 		.dry_run = vm_dry_run(m, vm),
@@ -244,6 +247,36 @@ static void explain_numbers(const struct policy_explanation *why, struct lp_expl
 	}
 }
 
+/* When the policy means to try the region. */
+static uint64_t try_ns(const struct policy_explanation *why, uint64_t wait_ns)
+{
+	const struct policy_action *numbers = &why->numbers;
+
+	switch (why->reason) {
+	case LPAGE_REASON_NONE:
+	case LPAGE_REASON_QUEUED:
+	case LPAGE_REASON_IN_FLIGHT:
+	case LPAGE_REASON_VM_RATE:
+	case LPAGE_REASON_GLOBAL_RATE:
+	case LPAGE_REASON_CPU_BUDGET:
+	case LPAGE_REASON_DRY_RUN:
+		return 0;
+	case LPAGE_REASON_BACKOFF:
+	case LPAGE_REASON_LATENCY_GUARD:
+		return wait_ns;
+	/* It is looked at more often than it is tried. */
+	case LPAGE_REASON_NOT_DUE:
+	case LPAGE_REASON_KEPT_SMALL:
+		if (numbers->threshold_ns == UINT64_MAX)
+			return UINT64_MAX;
+		return numbers->threshold_ns > numbers->quiet_ns ?
+			       numbers->threshold_ns - numbers->quiet_ns :
+			       0;
+	default:
+		return UINT64_MAX;
+	}
+}
+
 static void explain_policy(const struct lp_manager *m, const struct vm_entry *vm, uint64_t rfn,
 			   struct lp_explain *ret)
 {
@@ -255,6 +288,7 @@ static void explain_policy(const struct lp_manager *m, const struct vm_entry *vm
 	ret->reason = why.reason;
 	if (why.due_ns != POLICY_NO_DEADLINE)
 		ret->wait_ns = why.due_ns > now_ns ? why.due_ns - now_ns : 0;
+	ret->try_ns = try_ns(&why, ret->wait_ns);
 	explain_numbers(&why, ret);
 }
 
@@ -290,7 +324,8 @@ int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struc
 		return -ESRCH;
 	if (rfn > POLICY_RFN_MAX)
 		return -ERANGE;
-	*ret = (struct lp_explain){.reason = shown_gate(m, vm), .wait_ns = UINT64_MAX};
+	*ret = (struct lp_explain){
+		.reason = shown_gate(m, vm), .wait_ns = UINT64_MAX, .try_ns = UINT64_MAX};
 	record = lp_regions_get(&vm->regions, rfn);
 	if (record && record->region.state == KVM_LPAGE_STATE_LARGE)
 		ret->reason = LPAGE_REASON_ALREADY_LARGE;

@@ -25,6 +25,18 @@ int ctl_duration(struct ctl *ctl, const char *option, const char *min, const cha
 	return CTL_OK;
 }
 
+int ctl_percent(struct ctl *ctl, const char *option, uint32_t *ret_ppm)
+{
+	const struct config_key key = {.type = CONFIG_TYPE_PERCENT, .min = "0%", .max = "100%"};
+	const char *text = ctl_option(ctl, option);
+
+	if (text && config_value_parse(&key, text, true, ret_ppm) < 0)
+		return ctl_usage_error(
+			ctl, "%s %s: must be a percentage such as 95%% (allowed: 0%% to 100%%)",
+			option, text);
+	return CTL_OK;
+}
+
 int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned long max,
 	       unsigned long *ret)
 {

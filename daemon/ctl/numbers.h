@@ -12,6 +12,9 @@
 int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
 		 uint64_t *ret_us);
 
+/* The same for a percentage, into millionths. */
+int ctl_percent(struct ctl *ctl, const char *option, uint32_t *ret_ppm);
+
 /* The same for a whole number, in decimal digits. */
 int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned long max,
 	       unsigned long *ret);

@@ -138,7 +138,7 @@ static void print_explanation(struct ctl *ctl, const json_t *reply)
 		fprintf(ctl->out, "  fix: %s\n", get_text(e, "remedy"));
 }
 
-static void print_gates(struct ctl *ctl, const json_t *gates)
+void ctl_print_gates(struct ctl *ctl, const json_t *gates)
 {
 	static const char *const heads[] = {"REGIONS", "<REASON", "WAIT", "FIRST", "<WHY", NULL};
 	struct table *table = table_new(heads);
@@ -169,7 +169,7 @@ static int explain_vm(struct ctl *ctl)
 	if (ctl->json)
 		return ctl_print_json(ctl, reply);
 	if (json_array_size(json_object_get(reply, "gates")))
-		print_gates(ctl, json_object_get(reply, "gates"));
+		ctl_print_gates(ctl, json_object_get(reply, "gates"));
 	else
 		fputs("no region of this VM is mapped at 4 KiB or mixed\n", ctl->out);
 	if (get_bool(reply, "cut"))

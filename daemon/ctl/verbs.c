@@ -87,6 +87,23 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = {FRESH},
 	},
 	{
+		.name = "plan",
+		.args = "[VM]",
+		.help = "estimate what is going to be merged, at what cost, and when",
+		.about =
+			"Counts the regions by reason, as explain does, and estimates how many merges the "
+			"policy is about to make, their kernel time, the longest stall of a vCPU, when they "
+			"are done at the budgets in force, and when a coverage is reached. Assumes that the "
+			"guest converts nothing meanwhile, that no attempt is refused, and that each VM has "
+			"the budgets for itself. Also of use in dry-run, before anything is merged.",
+		.max_args = 1,
+		.complete = {CTL_COMPLETE_VM},
+		.run = verb_plan,
+		.options = {{"--coverage", "PERCENT", "the coverage to be reached (default: 95%)",
+			     0},
+			    FRESH},
+	},
+	{
 		.name = "merge",
 		.args = "VM RANGE...",
 		.help = "merge regions now, regardless of policy and pause",

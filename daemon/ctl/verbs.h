@@ -14,6 +14,12 @@ int verb_vm_show(struct ctl *ctl);
 int verb_region_list(struct ctl *ctl);
 int verb_explain(struct ctl *ctl);
 
+/* The regions of a VM by gate, as a table. */
+void ctl_print_gates(struct ctl *ctl, const json_t *gates);
+
+/* plan.c */
+int verb_plan(struct ctl *ctl);
+
 /* map.c */
 int verb_region_map(struct ctl *ctl);
 

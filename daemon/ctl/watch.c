@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/config/value.h"
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/display.h"
@@ -75,15 +74,11 @@ struct goal {
 
 static int parse_goal(struct ctl *ctl, struct goal *goal)
 {
-	const struct config_key key = {.type = CONFIG_TYPE_PERCENT, .min = "0%", .max = "100%"};
-	const char *text = ctl_option(ctl, "--coverage");
 	uint32_t ppm = 950000;
+	int r = ctl_percent(ctl, "--coverage", &ppm);
 
-	if (text && config_value_parse(&key, text, true, &ppm) < 0)
-		return ctl_usage_error(ctl,
-				       "--coverage %s: must be a percentage such as 95%% "
-				       "(allowed: 0%% to 100%%)",
-				       text);
+	if (r != CTL_OK)
+		return r;
 	goal->percent = (double)ppm / 10000;
 	goal->timeout_us = UINT64_MAX;
 	return ctl_duration(ctl, "--timeout", "0s", "24h", &goal->timeout_us);

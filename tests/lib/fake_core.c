@@ -469,6 +469,10 @@ static void init_web(struct lp_vm_snapshot *vm)
 		.rule = "web",
 		.policy = "adaptive",
 		.pause_left_ns = UINT64_MAX,
+		.merge_rate_per_s = 1000,
+		.batch_regions = 32,
+		.max_stall_ns = 2000000,
+		.costs = {.merge_ns = 31000},
 		.gate = LPAGE_REASON_VM_HELD,
 		.holds = {{.owner = "libvirt", .left_ns = 28 * SECOND},
 			  {.owner = "backup", .left_ns = UINT64_MAX, .attached = true}},
@@ -583,6 +587,7 @@ void fake_core_init(struct fake_core *fake)
 		.reason = LPAGE_REASON_NOT_DUE,
 		.wait_ns = 4 * SECOND,
 		.estimated = true,
+		.try_ns = 4 * SECOND,
 		.text = "quiet for 5 s, due after 9 s",
 	};
 }

@@ -140,6 +140,7 @@ is_left() { timeout 60 sh -c "until '$ctl' status | grep -q 'held by libvirt ([0
 check "the hold of an owner that is killed ends" is_left
 check "a hold is released" json '.released == 1' release web --owner libvirt
 check "nobody holds it" json '.vms[0].holds == [] and .host.vm_holds == 0' status
+check "a plan" json '.vm > 0 and .cut == false and .plan.table >= .plan.merges and .plan.goal_percent == 95' plan web
 check "what it lists" says 0 '^1 region touched within 2s' probe web --window 2s
 check "dry-run" says 0 '' dry-run on
 check "no requests are sent to the kernel" says 1 'dry-run is on' probe web 0

@@ -451,6 +451,69 @@ static void the_configuration_is_shown_as_text_and_object(void **state)
 	peer_close(&p);
 }
 
+static uint64_t plan_int(const json_t *frame, const char *name)
+{
+	const json_t *params = json_object_get(frame, "parameters");
+
+	return (uint64_t)json_integer_value(json_object_get(json_object_get(params, "plan"), name));
+}
+
+/* 5000 regions, all due now: counted in slices, merged at the tightest of the limits. */
+static void a_plan_says_when_a_coverage_is_reached(void **state)
+{
+	json_t *reply;
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, false);
+	p.fake.nr_generated = 5000;
+	p.fake.explain = (struct lp_explain){.reason = LPAGE_REASON_QUEUED};
+	p.fake.vms[0].vm.large = 5000;
+	p.fake.vms[0].vm.table = 5000;
+	p.fake.vms[0].merge_rate_per_s = 100;
+	peer_call(&p, OWN "PlanVm", "{\"vm\":\"web-1\",\"goal_ppm\":750000}");
+	while (!json_array_size(p.frames)) {
+		uint64_t before = p.fake.nr_explained;
+
+		assert_int_equal(control_session_input(p.session, p.input), 0);
+		assert_true(p.fake.nr_explained - before <= 256);
+	}
+	reply = peer_reply(&p);
+	assert_int_equal(plan_int(reply, "merges"), 5000);
+	assert_int_equal(plan_int(reply, "due_now"), 5000);
+	assert_int_equal(plan_int(reply, "merges_per_s"), 100);
+	assert_int_equal(plan_int(reply, "goal_us"), 25 * US_PER_S);
+	assert_int_equal(plan_int(reply, "done_us"), 50 * US_PER_S);
+	/* 31 us each; a batch of 32. */
+	assert_int_equal(plan_int(reply, "work_us"), 5000 * 31);
+	assert_int_equal(plan_int(reply, "stall_us"), 32 * 31);
+	json_decref(reply);
+	peer_close(&p);
+}
+
+/* What the policy does not mean to try is in the table of gates, and is no merge. */
+static void a_plan_leaves_out_what_is_not_tried(void **state)
+{
+	json_t *reply;
+	struct peer p;
+
+	(void)state;
+	peer_open(&p, false);
+	p.fake.explain = (struct lp_explain){.reason = LPAGE_REASON_VM_HELD, .try_ns = UINT64_MAX};
+	peer_call(&p, OWN "PlanVm", "{\"vm\":\"web-1\"}");
+	reply = peer_reply(&p);
+	assert_int_equal(plan_int(reply, "merges"), 0);
+	assert_int_equal(plan_int(reply, "done_us"), 0);
+	assert_int_equal(plan_int(reply, "goal_us"), 0);
+	json_decref(reply);
+	peer_call(&p, OWN "PlanVm", "{\"vm\":\"web-1\",\"goal_ppm\":1000000}");
+	reply = peer_reply(&p);
+	assert_true(json_is_null(json_object_get(
+		json_object_get(json_object_get(reply, "parameters"), "plan"), "goal_us")));
+	json_decref(reply);
+	peer_close(&p);
+}
+
 static void a_pause_may_have_an_end(void **state)
 {
 	struct peer p;
@@ -552,6 +615,8 @@ int main(void)
 		cmocka_unit_test(watching_streams_what_happens),
 		cmocka_unit_test(a_refresh_that_fails_is_told),
 		cmocka_unit_test(the_configuration_is_shown_as_text_and_object),
+		cmocka_unit_test(a_plan_says_when_a_coverage_is_reached),
+		cmocka_unit_test(a_plan_leaves_out_what_is_not_tried),
 		cmocka_unit_test(a_pause_may_have_an_end),
 		cmocka_unit_test(whole_vms_are_held_and_released),
 		cmocka_unit_test(an_owner_is_a_plain_name),

@@ -303,6 +303,38 @@ static void explain_gives_the_numbers(void **state)
 	assert_int_equal(host->core->ops->explain(host->core, VM_WEB, UINT64_MAX, &why), -ERANGE);
 }
 
+static uint64_t try_ns(struct core_host *host, uint64_t rfn)
+{
+	struct lp_explain why;
+
+	assert_int_equal(host->core->ops->explain(host->core, VM_WEB, rfn, &why), 0);
+	return why.try_ns;
+}
+
+static void explain_says_when_the_policy_tries(void **state)
+{
+	struct core_host *host = *state;
+
+	core_host_one_vm_fixture(host);
+	assert_in_range(try_ns(host, RFN_FIRST), 4990 * NS_PER_MS, 5010 * NS_PER_MS);
+	core_host_pass(host, 2 * NS_PER_S);
+	assert_in_range(try_ns(host, RFN_FIRST), 2990 * NS_PER_MS, 3010 * NS_PER_MS);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, true), 0);
+	assert_int_equal(try_ns(host, RFN_FIRST), UINT64_MAX);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, false), 0);
+	/* What would be merged without dry-run. */
+	assert_int_equal(core_host_set_dry_run(host, true), 0);
+	assert_in_range(try_ns(host, RFN_FIRST), 2990 * NS_PER_MS, 3010 * NS_PER_MS);
+	core_host_pass(host, 4 * NS_PER_S);
+	assert_int_equal(try_ns(host, RFN_FIRST), 0);
+	assert_int_equal(core_host_set_dry_run(host, false), 0);
+	core_host_settle(host);
+	core_host_pass(host, NS_PER_S);
+	assert_non_null(core_host_op(host));
+	fake_link_finish(&host->fake, core_host_op(host), 0);
+	assert_int_equal(try_ns(host, RFN_FIRST), UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +349,7 @@ int main(void)
 		CORE_HOST_TEST(unwatching_frees_the_watcher_at_once),
 		CORE_HOST_TEST(regions_are_filtered_and_paged),
 		CORE_HOST_TEST(explain_gives_the_numbers),
+		CORE_HOST_TEST(explain_says_when_the_policy_tries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
