@@ -8,6 +8,7 @@
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/display.h"
+#include "daemon/ctl/lists.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>
@@ -107,6 +108,41 @@ static int ask_degraded(struct ctl *ctl, struct progress *progress)
 	return CTL_OK;
 }
 
+/* Does the command line mean this VM? */
+static bool is_meant(const char *word, const json_t *vm)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%" INT, get_int(vm, "id"));
+	if (strncmp(word, "id:", 3) == 0)
+		return strcmp(word + 3, id) == 0;
+	if (strncmp(word, "name:", 5) == 0)
+		return strcmp(word + 5, get_text(vm, "name")) == 0;
+	return strcmp(word, id) == 0 || strcmp(word, get_text(vm, "name")) == 0;
+}
+
+/* Is a VM there that may yet have to appear? */
+static int ask_for_vm(struct ctl *ctl, struct progress *progress)
+{
+	json_t *vms, *vm;
+	bool there = false;
+	size_t i;
+	int r;
+
+	if (!ctl->nr_args || !ctl_option(ctl, "--appear"))
+		return CTL_OK;
+	r = ctl_list_vms(ctl, NULL, &vms);
+	if (r != CTL_OK)
+		return r;
+	json_array_foreach(vms, i, vm)
+		there |= is_meant(ctl->args[0], vm);
+	json_decref(vms);
+	if (!there)
+		snprintf(progress->why, sizeof(progress->why), "no VM has the id or name \"%.80s\"",
+			 ctl->args[0]);
+	return CTL_OK;
+}
+
 static int ask_coverage(struct ctl *ctl, struct progress *progress)
 {
 	json_t *params, *reply, *object, *percent;
@@ -114,6 +150,8 @@ static int ask_coverage(struct ctl *ctl, struct progress *progress)
 	int r = ask_degraded(ctl, progress);
 
 	progress->percent = -1;
+	if (r == CTL_OK && !*progress->why)
+		r = ask_for_vm(ctl, progress);
 	if (r != CTL_OK || *progress->why)
 		return r;
 	params = json_pack("{s:b}", "fresh", 1);

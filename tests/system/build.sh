@@ -125,6 +125,7 @@ installs_all() {
 		644 etc/tdx-lpage.yaml
 		644 systemd/catalog/tdx-lpage.catalog
 		644 systemd/system-preset/90-tdx-lpage.preset
+		644 systemd/system/tdx-lpage-wait@.service
 		644 systemd/system/tdx-lpaged-control.socket
 		644 systemd/system/tdx-lpaged-read.socket
 		644 systemd/system/tdx-lpaged.service

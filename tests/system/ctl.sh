@@ -129,6 +129,17 @@ check "a probe of two regions" json '.untouched == 1 and .touched == 1 and .unkn
 check "all regions, in three windows, those that are touched" json '.untouched == 128 and .touched == 2 and
 	[.regions[].rfn] == [0, 3] and .batches.count == 3' probe web 0-260M --window 2s --hot
 check "beyond the end of memory" says 1 '\? +- +bad-range' probe web 260M --window 10ms
+# What tdx-lpage-wait@NAME.service runs, with the values of the unit.
+unit_waits() {
+	local unit="$src/systemd/tdx-lpage-wait@.service" line COVERAGE TIMEOUT
+	line=$(sed -n 's/^ExecStart=//p' "$unit")
+	eval "$(sed -n 's/^Environment=//p' "$unit" | sed 's/%%/%/g' | tr ' ' '\n')"
+	line=${line//'%i'/$1} line=${line//'${COVERAGE}'/$COVERAGE} line=${line//'${TIMEOUT}'/${2:-$TIMEOUT}}
+	$ctl ${line#/usr/bin/tdx-lpctl }
+}
+is_told() { ! unit_waits nobody 1s 2>"$dir/told" && grep 'timed out: no VM has the id or name "nobody"' "$dir/told"; }
+check "the unit for it waits for its coverage" unit_waits web
+check "and for its start" is_told
 check "a hold of the VM" says 0 '^VM [0-9]+ is held by libvirt for 5m$' hold web --for 5m --owner libvirt
 "$ctl" hold web --attached --owner backup >"$dir/attached" &
 holder=$!

@@ -89,6 +89,8 @@ static const struct {
 	{"wait.json", "-o json wait web-1 --coverage 98.5%"},
 	{"wait-timeout", "wait --coverage 99% --timeout 0s"},
 	{"wait-bad", "wait --coverage 101%"},
+	{"wait-appear", "wait nobody --appear --timeout 0s"},
+	{"wait-appeared", "wait web-1 --appear --coverage 98% --timeout 0s"},
 	{"verb-half", "vm"},
 	{"verb-second", "config chekc"},
 	{"verb-unknown", "frobnicate"},
