@@ -175,10 +175,11 @@ MAN_PAGES := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(MAN_SRCS))
 .PHONY: man
 man: $(MAN_PAGES)
 
-$(BUILD)/man/%: docs/man/%.scd
+# The first line is the name of the page; what follows it there is the footer.
+$(BUILD)/man/%: docs/man/%.scd Makefile
 	@echo "  SCDOC   $@"
 	@mkdir -p $(@D)
-	@scdoc <$< >$@
+	@sed '1s/$$/ "tdx-lpage $(VERSION)"/' $< | scdoc >$@
 
 ##@ Tests
 

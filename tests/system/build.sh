@@ -107,6 +107,17 @@ same_version() {
 	[ "$(sed -n 's/^VERSION := //p' Makefile)" = "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" ]
 }
 
+# Does every installed manual page have the version in its footer?
+pages_have_version() {
+	local version page nr=0
+	version=$(sed -n 's/^VERSION := //p' Makefile)
+	for page in "$dir"/root/usr/share/man/man*/tdx-lp*; do
+		grep -q "^\.TH .* \"tdx-lpage $version\"\$" "$page" || { echo "$page"; return 1; }
+		nr=$((nr + 1))
+	done
+	[ "$nr" -eq "$(ls docs/man/*.scd | wc -l)" ]
+}
+
 # TARGET: of make, with $dir/root as the system. What is built, is where the make that runs this test was told to.
 make_root() {
 	local build=${TDX_LPAGE_BUILD%/san}
@@ -195,6 +206,7 @@ check 'or is taken' deps_takes 'systemd clang-format-14' '' check 'systemd clang
 check 'every message is in the catalog' catalog_is_complete
 check 'the package has the version of the source' same_version
 check 'make install installs what there is' installs_all
+check 'every page of the manual names the version' pages_have_version
 check 'an edited configuration stays' keeps_what_was_edited
 check 'make uninstall leaves nothing but that' goes_away
 echo "1..$n"
