@@ -111,7 +111,7 @@ same_version() {
 pages_have_version() {
 	local version page nr=0
 	version=$(sed -n 's/^VERSION := //p' Makefile)
-	for page in "$dir"/root/usr/share/man/man*/tdx-lp*; do
+	for page in "$dir"/root/usr/share/man/man*/*; do
 		grep -q "^\.TH .* \"tdx-lpage $version\"\$" "$page" || { echo "$page"; return 1; }
 		nr=$((nr + 1))
 	done
@@ -159,6 +159,7 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/tdx.md
 		644 usr/share/doc/tdx-lpage/upstream.md
 		644 usr/share/man/man1/tdx-lpctl.1
+		644 usr/share/man/man5/lptrace.5
 		644 usr/share/man/man5/tdx-lpage.yaml.5
 		644 usr/share/man/man8/tdx-lpaged.8
 		644 usr/share/tdx-lpage/grafana/tdx-lpage.json
