@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# Packages of the suite in linux.version, from the mirror that this machine's sources name. Lists and state are private
-# (CACHE/apt): the system's sources and lists stay as they are. Sourced by bash scripts, after common.sh.
+# Packages of the suite in linux.version, or of the suites that a script sets, from the mirror that this machine's sources name.
+# Lists and state are private (CACHE/apt): the system's sources and lists stay as they are. Sourced by bash scripts, after common.sh.
 
 # The Debian mirror of this machine's own sources, as apt itself reads them (both formats, mirror lists, options).
 mirror() {
@@ -19,7 +19,8 @@ private_apt() {
 	[ -f $keyring ] || { echo "$keyring is missing (package debian-archive-keyring)"; return 1; }
 	mkdir -p "$dir"/{etc,state/lists/partial,cache/archives/partial,download}
 	: >"$dir/state/status"
-	echo "deb [signed-by=$keyring] $uri $suite main" >"$dir/etc/sources.list"
+	# shellcheck disable=SC2086
+	printf "deb [signed-by=$keyring] $uri %s main\n" $suite >"$dir/etc/sources.list"
 	# Of the system's settings only how to reach the network; hooks after an update would change the system.
 	{
 		apt-config dump | grep '^Acquire' || :
