@@ -121,7 +121,9 @@ against t.lptrace adaptive.yaml one.yaml
 holds 'the costs of the decisions add up to the difference' out "$adds_up and .dropped.merges > 0 and .moved.merges > 0"
 holds 'ten of them are listed, the weightiest first' out '
 	[.decisions[].cost_ns | fabs] as $costs | ($costs | length) == 10 and $costs == ($costs | sort | reverse)'
-"$TDX_LPCTL" simulate --trace t.lptrace --config eager.yaml --against adaptive.yaml --limit 100000 -o json >out
+# A guest that is slow to accept its pages has attempts refused.
+"$generate" slow 11 0.02 >slow.lptrace
+"$TDX_LPCTL" simulate --trace slow.lptrace --config eager.yaml --against adaptive.yaml --limit 100000 -o json >out
 holds 'refused attempts count, too, and all decisions can be listed' out "$adds_up"' and .refused_change != 0
 	and (.decisions | length) == .changed and ([.decisions[].cost_ns] | add) - (.cost_change_ns - .refused_cost_ns) < .changed'
 "$TDX_LPCTL" simulate --trace example.lptrace --config one.yaml --against never.yaml >out
