@@ -30,7 +30,6 @@ static void take_pause_of_host(struct lp_manager *m, const char *what, const cha
 	policy_pause_all(m->policy, m->state.paused, manager_now(m));
 	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s%s", what, why);
 	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s%s", what, why);
-	manager_ends_changed(m);
 }
 
 static int pause_host(struct lp_manager *m, bool paused, uint64_t for_ns)
@@ -73,7 +72,6 @@ static void take_pause_of_vm(struct lp_manager *m, struct vm_entry *vm, const ch
 	vm_log(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s%s", what, why);
 	watchers_notify_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s%s", vm->vm.id,
 			     vm->identity.name, what, why);
-	manager_ends_changed(m);
 }
 
 static int set_pause(struct lp_state *state, const struct lp_vm_key *vm, bool paused,
@@ -112,10 +110,14 @@ int switches_set_paused(struct lp_core *core, uint32_t vm_id, bool paused, uint6
 {
 	struct lp_manager *m = manager_of(core);
 	struct vm_entry *vm = vm_id ? vm_find(m, vm_id) : NULL;
+	int r;
 
 	if (vm_id && !vm)
 		return -ESRCH;
-	return vm ? pause_vm(m, vm, paused, for_ns) : pause_host(m, paused, for_ns);
+	r = vm ? pause_vm(m, vm, paused, for_ns) : pause_host(m, paused, for_ns);
+	if (r == 0)
+		manager_ends_changed(m);
+	return r;
 }
 
 /* ---- pauses that end by themselves ---- */
