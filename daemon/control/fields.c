@@ -135,6 +135,8 @@ static json_t *field_json(const struct field *field, const void *p)
 		return u64_json(field->kind, *(const uint64_t *)p);
 	case FIELD_I64:
 		return json_integer(*(const int64_t *)p);
+	case FIELD_NET_US:
+		return json_integer(policy_ledger_net_ns(p) / (int64_t)NS_PER_US);
 	case FIELD_OPT_NS:
 		return opt_ns_json(*(const int64_t *)p);
 	case FIELD_PERCENT:
@@ -201,6 +203,7 @@ static const char *field_type(const struct field *field)
 	case FIELD_U64:
 	case FIELD_US:
 	case FIELD_I64:
+	case FIELD_NET_US:
 		return "int";
 	case FIELD_OPT_U64:
 	case FIELD_OPT_US:

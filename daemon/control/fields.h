@@ -27,6 +27,7 @@ enum field_kind {
 	FIELD_I64,
 	FIELD_US,      /* uint64_t ns */
 	FIELD_OPT_US,  /* uint64_t ns, null for UINT64_MAX */
+	FIELD_NET_US,  /* struct policy_ledger: what was saved less what was spent */
 	FIELD_OPT_NS,  /* int64_t ns, null for INT64_MIN; for what needs each of them */
 	FIELD_PERCENT, /* uint64_t millionths, null for UINT64_MAX */
 	FIELD_REASON,  /* uint32_t and the like: enum lpage_reason */

@@ -30,8 +30,9 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "Status",
-		.doc = "Returns the state of the host. With fresh, queries the kernel first.",
-		.returns = "host: Host",
+		.doc = "Returns the state of the host, and the ledger of each rule. With fresh, queries the "
+		       "kernel first.",
+		.returns = "host: Host, rules: []RuleLedger",
 		.call = method_status,
 		.cancel = method_unfresh,
 		.params = {PARAM_FRESH},
@@ -49,8 +50,8 @@ const struct method control_methods[] = {
 	},
 	{
 		.name = "ShowVm",
-		.doc = "Returns the details of one VM.",
-		.returns = "vm: VmDetail",
+		.doc = "Returns the details of one VM, and the ledger of its rule.",
+		.returns = "vm: VmDetail, rule: ?RuleLedger",
 		.call = method_show_vm,
 		.cancel = method_unfresh,
 		.params = {PARAM_VM(true), PARAM_FRESH},

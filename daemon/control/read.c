@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tdx-lpage/base.h>
+
 #include "daemon/config/config.h"
 #include "daemon/control/config_json.h"
 #include "daemon/control/methods.h"
@@ -47,6 +49,39 @@ void method_unfresh(struct control_call *call)
 
 /* ---- host and VMs ---- */
 
+/* The rules, or without memory none. *@ret is to be freed. */
+static size_t take_rules(const struct lp_core *core, struct lp_rule_snapshot **ret)
+{
+	size_t nr = core->ops->rules(core, NULL, 0);
+
+	*ret = calloc(nr + 1, sizeof(**ret));
+	return *ret ? core->ops->rules(core, *ret, nr) : 0;
+}
+
+static json_t *rules_json(const struct lp_core *core)
+{
+	CLEANUP(freep) struct lp_rule_snapshot *rules = NULL;
+	size_t nr = take_rules(core, &rules);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < nr; i++)
+		json_array_append_new(list, fields_json(&control_rule_fields, &rules[i]));
+	return list;
+}
+
+/* NULL: there is none. */
+static json_t *rule_json(const struct lp_core *core, const char *name)
+{
+	CLEANUP(freep) struct lp_rule_snapshot *rules = NULL;
+	size_t nr = take_rules(core, &rules);
+
+	for (size_t i = 0; i < nr; i++) {
+		if (!strcmp(rules[i].rule, *name ? name : LP_RULE_DEFAULTS))
+			return fields_json(&control_rule_fields, &rules[i]);
+	}
+	return NULL;
+}
+
 void method_status(struct control_call *call)
 {
 	const struct config *config;
@@ -58,7 +93,9 @@ void method_status(struct control_call *call)
 	config = call->core->ops->config(call->core);
 	host.config_missing = config->missing;
 	host.rules = config->nr_rules;
-	control_reply(call, json_pack("{s:o}", "host", fields_json(&control_host_fields, &host)));
+	control_reply(call,
+		      json_pack("{s:o, s:o}", "host", fields_json(&control_host_fields, &host),
+				"rules", rules_json(call->core)));
 }
 
 static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, uint32_t start,
@@ -119,8 +156,9 @@ void method_show_vm(struct control_call *call)
 	if (r < 0)
 		control_failed(call, r, NULL);
 	else
-		control_reply(call, json_pack("{s:o}", "vm",
-					      control_vm_json(&control_vm_detail_fields, &vm)));
+		control_reply(call, json_pack("{s:o, s:o?}", "vm",
+					      control_vm_json(&control_vm_detail_fields, &vm),
+					      "rule", rule_json(call->core, vm.vm.rule)));
 }
 
 /* ---- regions ---- */

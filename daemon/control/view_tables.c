@@ -63,12 +63,26 @@ static const struct field ledger_rows[] = {
 	LEDGER("refusals", U64, refusals),	 LEDGER("splits", U64, splits),
 	LEDGER("regrets", U64, regrets),	 LEDGER("spent_us", US, spent_ns),
 	LEDGER("split_us", US, split_ns),	 LEDGER("walk_saved_us", US, walk_saved_ns),
-	LEDGER("regret_us", US, regret_ns),
+	LEDGER("regret_us", US, regret_ns),	 {.name = "net_us", .kind = FIELD_NET_US},
 };
 static const struct fields ledger_fields = FIELDS(
 	"Ledger",
-	"What the merges of the daemon cost and are worth, by the accounting of the policy: spent_us is the time of merges and refusals, split_us that of splits of merged regions, walk_saved_us guest time saved in page walks (estimated). regrets are merges of regions that did not stay merged long enough to pay, regret_us what these cost beyond what they saved (estimated). waiting are regions that could be merged now.",
+	"What the merges of the daemon cost and are worth, by the accounting of the policy: spent_us is the time of merges and refusals, split_us that of splits of merged regions, walk_saved_us guest time saved in page walks (estimated). regrets are merges of regions that did not stay merged long enough to pay, regret_us what these cost beyond what they saved (estimated). net_us is what was saved less what was spent. waiting are regions that could be merged now.",
 	ledger_rows);
+
+#define RULE(name, kind, member) ROW(name, kind, struct lp_rule_snapshot, member)
+static const struct field rule_rows[] = {
+	RULE("rule", NAME, rule),
+	RULE("vms", U64, nr_vms),
+	RULE("large", U64, large),
+	RULE("table", U64, table),
+	RULE("coverage_percent", PERCENT, coverage_ppm),
+	OBJECT("ledger", &ledger_fields, struct lp_rule_snapshot, ledger),
+};
+const struct fields control_rule_fields = FIELDS(
+	"RuleLedger",
+	"What merges cost and are worth while a rule was in force for their VM, and the VMs that it is in force for now. rule is (defaults) where no rule matched, and (removed) for all rules that are no longer in the configuration. The ledgers of all rules add up to the host's.",
+	rule_rows);
 
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)
 static const struct field link_rows[] = {
@@ -402,6 +416,7 @@ const struct fields *const control_all_fields[] = {
 	&limits_fields,
 	&tally_fields,
 	&ledger_fields,
+	&control_rule_fields,
 	&link_fields,
 	&host_regions_fields,
 	&control_host_fields,

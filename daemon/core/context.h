@@ -6,7 +6,7 @@
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
  *	vm
- *	flights, limits, refresh, summary, view
+ *	accounts, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
  *	resolve, switches, holds
  *	actions, results, sync
@@ -45,6 +45,21 @@ struct listing {
 	uint32_t round;
 	uint64_t retry_ns;
 	unsigned int failures; /* in a row */
+};
+
+/* What merges cost and saved under one rule: accounts.c. */
+struct account {
+	char rule[CONFIG_NAME_MAX + 1];
+	struct policy_ledger ledger; /* without what VMs gained since they were charged last */
+};
+
+struct accounts {
+	struct account **list; /* of rules, in the order of the configuration after a reload */
+	size_t nr;
+	size_t capacity;
+	struct account defaults;
+	struct account removed; /* rules that are gone, or that there was no memory for */
+	bool any_removed;
 };
 
 /* Events were lost: resynchronizing. */
@@ -98,6 +113,7 @@ struct lp_manager {
 	struct rate merges;
 	uint64_t wakeups;
 	struct lp_tally gone_tally; /* of the VMs that are gone */
+	struct accounts accounts;
 };
 
 /* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */

@@ -9,6 +9,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/core/accounts.h"
 #include "daemon/core/actions.h"
 #include "daemon/core/context.h"
 #include "daemon/core/flights.h"
@@ -223,6 +224,7 @@ static const struct lp_core_ops core_ops = {
 	.status = view_status,
 	.vm_ids = view_vm_ids,
 	.vm = view_vm,
+	.rules = accounts_view,
 	.regions = view_regions,
 	.refresh = refresh_start,
 	.refresh_cancel = refresh_cancel,
@@ -278,6 +280,7 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	m->link = options->link;
 	m->log = options->log;
 	m->config = options->config;
+	accounts_init(&m->accounts);
 	TAILQ_INIT(&m->flights);
 	TAILQ_INIT(&m->waiters);
 	TAILQ_INIT(&m->watchers);
@@ -328,6 +331,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 	watchers_drop_all(m);
 	recorders_drop_all(m);
 	free_vms(m);
+	accounts_done(m);
 	policy_free(m->policy);
 	config_free(m->config);
 	lp_state_done(&m->state);

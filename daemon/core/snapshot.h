@@ -114,6 +114,18 @@ struct lp_vm_snapshot {
 	uint64_t last_error_age_ns;
 };
 
+/* What merges cost and saved while a rule was in force for their VM. Names of rules have no parentheses. */
+#define LP_RULE_DEFAULTS "(defaults)" /* no rule matched */
+#define LP_RULE_REMOVED	 "(removed)"  /* rules that are no longer in the configuration */
+
+struct lp_rule_snapshot {
+	const char *rule;	     /* valid until the next reload */
+	uint64_t nr_vms;	     /* now */
+	uint64_t large, table;	     /* their regions */
+	uint64_t coverage_ppm;	     /* UINT64_MAX when nothing is mapped */
+	struct policy_ledger ledger; /* the sum over all rules is that of lp_status */
+};
+
 struct lp_region_snapshot {
 	struct lp_region region;
 	uint64_t age_ns; /* since the kernel reported it */
@@ -228,6 +240,11 @@ struct lp_core_ops {
 	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t capacity);
 	/* -ESRCH: no such VM. */
 	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
+	/*
+	 * Writes up to @capacity rules in the order of the configuration, the defaults, and what became
+	 * of rules that are gone; returns how many there are.
+	 */
+	size_t (*rules)(const struct lp_core *core, struct lp_rule_snapshot *ret, size_t capacity);
 	/*
 	 * In ascending order of rfn, as the kernel reported them last. Looks at a bounded part of
 	 * the VM's memory, and may find nothing there: *@ret_next is where to go on, UINT64_MAX at

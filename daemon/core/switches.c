@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/config/value.h"
+#include "daemon/core/accounts.h"
 #include "daemon/core/vms.h"
 #include "daemon/core/watchers.h"
 
@@ -264,6 +265,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	m->options.log->max_priority = (int)config->global.log_level;
 	/* Until then the settings of the VMs point into the old configuration. */
 	apply_to_all(m);
+	accounts_reorder(m);
 	config_free(old);
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,

@@ -69,6 +69,8 @@ struct vm_entry {
 	struct lp_tally tally;
 	struct lp_tally logged; /* the tally at the last summary */
 	struct policy_ledger logged_ledger;
+	struct account *account;      /* of its rule */
+	struct policy_ledger charged; /* its ledger, as far as accounts have it */
 	enum lpage_reason gate;
 	enum lpage_reason policy_gate; /* the one that the policy was given */
 	unsigned int nr_awaited;       /* merges of the policy without a report yet */

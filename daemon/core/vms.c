@@ -7,6 +7,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/core/accounts.h"
 #include "daemon/core/flights.h"
 #include "daemon/core/identity.h"
 #include "daemon/core/limits.h"
@@ -77,6 +78,7 @@ void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 		(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
 		log_rule(m, vm, &selected, is_new);
 	}
+	accounts_assign(m, vm);
 	limits_want(m, vm);
 	vm_set_gate(m, vm);
 }
@@ -208,6 +210,7 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 	flights_cancel(m, vm->vm.id, -ESRCH, why);
 	summary_vm_end(m, vm);
 	tally_add(&m->gone_tally, &vm->tally);
+	accounts_charge(m, vm);
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
 	watchers_notify_text(m, LP_WATCH_VM_GONE, vm->vm.id, "VM %u %s: %s", vm->vm.id,
 			     vm->identity.name, why);

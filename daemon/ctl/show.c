@@ -213,7 +213,52 @@ static void print_leases(struct ctl *ctl, const json_t *vms)
 	}
 }
 
-void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
+/* Nothing to tell apart: the host's ledger says it all. */
+static bool is_one_rule(const json_t *rules)
+{
+	return json_array_size(rules) < 2;
+}
+
+static void add_rule(struct table *table, const json_t *rule)
+{
+	const json_t *ledger = json_object_get(rule, "ledger");
+	json_int_t cost_us = get_int(ledger, "spent_us") + get_int(ledger, "split_us");
+	char text[FORMAT_MAX];
+
+	table_add(table, "%s", get_text(rule, "rule"));
+	table_add(table, "%" INT, get_int(rule, "vms"));
+	table_add(table, "%s", format_percent(json_object_get(rule, "coverage_percent"), text));
+	table_add(table, "%" INT, get_int(ledger, "merges"));
+	table_add(table, "%" INT, get_int(ledger, "refusals"));
+	table_add(table, "%" INT, get_int(ledger, "splits"));
+	table_add(table, "%s", format_cost_us(cost_us, text));
+	table_add(table, "%s", format_cost_us(get_int(ledger, "walk_saved_us"), text));
+	table_add(table, "%s", format_cost_us(get_int(ledger, "net_us"), text));
+	table_add(table, "%" INT, get_int(ledger, "regrets"));
+	table_add(table, "%s", format_cost_us(get_int(ledger, "regret_us"), text));
+}
+
+static void print_rules(struct ctl *ctl, const json_t *rules)
+{
+	static const char *const heads[] = {
+		"<RULE", "VMS",	   "COVERAGE", "MERGES",  "2REFUSED", "1SPLITS",
+		"SPENT", "SAVED*", "NET*",     "REGRETS", "3LOST*",   NULL,
+	};
+	struct table *table;
+	size_t i;
+	json_t *rule;
+
+	if (is_one_rule(rules))
+		return;
+	table = table_new(heads);
+	json_array_foreach(rules, i, rule)
+		add_rule(table, rule);
+	fputc('\n', ctl->out);
+	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
+	fputs("* estimated\n", ctl->out);
+}
+
+void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms)
 {
 	print_host(ctl, host);
 	print_host_ledger(ctl, json_object_get(host, "ledger"));
@@ -228,6 +273,7 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *vms)
 		      ctl->out);
 	print_leases(ctl, vms);
 	print_skipped_rules(ctl, vms);
+	print_rules(ctl, rules);
 }
 
 int verb_status(struct ctl *ctl)
@@ -239,10 +285,12 @@ int verb_status(struct ctl *ctl)
 		return r;
 	r = ctl_list_vms(ctl, NULL, &vms);
 	if (r == CTL_OK && ctl->json) {
-		r = ctl_print_json(ctl, json_pack("{s:O, s:o}", "host",
-						  json_object_get(status, "host"), "vms", vms));
+		r = ctl_print_json(ctl, json_pack("{s:O, s:O, s:o}", "host",
+						  json_object_get(status, "host"), "rules",
+						  json_object_get(status, "rules"), "vms", vms));
 	} else if (r == CTL_OK) {
-		show_status(ctl, json_object_get(status, "host"), vms);
+		show_status(ctl, json_object_get(status, "host"), json_object_get(status, "rules"),
+			    vms);
 		json_decref(vms);
 	}
 	json_decref(status);
@@ -424,8 +472,20 @@ static void print_vm_ledger(struct ctl *ctl, const json_t *ledger)
 	     format_cost_us(spent_us, spent), get_int(ledger, "merges"),
 	     get_int(ledger, "refusals"), format_cost_us(split_us, split),
 	     get_int(ledger, "splits"));
-	line(ctl, "net", "%s%s", format_cost_us(saved_us - spent_us - split_us, net),
+	line(ctl, "net", "%s%s", format_cost_us(get_int(ledger, "net_us"), net),
 	     format_regrets(ledger, regrets));
+}
+
+/* The rule as a whole: of all VMs that it has been in force for. */
+static void print_rule_ledger(struct ctl *ctl, const json_t *rule)
+{
+	const json_t *ledger = json_object_get(rule, "ledger");
+	char net[FORMAT_MAX], regrets[REGRETS_MAX];
+
+	if (get_int(ledger, "spent_us"))
+		line(ctl, "of its rule", "net %s, %" INT " VM%s now%s",
+		     format_cost_us(get_int(ledger, "net_us"), net), get_int(rule, "vms"),
+		     plural(get_int(rule, "vms")), format_regrets(ledger, regrets));
 }
 
 static void print_refusals(struct ctl *ctl, const json_t *vm)
@@ -461,6 +521,7 @@ int verb_vm_show(struct ctl *ctl)
 	print_rule(ctl, vm);
 	print_stats(ctl, vm);
 	print_vm_ledger(ctl, json_object_get(vm, "ledger"));
+	print_rule_ledger(ctl, json_object_get(reply, "rule"));
 	print_refusals(ctl, vm);
 	json_decref(reply);
 	return CTL_OK;

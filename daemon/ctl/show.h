@@ -4,8 +4,8 @@
 
 #include "daemon/ctl/ctl.h"
 
-/* Writes the status as a table: some lines on the host, an empty one, the VMs. */
-void show_status(struct ctl *ctl, const json_t *host, const json_t *vms);
+/* Writes the status as tables: some lines on the host, an empty one, the VMs; and the rules, unless @rules is NULL. */
+void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms);
 
 /* "libvirt (28s), backup (attached)": who holds the VM as a whole, and for how long; "" for nobody. */
 #define SHOW_HOLDS_MAX 1280

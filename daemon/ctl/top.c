@@ -66,7 +66,7 @@ static char *picture(struct ctl *ctl, int sort, int *ret)
 		painter.env.colour = false;
 		painter.env.columns = COLS;
 		if (painter.out) {
-			show_status(&painter, json_object_get(status, "host"), vms);
+			show_status(&painter, json_object_get(status, "host"), NULL, vms);
 			fclose(painter.out);
 		}
 		json_decref(vms);

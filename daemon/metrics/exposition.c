@@ -17,6 +17,8 @@ struct scrape {
 	struct lp_status status;
 	struct lp_vm_snapshot *vms;
 	size_t nr_vms;
+	struct lp_rule_snapshot *rules;
+	size_t nr_rules;
 	bool names;
 };
 
@@ -140,6 +142,19 @@ static void write_vms(const struct scrape *scrape)
 #undef X
 }
 
+static void write_rules(const struct scrape *scrape)
+{
+#define X(name, type, unit, help, value)                                                           \
+	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
+	for (size_t i = 0; i < scrape->nr_rules; i++) {                                            \
+		const struct lp_rule_snapshot *r = &scrape->rules[i];                              \
+		write_sample(scrape, &metrics_families[METRICS_ID_##name], NULL, "rule", r->rule,  \
+			     (double)(value));                                                     \
+	}
+	METRICS_RULE(X)
+#undef X
+}
+
 static void write_gates(const struct scrape *scrape)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_gate];
@@ -217,12 +232,14 @@ static int take(const struct lp_core *core, struct scrape *ret)
 	uint32_t *ids = calloc(nr + 1, sizeof(*ids));
 
 	core->ops->status(core, &ret->status);
+	ret->nr_rules = core->ops->rules(core, NULL, 0);
+	ret->rules = calloc(ret->nr_rules + 1, sizeof(*ret->rules));
 	ret->vms = calloc(nr + 1, sizeof(*ret->vms));
-	if (!ids || !ret->vms) {
+	if (!ids || !ret->vms || !ret->rules) {
 		free(ids);
-		free(ret->vms);
 		return -ENOMEM;
 	}
+	(void)core->ops->rules(core, ret->rules, ret->nr_rules);
 	(void)core->ops->vm_ids(core, ids, nr);
 	for (size_t i = 0; i < nr; i++) {
 		if (core->ops->vm(core, ids[i], &ret->vms[ret->nr_vms]) == 0)
@@ -232,25 +249,33 @@ static int take(const struct lp_core *core, struct scrape *ret)
 	return 0;
 }
 
+static void write_all(const struct scrape *scrape)
+{
+	write_info(scrape);
+	write_host(scrape);
+	write_refused(scrape);
+	write_losses(scrape);
+	write_vms(scrape);
+	write_rules(scrape);
+	write_gates(scrape);
+	write_costs(scrape);
+	write_states(scrape);
+	write_conversions(scrape);
+	if (scrape->format == METRICS_OPENMETRICS)
+		fputs("# EOF\n", scrape->f);
+}
+
 int metrics_write(FILE *f, const struct lp_core *core, enum metrics_format format, bool names)
 {
 	struct scrape scrape = {.f = f, .format = format, .names = names};
 	int r;
 
 	r = take(core, &scrape);
+	if (r == 0)
+		write_all(&scrape);
+	free(scrape.vms);
+	free(scrape.rules);
 	if (r < 0)
 		return r;
-	write_info(&scrape);
-	write_host(&scrape);
-	write_refused(&scrape);
-	write_losses(&scrape);
-	write_vms(&scrape);
-	write_gates(&scrape);
-	write_costs(&scrape);
-	write_states(&scrape);
-	write_conversions(&scrape);
-	if (format == METRICS_OPENMETRICS)
-		fputs("# EOF\n", f);
-	free(scrape.vms);
 	return ferror(f) ? -EIO : 0;
 }

@@ -3,9 +3,10 @@
 
 #define HOST_FAMILY(name, type, unit, help, value)	{#name, METRICS_##type, unit, help, ""},
 #define VM_FAMILY(name, type, unit, help, value)	{#name, METRICS_##type, unit, help, "vm"},
+#define RULE_FAMILY(name, type, unit, help, value)	{#name, METRICS_##type, unit, help, "rule"},
 #define LABELLED_FAMILY(name, type, unit, help, labels) {#name, METRICS_##type, unit, help, labels},
-const struct metrics_family metrics_families[METRICS_NR] = {
-	METRICS_HOST(HOST_FAMILY) METRICS_VM(VM_FAMILY) METRICS_LABELLED(LABELLED_FAMILY)};
+const struct metrics_family metrics_families[METRICS_NR] = {METRICS_HOST(HOST_FAMILY) METRICS_VM(
+	VM_FAMILY) METRICS_RULE(RULE_FAMILY) METRICS_LABELLED(LABELLED_FAMILY)};
 
 static const char page_head[] =
 	"# Metrics\n"
@@ -13,7 +14,8 @@ static const char page_head[] =
 	"`tdx-lpaged` serves these metrics at `http://ADDRESS:PORT/metrics` if the configuration key `metrics` gives an\n"
 	"address; see tdx-lpage.yaml(5). A scrape reads what the daemon knows already and sends no request to the kernel. A metric with the\n"
 	"label `vm` (the id) also has the label `name` if `metrics-names` is on. Counters start at 0 with the daemon, those\n"
-	"of a VM with the VM. What to do with them: [monitoring.md](monitoring.md).\n"
+	"of a VM with the VM. The label `rule` is the name of a rule that matched a VM, `(defaults)` where none did, or `(removed)` for all\n"
+	"rules that are no longer in the configuration. What to do with them: [monitoring.md](monitoring.md).\n"
 	"\n"
 	"The format is OpenMetrics 1.0, or Prometheus' text format 0.0.4 for clients that prefer `text/plain`. There a metric of\n"
 	"type info is a gauge. What is called estimated rests on `walk-cost` and `split-cost` of the configuration.\n"

@@ -2,11 +2,12 @@
 /*
  * The one table of metrics. docs/metrics.md is generated from it.
  *
- * X(name, TYPE, "unit", "help", value): one sample, of the host or of each VM
+ * X(name, TYPE, "unit", "help", value): one sample, of the host, of each VM, or of each rule
  * L(name, TYPE, "unit", "help", "labels"): a sample per value of a label, written in exposition.c
  *
  * Names and units as OpenMetrics wants them: base units; counters end in _total and infos in _info when they are
- * written. @value is an expression over `s` (struct lp_status) or `v` (struct lp_vm_snapshot).
+ * written. @value is an expression over `s` (struct lp_status) `v` (struct lp_vm_snapshot) or `r`
+ * (struct lp_rule_snapshot).
  */
 #ifndef TDX_LPAGE_METRICS_TABLE_H
 #define TDX_LPAGE_METRICS_TABLE_H
@@ -103,6 +104,17 @@
 	  "Guest time lost to page walks in regions at 4 KiB, per time (estimated).",              \
 	  METRICS_SECONDS(v->vm.table * v->costs.walk_ns_per_s))                                   \
 	METRICS_LEDGER(X, vm_, v->ledger)
+
+#define METRICS_RULE(X)                                                                            \
+	X(rule_vms, GAUGE, "", "VMs that the rule is in force for.", r->nr_vms)                    \
+	X(rule_coverage_ratio, GAUGE, "ratio",                                                     \
+	  "Share of their private mapped regions that are mapped at 2 MiB.",                       \
+	  METRICS_RATIO(r->coverage_ppm))                                                          \
+	X(rule_merges, COUNTER, "", "Merges of this daemon while the rule was in force.",          \
+	  r->ledger.merges)                                                                        \
+	X(rule_refusals, COUNTER, "",                                                              \
+	  "Refused merges of this daemon while the rule was in force.", r->ledger.refusals)        \
+	METRICS_LEDGER(X, rule_, r->ledger)
 
 #define METRICS_LABELLED(L)                                                                        \
 	L(build, INFO, "", "Version of the daemon, and how it reaches the kernel.",                \

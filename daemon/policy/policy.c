@@ -59,16 +59,6 @@ static void vm_free(struct policy_vm *vm)
 	free(vm);
 }
 
-static void ledger_add(struct policy_ledger *to, const struct policy_ledger *from)
-{
-	uint64_t *sum = (uint64_t *)to;
-	const uint64_t *value = (const uint64_t *)from;
-
-	_Static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "the ledger is uint64_t throughout");
-	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
-		sum[i] += value[i];
-}
-
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 {
 	struct policy_vm *vm = policy_vm_find(policy, vm_id);
@@ -77,7 +67,7 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 	if (!vm)
 		return -ENOENT;
 	vm_count_savings(vm, policy_clock(policy, now_ns));
-	ledger_add(&policy->gone, &vm->ledger);
+	policy_ledger_add(&policy->gone, &vm->ledger);
 	array_close(policy->vms, policy->nr_vms--, at, sizeof(*policy->vms));
 	if (policy->last_vm == vm)
 		policy->last_vm = NULL;
@@ -265,6 +255,26 @@ int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, ui
 
 /* ---- statistics ---- */
 
+void policy_ledger_add(struct policy_ledger *to, const struct policy_ledger *from)
+{
+	uint64_t *sum = (uint64_t *)to;
+	const uint64_t *value = (const uint64_t *)from;
+
+	_Static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "the ledger is uint64_t throughout");
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
+		sum[i] += value[i];
+}
+
+void policy_ledger_since(struct policy_ledger *ledger, const struct policy_ledger *before)
+{
+	uint64_t *total = (uint64_t *)ledger;
+	const uint64_t *value = (const uint64_t *)before;
+	const size_t first = offsetof(struct policy_ledger, conversions) / sizeof(*total);
+
+	for (size_t i = first; i < sizeof(*ledger) / sizeof(*total); i++)
+		total[i] -= value[i];
+}
+
 static struct policy_ledger ledger_at(const struct policy_vm *vm, uint64_t now_ns)
 {
 	struct policy_ledger ledger = vm->ledger;
@@ -296,7 +306,7 @@ void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct po
 	for (size_t i = 0; i < policy->nr_vms; i++) {
 		struct policy_ledger ledger = ledger_at(policy->vms[i], now_ns);
 
-		ledger_add(ret, &ledger);
+		policy_ledger_add(ret, &ledger);
 	}
 }
 

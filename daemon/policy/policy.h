@@ -114,6 +114,12 @@ struct policy_ledger {
 	uint64_t reasons[LPAGE_REASON_END]; /* outcomes of tries by reason; NONE: merged */
 };
 
+/* What was saved (estimated), less what was spent; negative: merges have not paid yet. */
+static inline int64_t policy_ledger_net_ns(const struct policy_ledger *ledger)
+{
+	return (int64_t)(ledger->walk_saved_ns - ledger->spent_ns - ledger->split_ns);
+}
+
 /* Costs in force for a VM, learnt or configured. */
 struct policy_costs {
 	uint64_t merge_ns;
@@ -213,6 +219,12 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
 		     struct policy_ledger *ret);
 void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct policy_ledger *ret);
+
+/* Adds all figures of @from. */
+void policy_ledger_add(struct policy_ledger *to, const struct policy_ledger *from);
+
+/* Turns @ledger into what has happened since it was @before; what it says of now stays. */
+void policy_ledger_since(struct policy_ledger *ledger, const struct policy_ledger *before);
 
 /* -ENOENT. */
 int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret);

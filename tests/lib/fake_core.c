@@ -58,6 +58,15 @@ static int fake_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snap
 	return -ESRCH;
 }
 
+static size_t fake_rules(const struct lp_core *core, struct lp_rule_snapshot *ret, size_t capacity)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+
+	for (size_t i = 0; i < fake->nr_rules && i < capacity; i++)
+		ret[i] = fake->rules[i];
+	return fake->nr_rules;
+}
+
 static bool wanted(const struct lp_region_filter *filter, const struct lp_region *region)
 {
 	if (region->rfn < filter->start_rfn)
@@ -315,6 +324,7 @@ static const struct lp_core_ops fake_ops = {
 	.status = fake_status,
 	.vm_ids = fake_vm_ids,
 	.vm = fake_vm,
+	.rules = fake_rules,
 	.regions = fake_regions,
 	.refresh = fake_refresh,
 	.refresh_cancel = fake_refresh_cancel,
@@ -529,6 +539,32 @@ static void init_db(struct lp_vm_snapshot *vm)
 	};
 }
 
+/* The rule of web-1, and the defaults, which have what web-1 has not. */
+static void init_rules(struct fake_core *fake)
+{
+	const struct lp_vm_snapshot *web = &fake->vms[0], *db = &fake->vms[1];
+
+	fake->rules[0] = (struct lp_rule_snapshot){
+		.rule = web->rule,
+		.nr_vms = 1,
+		.large = web->vm.large,
+		.table = web->vm.table,
+		.coverage_ppm = web->coverage_ppm,
+		.ledger = web->ledger,
+	};
+	fake->rules[1] = (struct lp_rule_snapshot){
+		.rule = LP_RULE_DEFAULTS,
+		.nr_vms = 1,
+		.large = db->vm.large,
+		.table = db->vm.table,
+		.coverage_ppm = db->coverage_ppm,
+		.ledger = fake->status.ledger,
+	};
+	policy_ledger_since(&fake->rules[1].ledger, &web->ledger);
+	fake->rules[1].ledger.waiting_regions -= web->ledger.waiting_regions;
+	fake->nr_rules = 2;
+}
+
 static void init_regions(struct fake_core *fake)
 {
 	const struct lp_region_snapshot regions[] = {
@@ -578,6 +614,7 @@ void fake_core_init(struct fake_core *fake)
 	init_web(&fake->vms[0]);
 	init_db(&fake->vms[1]);
 	fake->nr_vms = 2;
+	init_rules(fake);
 	init_regions(fake);
 	if (config_parse_buffer("/etc/tdx-lpage.yaml", text, strlen(text), &fake->config, &errors) <
 	    0)

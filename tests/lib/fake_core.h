@@ -7,6 +7,7 @@
 
 #define FAKE_VMS     4
 #define FAKE_REGIONS 16
+#define FAKE_RULES   2
 #define FAKE_CALLS   32
 #define FAKE_SLICE   1024 /* regions that one call of regions() looks at */
 
@@ -15,6 +16,8 @@ struct fake_core {
 	struct lp_status status;
 	struct lp_vm_snapshot vms[FAKE_VMS];
 	size_t nr_vms;
+	struct lp_rule_snapshot rules[FAKE_RULES];
+	size_t nr_rules;
 	struct lp_region_snapshot regions[FAKE_REGIONS]; /* of every VM */
 	size_t nr_regions;
 	uint64_t nr_generated; /* instead: so many in state table */
