@@ -144,6 +144,14 @@ struct config_rule {
 	struct config_place places[CONFIG_SETTING_END]; /* of the settings */
 };
 
+/* shadow: what a second configuration has instead, for every VM; of the keys that `tune` tries. */
+struct config_shadow {
+	bool given;
+	uint64_t set; /* as in struct config_rule */
+	struct config_settings settings;
+	struct config_place places[CONFIG_SETTING_END];
+};
+
 struct config {
 	char *path;
 	bool missing; /* there was no such file, and no drop-in: built-in defaults */
@@ -155,6 +163,7 @@ struct config {
 	struct config_place default_places[CONFIG_SETTING_END];
 	struct config_rule *rules;
 	size_t nr_rules;
+	struct config_shadow shadow;
 };
 
 /* One thing wrong with a file. Strings are owned; key, value and allowed may be NULL. */
@@ -238,6 +247,9 @@ int config_new_defaults(const char *name, struct config **ret);
 struct config *config_free(struct config *config);
 
 void config_errors_done(struct config_errors *errors);
+
+/* @settings of a VM, which are in force, become those of the shadow. */
+void config_shadow_apply(const struct config *config, struct config_settings *settings);
 
 /* Writes one error as "FILE:LINE:COLUMN: KEY: VALUE: message (allowed)" and no end of line. */
 void config_error_print(FILE *f, const struct config_errors *errors, size_t i);

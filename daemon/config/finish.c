@@ -25,6 +25,18 @@ static void complete_rule(const struct config *config, struct config_rule *rule)
 #undef X
 }
 
+void config_shadow_apply(const struct config *config, struct config_settings *settings)
+{
+	const struct config_shadow *shadow = &config->shadow;
+
+#define X(field, key, type, min, max, def, tune, doc)                                              \
+	if (shadow->set & UINT64_C(1) << CONFIG_SETTING_##field)                                   \
+		settings->field = shadow->settings.field;
+	CONFIG_SETTING_KEYS(X)
+#undef X
+	settings->dry_run = false;
+}
+
 static int complain(struct config_errors *errors, const struct config *config,
 		    const struct config_place *place, const char *key, const char *value,
 		    const char *message)
@@ -75,6 +87,25 @@ static int check_settings(const struct config *config, int index, struct config_
 			"of policy threshold");
 }
 
+/* The same of what the shadow has instead. */
+static int check_shadow(const struct config *config, int index, struct config_errors *errors)
+{
+	const struct config_shadow *shadow = &config->shadow;
+	struct config_settings settings = index < 0 ? config->defaults :
+						      config->rules[index].settings;
+	int key = 0;
+
+	config_shadow_apply(config, &settings);
+	if (!shadow->set || settings.policy != CONFIG_POLICY_THRESHOLD ||
+	    settings.min_quiet_ns <= settings.quiet_time_ns)
+		return 0;
+	while (!(shadow->set >> key & 1))
+		key++;
+	return complain(errors, config, &shadow->places[key], "shadow", NULL,
+			index < 0 ? "min-quiet is longer than quiet-time with these defaults" :
+				    "min-quiet is longer than quiet-time for one of the rules");
+}
+
 static bool matches_everything(const struct config_match *match)
 {
 	size_t nr;
@@ -106,10 +137,14 @@ int config_finish(struct config *config, struct config_errors *errors)
 	for (size_t i = 0; i < config->nr_rules; i++)
 		complete_rule(config, &config->rules[i]);
 	r = check_settings(config, -1, errors);
+	if (r == 0 && !errors->nr)
+		r = check_shadow(config, -1, errors);
 	for (size_t i = 0; r == 0 && i < config->nr_rules; i++) {
 		r = check_settings(config, (int)i, errors);
 		if (r == 0)
 			r = check_rule(config, i, errors);
+		if (r == 0 && !errors->nr)
+			r = check_shadow(config, (int)i, errors);
 	}
 	if (r == 0 && errors->nr)
 		r = -EINVAL;

@@ -272,11 +272,38 @@ static void read_rules(struct reader *r)
 	}
 }
 
+/* ---- shadow ---- */
+
+/* Those that tune tries; a test compares. */
+static const char *const shadow_names[] = {
+	"policy", "min-quiet", "quiet-time", "hold-after", "hold-for", NULL,
+};
+
+static int find_shadow(const char *name)
+{
+	int setting = find_setting(name);
+
+	return setting >= 0 && config_setting_keys.keys[setting].tune ? setting : -1;
+}
+
+static void read_shadow(struct reader *r, int key, void *ctx)
+{
+	struct config_place place = r->key;
+	struct config_shadow *shadow = ctx;
+
+	if (!read_value(r, &config_setting_keys.keys[key], &shadow->settings))
+		return;
+	shadow->set |= UINT64_C(1) << key;
+	shadow->places[key] = place;
+}
+
+static const struct mapping shadow_mapping = {find_shadow, read_shadow, shadow_names};
+
 /* ---- the whole file ---- */
 
-enum { TOP_VERSION, TOP_GLOBAL, TOP_DEFAULTS, TOP_RULES };
+enum { TOP_VERSION, TOP_GLOBAL, TOP_DEFAULTS, TOP_RULES, TOP_SHADOW };
 
-static const char *const top_names[] = {"version", "global", "defaults", "rules", NULL};
+static const char *const top_names[] = {"version", "global", "defaults", "rules", "shadow", NULL};
 
 static int find_top(const char *name)
 {
@@ -311,6 +338,10 @@ static void read_top(struct reader *r, int key, void *ctx)
 		break;
 	case TOP_DEFAULTS:
 		reader_mapping(r, &defaults_mapping, places, r->config);
+		break;
+	case TOP_SHADOW:
+		r->config->shadow.given |= !reader_is_empty(r);
+		reader_mapping(r, &shadow_mapping, places, &r->config->shadow);
 		break;
 	default:
 		read_rules(r);

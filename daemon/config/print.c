@@ -87,6 +87,17 @@ static void print_rule(FILE *f, const struct config *config, const struct config
 		     origins ? UINT64_MAX : rule->set, origins ? rule->places : NULL);
 }
 
+static void print_shadow(FILE *f, const struct config *config, bool origins)
+{
+	const struct config_shadow *shadow = &config->shadow;
+
+	if (!shadow->given)
+		return;
+	fputs(shadow->set ? "shadow:\n" : "shadow: {}\n", f);
+	print_fields(f, config, "  ", &config_setting_keys, &shadow->settings, shadow->set,
+		     origins ? shadow->places : NULL);
+}
+
 static void print_all(FILE *f, const struct config *config, bool origins)
 {
 	fprintf(f, "version: %d\nglobal:\n", CONFIG_VERSION);
@@ -98,6 +109,7 @@ static void print_all(FILE *f, const struct config *config, bool origins)
 	fputs(config->nr_rules ? "rules:\n" : "rules: []\n", f);
 	for (size_t i = 0; i < config->nr_rules; i++)
 		print_rule(f, config, &config->rules[i], origins);
+	print_shadow(f, config, origins);
 }
 
 void config_print(FILE *f, const struct config *config)
@@ -181,6 +193,12 @@ void config_print_template(FILE *f)
 	      "#   - name: left-alone\n"
 	      "#     match: {uid: [1001, 1002]}\n"
 	      "#     mode: off\n"
-	      "rules: []\n",
+	      "rules: []\n"
+	      "\n"
+	      "# A second configuration on the same events, which merges nothing: `tdx-lpctl status --shadow`\n"
+	      "# compares the two. Of the keys of defaults, for all VMs: policy, min-quiet, quiet-time,\n"
+	      "# hold-after and hold-for.\n"
+	      "#\n"
+	      "# shadow: {policy: threshold, quiet-time: 10s}\n",
 	      f);
 }

@@ -105,8 +105,12 @@ json_t *control_files_json(const struct config *config)
 
 json_t *control_config_json(const struct config *config)
 {
-	return json_pack("{s:i, s:o, s:o, s:o}", "version", CONFIG_VERSION, "global",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o?}", "version", CONFIG_VERSION, "global",
 			 section_json(&config_global_keys, &config->global, UINT64_MAX), "defaults",
 			 section_json(&config_setting_keys, &config->defaults, UINT64_MAX), "rules",
-			 rules_json(config));
+			 rules_json(config), "shadow",
+			 config->shadow.given ?
+				 section_json(&config_setting_keys, &config->shadow.settings,
+					      config->shadow.set) :
+				 NULL);
 }

@@ -38,6 +38,13 @@ const struct method control_methods[] = {
 		.params = {PARAM_FRESH},
 	},
 	{
+		.name = "GetShadow",
+		.doc = "Compares the configuration in force with the one under shadow; null if there is "
+		       "none.",
+		.returns = "shadow: ?Shadow",
+		.call = method_get_shadow,
+	},
+	{
 		.name = "ListVms",
 		.doc = "Lists VMs in ascending order of id, at most 128; next is where to continue, null at "
 		       "the end.",

@@ -34,6 +34,8 @@ struct region_list {
 int method_regions(struct lp_core *core, uint32_t vm_id, struct lp_region_filter *filter,
 		   struct region_list *list);
 
+void method_get_shadow(struct control_call *call);
+
 /* explain.c */
 void method_explain(struct control_call *call);
 void method_explain_vm(struct control_call *call);

@@ -98,6 +98,16 @@ void method_status(struct control_call *call)
 				"rules", rules_json(call->core)));
 }
 
+void method_get_shadow(struct control_call *call)
+{
+	struct lp_shadow_snapshot shadow;
+	int r = call->core->ops->shadow(call->core, &shadow);
+
+	control_reply(call, json_pack("{s:o}", "shadow",
+				      r < 0 ? json_null() :
+					      fields_json(&control_shadow_fields, &shadow)));
+}
+
 static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, uint32_t start,
 			size_t limit, json_t **ret_next)
 {

@@ -84,6 +84,23 @@ const struct fields control_rule_fields = FIELDS(
 	"What merges cost and are worth while a rule was in force for their VM, and the VMs that it is in force for now. rule is (defaults) where no rule matched, and (removed) for all rules that are no longer in the configuration. The ledgers of all rules add up to the host's.",
 	rule_rows);
 
+#define SHADOW(name, kind, member) ROW(name, kind, struct lp_shadow_snapshot, member)
+static const struct field shadow_rows[] = {
+	SHADOW("settings", TEXT, settings),
+	SHADOW("age_us", US, age_ns),
+	SHADOW("vms", U64, nr_vms),
+	OBJECT("active", &ledger_fields, struct lp_shadow_snapshot, active),
+	OBJECT("shadow", &ledger_fields, struct lp_shadow_snapshot, shadow),
+	SHADOW("assumed", U64, assumed),
+	SHADOW("disproved", U64, disproved),
+	SHADOW("active_bytes", U64, active_bytes),
+	SHADOW("shadow_bytes", U64, shadow_bytes),
+};
+const struct fields control_shadow_fields = FIELDS(
+	"Shadow",
+	"The configuration in force (active) and the one under shadow, on the same events since age_us. settings is what the shadow has instead. Its merges are not carried out: assumed are its tries of regions that nobody had merged by then, which are assumed to succeed; disproved are those that were taken back, and are refusals now, because the kernel refused the region later. The bytes are the memory of either policy.",
+	shadow_rows);
+
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)
 static const struct field link_rows[] = {
 	LINK("requests", requests),
@@ -417,6 +434,7 @@ const struct fields *const control_all_fields[] = {
 	&tally_fields,
 	&ledger_fields,
 	&control_rule_fields,
+	&control_shadow_fields,
 	&link_fields,
 	&host_regions_fields,
 	&control_host_fields,

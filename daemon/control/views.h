@@ -138,6 +138,7 @@ extern const struct fields control_event_fields;       /* struct event_view */
 extern const struct fields control_record_fields;      /* struct record_view */
 extern const struct fields control_host_fields;	       /* struct host_view */
 extern const struct fields control_rule_fields;	       /* struct lp_rule_snapshot */
+extern const struct fields control_shadow_fields;      /* struct lp_shadow_snapshot */
 extern const struct fields control_vm_hold_fields;     /* struct lp_vm_hold */
 extern const struct fields control_vm_fields;	       /* struct vm_view: control_vm_json() */
 extern const struct fields control_vm_detail_fields;   /* the same, and more of it */

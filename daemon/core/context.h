@@ -6,7 +6,7 @@
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
  *	vm
- *	accounts, flights, limits, refresh, summary, view
+ *	accounts, shadow, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
  *	resolve, switches, holds
  *	actions, results, sync
@@ -62,6 +62,17 @@ struct accounts {
 	bool any_removed;
 };
 
+/* A second policy on the same events: shadow.c. */
+struct shadow {
+	struct policy *policy; /* NULL: none, and nothing else counts */
+	struct config_shadow settings;
+	uint64_t since_ns;
+	struct policy_ledger before; /* of the policy in force, at that time */
+	uint64_t assumed;
+	uint64_t disproved;
+	bool busy; /* more batches are due than one turn of the event loop hands out */
+};
+
 /* Events were lost: resynchronizing. */
 struct resync {
 	uint64_t due_ns;  /* 0: none is due */
@@ -114,6 +125,7 @@ struct lp_manager {
 	uint64_t wakeups;
 	struct lp_tally gone_tally; /* of the VMs that are gone */
 	struct accounts accounts;
+	struct shadow shadow;
 };
 
 /* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */

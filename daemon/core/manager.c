@@ -19,6 +19,7 @@
 #include "daemon/core/recorders.h"
 #include "daemon/core/refresh.h"
 #include "daemon/core/results.h"
+#include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
 #include "daemon/core/switches.h"
 #include "daemon/core/sync.h"
@@ -28,8 +29,9 @@
 
 static uint64_t deadline_ns(const struct lp_manager *m)
 {
-	return earliest(earliest(sync_deadline_ns(m), actions_deadline_ns(m)),
-			summary_deadline_ns(m));
+	uint64_t due_ns = earliest(sync_deadline_ns(m), actions_deadline_ns(m));
+
+	return earliest(earliest(due_ns, shadow_deadline_ns(m)), summary_deadline_ns(m));
 }
 
 /* Until the next work, by our clock: the link's may run faster. NS_NEVER: none is known. */
@@ -79,7 +81,7 @@ static void arm(struct lp_manager *m)
 		return;
 	}
 	/* Not at once without progress: a deadline that is not met for some reason must not spin. */
-	if (ns < NS_PER_MS && !m->busy)
+	if (ns < NS_PER_MS && !m->busy && !m->shadow.busy)
 		ns = NS_PER_MS;
 	left.tv_sec = (time_t)(ns / NS_PER_S);
 	left.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000);
@@ -109,6 +111,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	holds_run(m);
 	sync_run(m);
 	actions_run(m);
+	shadow_run(m);
 	summary_run(m);
 	check_ready(m);
 	arm(m);
@@ -225,6 +228,7 @@ static const struct lp_core_ops core_ops = {
 	.vm_ids = view_vm_ids,
 	.vm = view_vm,
 	.rules = accounts_view,
+	.shadow = shadow_view,
 	.regions = view_regions,
 	.refresh = refresh_start,
 	.refresh_cancel = refresh_cancel,
@@ -263,6 +267,7 @@ static int set_up(struct lp_manager *m)
 		return -ENOMEM;
 	vms_set_global(m);
 	policy_pause_all(m->policy, m->state.paused, now_ns);
+	shadow_apply_config(m);
 	return 0;
 }
 
@@ -306,6 +311,7 @@ int lp_manager_start(struct lp_manager *m)
 	/* The link's clock may begin with it. */
 	m->start_ns = manager_now(m);
 	m->config_ns = m->start_ns;
+	m->shadow.since_ns = m->start_ns;
 	return r;
 }
 
@@ -332,6 +338,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 	recorders_drop_all(m);
 	free_vms(m);
 	accounts_done(m);
+	policy_free(m->shadow.policy);
 	policy_free(m->policy);
 	config_free(m->config);
 	lp_state_done(&m->state);

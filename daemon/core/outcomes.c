@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/outcomes.h"
 
+#include "daemon/core/shadow.h"
 #include "daemon/core/triage.h"
 #include "daemon/core/watchers.h"
 
 void outcome_of_region(struct lp_manager *m, const struct flight *flight, uint64_t rfn,
 		       enum lpage_reason reason, uint64_t ns)
 {
-	if (flight->op == KVM_LPAGE_OP_MERGE)
-		(void)policy_outcome(m->policy, flight->vm_id, rfn, reason, ns, manager_now(m));
+	if (flight->op != KVM_LPAGE_OP_MERGE)
+		return;
+	(void)policy_outcome(m->policy, flight->vm_id, rfn, reason, ns, manager_now(m));
+	shadow_outcome(m, flight->vm_id, rfn, reason);
 }
 
 /* The same outcome for all regions of an operation of the policy. */

@@ -8,6 +8,7 @@
 #include "daemon/core/flights.h"
 #include "daemon/core/outcomes.h"
 #include "daemon/core/ranges.h"
+#include "daemon/core/shadow.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/watchers.h"
 
@@ -56,6 +57,7 @@ static void take_batches(struct lp_manager *m, struct vm_entry *vm, const struct
 			vm->tally.stall_max_ns = batch->stall_ns;
 		vm->tally.stalled_batches += batch->stall_ns > vm->settings->max_stall_ns;
 		(void)policy_batch_done(m->policy, vm->vm.id, &cost, manager_now(m));
+		shadow_batch_cost(m, vm->vm.id, &cost);
 	}
 }
 

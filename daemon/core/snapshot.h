@@ -126,6 +126,20 @@ struct lp_rule_snapshot {
 	struct policy_ledger ledger; /* the sum over all rules is that of lp_status */
 };
 
+/* A second configuration on the same events, which merges nothing, beside the one in force. */
+struct lp_shadow_snapshot {
+	char settings[256]; /* "policy threshold, quiet-time 10s": what it has instead */
+	uint64_t age_ns;    /* since both are compared */
+	uint64_t nr_vms;
+	struct policy_ledger active; /* since then, VMs that are gone included */
+	struct policy_ledger shadow;
+	/* Merges of the shadow that nobody had tried by then: taken for accepted. */
+	uint64_t assumed;
+	uint64_t disproved;    /* of these, refused later; they are refusals in the ledger */
+	uint64_t active_bytes; /* memory of either policy */
+	uint64_t shadow_bytes;
+};
+
 struct lp_region_snapshot {
 	struct lp_region region;
 	uint64_t age_ns; /* since the kernel reported it */
@@ -245,6 +259,8 @@ struct lp_core_ops {
 	 * of rules that are gone; returns how many there are.
 	 */
 	size_t (*rules)(const struct lp_core *core, struct lp_rule_snapshot *ret, size_t capacity);
+	/* -ENOENT: the configuration has no shadow. */
+	int (*shadow)(const struct lp_core *core, struct lp_shadow_snapshot *ret);
 	/*
 	 * In ascending order of rfn, as the kernel reported them last. Looks at a bounded part of
 	 * the VM's memory, and may find nothing there: *@ret_next is where to go on, UINT64_MAX at

@@ -11,6 +11,7 @@
 #include "daemon/core/recorders.h"
 #include "daemon/core/refresh.h"
 #include "daemon/core/resolve.h"
+#include "daemon/core/shadow.h"
 #include "daemon/core/triage.h"
 #include "daemon/core/vms.h"
 #include "daemon/core/watchers.h"
@@ -60,6 +61,7 @@ static void observe(struct lp_manager *m, const struct lp_region_chunk *chunk, u
 
 		while (nr < ARRAY_SIZE(obs) && i < chunk->nr_regions)
 			obs[nr++] = observation(&chunk->regions[i++], now_ns);
+		shadow_observe(m, chunk->vm_id, obs, nr);
 		(void)policy_observe_all(m->policy, chunk->vm_id, obs, nr, now_ns);
 	}
 }
@@ -90,6 +92,7 @@ static void forget(void *ctx, uint64_t rfn)
 	const struct forget *f = ctx;
 
 	(void)policy_forget(f->m->policy, f->vm_id, rfn);
+	shadow_forget(f->m, f->vm_id, rfn);
 }
 
 /* All regions of the VM are as a dump said. */

@@ -108,6 +108,9 @@ void vm_set_gate(struct lp_manager *m, struct vm_entry *vm)
 	if (gate != vm->gate)
 		vm_log(m, LOG_DEBUG, LP_MESSAGE_VM, vm, "gate %s, was %s", lpage_reason_name(gate),
 		       lpage_reason_name(vm->gate));
+	/* A shadow waits for no report. */
+	if (gate != vm->gate && m->shadow.policy)
+		(void)policy_vm_gate(m->shadow.policy, vm->vm.id, gate, now_ns);
 	vm->gate = gate;
 	if (gate == LPAGE_REASON_NONE && vm->nr_awaited)
 		gate = LPAGE_REASON_IN_FLIGHT;

@@ -12,6 +12,7 @@
 #include "daemon/core/identity.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/recorders.h"
+#include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
 #include "daemon/core/watchers.h"
 
@@ -24,6 +25,7 @@ void vms_set_global(struct lp_manager *m)
 
 	global.dry_run = manager_dry_run(m);
 	policy_set_global(m->policy, &global, manager_now(m));
+	shadow_set_global(m);
 }
 
 /* What a line about a new VM begins with. */
@@ -76,6 +78,7 @@ void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 	if (changed) {
 		vm->limits.foreign = false;
 		(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
+		shadow_configure_vm(m, vm);
 		log_rule(m, vm, &selected, is_new);
 	}
 	accounts_assign(m, vm);
@@ -123,6 +126,7 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 		free(vm);
 		return NULL;
 	}
+	shadow_add_vm(m, vm, &m->config->defaults);
 	return vm;
 }
 
@@ -154,9 +158,12 @@ static void take_description(struct vm_entry *vm, const struct lp_vm *init, bool
 static void teach_split_cost(struct lp_manager *m, const struct vm_entry *vm,
 			     const struct lp_vm *now)
 {
-	if (vm->has_stats && now->splits > vm->vm.splits && now->split_ns > vm->vm.split_ns)
-		(void)policy_split_cost(m->policy, now->id, now->splits - vm->vm.splits,
-					now->split_ns - vm->vm.split_ns);
+	uint64_t splits = now->splits - vm->vm.splits;
+
+	if (!vm->has_stats || now->splits <= vm->vm.splits || now->split_ns <= vm->vm.split_ns)
+		return;
+	(void)policy_split_cost(m->policy, now->id, splits, now->split_ns - vm->vm.split_ns);
+	shadow_split_cost(m, now->id, splits, now->split_ns - vm->vm.split_ns);
 }
 
 /* Ids begin anew when kvm is loaded again. */
@@ -211,6 +218,7 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 	summary_vm_end(m, vm);
 	tally_add(&m->gone_tally, &vm->tally);
 	accounts_charge(m, vm);
+	shadow_remove_vm(m, vm);
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
 	watchers_notify_text(m, LP_WATCH_VM_GONE, vm->vm.id, "VM %u %s: %s", vm->vm.id,
 			     vm->identity.name, why);

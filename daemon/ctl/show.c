@@ -279,8 +279,11 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const
 int verb_status(struct ctl *ctl)
 {
 	json_t *status, *vms;
-	int r = ctl_call(ctl, "Status", ctl_fresh(ctl), &status);
+	int r;
 
+	if (ctl_option(ctl, "--shadow"))
+		return show_shadow(ctl);
+	r = ctl_call(ctl, "Status", ctl_fresh(ctl), &status);
 	if (r != CTL_OK)
 		return r;
 	r = ctl_list_vms(ctl, NULL, &vms);

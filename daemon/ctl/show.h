@@ -7,6 +7,9 @@
 /* Writes the status as tables: some lines on the host, an empty one, the VMs; and the rules, unless @rules is NULL. */
 void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms);
 
+/* status --shadow. Returns an exit code. */
+int show_shadow(struct ctl *ctl);
+
 /* "libvirt (28s), backup (attached)": who holds the VM as a whole, and for how long; "" for nobody. */
 #define SHOW_HOLDS_MAX 1280
 const char *show_holds(const json_t *vm, char ret[static SHOW_HOLDS_MAX]);

@@ -17,9 +17,14 @@ const struct ctl_verb ctl_verbs[] = {
 		.args = "",
 		.help = "show the daemon and all VMs",
 		.about = "The default when no verb is given. COVERAGE is large / (large + "
-			 "table); AGE is the age of a VM's statistics.",
+			 "table); AGE is the age of a VM's statistics. Rules are listed as soon as "
+			 "there is one beside the defaults: what merges cost and saved while the "
+			 "rule was in force for their VM. --shadow compares the configuration in "
+			 "force with the one under shadow, see tdx-lpage.yaml(5).",
 		.run = verb_status,
-		.options = {FRESH},
+		.options = {{"--shadow", NULL,
+			     "compare what is in force with the shadow configuration", 0},
+			    FRESH},
 	},
 	{
 		.name = "vm list",

@@ -55,6 +55,7 @@ struct policy_vm {
 
 struct policy {
 	struct config_global global;
+	const struct policy *of; /* what it is a shadow of, NULL: none */
 	bool paused;
 	uint64_t now_ns;
 	struct policy_vm **vms; /* sorted by id */
@@ -147,6 +148,13 @@ void vm_count_savings(struct policy_vm *vm, uint64_t now_ns);
 void vm_costs_changed(struct policy_vm *vm);
 /* Starts to learn, or to learn anew if the costs call for another unit than up to now. -ENOMEM. */
 int vm_learn(struct policy_vm *vm);
+
+/* shadow.c */
+
+/* A VM of a shadow begins with what is known of it. -ENOMEM. */
+int shadow_adopt_vm(struct policy_vm *vm);
+/* So does a region, which has just been entered. False: nothing is known of it. */
+bool shadow_adopt_region(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
 
 /* decide.c */
 

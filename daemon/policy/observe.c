@@ -164,29 +164,47 @@ static int track(struct policy_vm *vm, uint32_t rfn, uint64_t now_ns, struct reg
 	return err;
 }
 
+/*
+ * Finds the region, or starts to track it, if that is worth it. *@ret_acted: it is a shadow's, and has been seen
+ * before, so that its state is what others made of it.
+ */
+static int find_or_track(struct policy_vm *vm, const struct policy_observation *obs,
+			 uint64_t now_ns, struct region_ref *ret, bool *ret_acted)
+{
+	int err;
+
+	table_find(&vm->table, (uint32_t)obs->rfn, ret);
+	*ret_acted = vm->policy->of;
+	if (ret->region || !is_worth_tracking(obs))
+		return 0;
+	err = track(vm, (uint32_t)obs->rfn, now_ns, ret);
+	if (!err && vm->policy->of)
+		*ret_acted = shadow_adopt_region(vm, ret, now_ns);
+	return err;
+}
+
 static int observe(struct policy_vm *vm, const struct policy_observation *obs, uint64_t now_ns)
 {
+	struct policy_observation seen = *obs;
 	struct region_ref ref;
+	bool acted;
+	int err;
 
 	if (obs->rfn > POLICY_RFN_MAX)
 		return -ERANGE;
-	table_find(&vm->table, (uint32_t)obs->rfn, &ref);
-	if (!ref.region) {
-		int err;
-
-		if (!is_worth_tracking(obs))
-			return 0;
-		err = track(vm, (uint32_t)obs->rfn, now_ns, &ref);
-		if (err)
-			return err;
-	}
-	if (is_shared(obs))
-		found_shared(vm, &ref, obs, now_ns);
+	err = find_or_track(vm, obs, now_ns, &ref, &acted);
+	if (err || !ref.region)
+		return err;
+	/* To a shadow, large or not is what others did. */
+	if (acted && seen.state != KVM_LPAGE_STATE_MIXED)
+		seen.state = POLICY_STATE_UNKNOWN;
+	if (is_shared(&seen))
+		found_shared(vm, &ref, &seen, now_ns);
 	else if (ref.region->phase == PHASE_NONE || ref.region->phase == PHASE_SHARED ||
 		 tick_of(obs->last_to_shared_ns) > stamp_tick(ref.region->stamp, tick_of(now_ns)))
-		found_private(vm, &ref, obs, now_ns);
+		found_private(vm, &ref, &seen, now_ns);
 	else
-		found_same(vm, &ref, obs, now_ns);
+		found_same(vm, &ref, &seen, now_ns);
 	return 0;
 }
 

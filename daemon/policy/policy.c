@@ -29,6 +29,17 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	return vm;
 }
 
+static void vm_free(struct policy_vm *vm)
+{
+	ring_remove(vm);
+	backlog_end_replan(vm);
+	table_done(&vm->table, &vm->policy->heap);
+	queue_done(&vm->queue);
+	queue_done(&vm->holds);
+	free(vm->adaptive);
+	free(vm);
+}
+
 int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
 		  uint64_t now_ns)
 {
@@ -43,20 +54,13 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 	vm = vm_new(policy, vm_id, settings, policy_clock(policy, now_ns));
 	if (!vm)
 		return -ENOMEM;
+	if (policy->of && shadow_adopt_vm(vm) < 0) {
+		vm_free(vm);
+		return -ENOMEM;
+	}
 	place = array_open(policy->vms, policy->nr_vms++, at, sizeof(*policy->vms));
 	*place = vm;
 	return 0;
-}
-
-static void vm_free(struct policy_vm *vm)
-{
-	ring_remove(vm);
-	backlog_end_replan(vm);
-	table_done(&vm->table, &vm->policy->heap);
-	queue_done(&vm->queue);
-	queue_done(&vm->holds);
-	free(vm->adaptive);
-	free(vm);
 }
 
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
@@ -236,7 +240,9 @@ int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy
 		return -ENOENT;
 	costs_note_batch(&vm->costs, cost);
 	vm_costs_changed(vm);
-	budget_guard(vm, cost, now_ns);
+	/* It is not the batch of a shadow that stalled anybody. */
+	if (!policy->of)
+		budget_guard(vm, cost, now_ns);
 	return 0;
 }
 

@@ -132,6 +132,15 @@ struct policy_costs {
 /* Returns NULL when memory is short. @global is copied. */
 struct policy *policy_new(const struct config_global *global, uint64_t now_ns);
 
+/*
+ * A shadow of @of: a policy whose batches are not carried out, so that observations do not show what
+ * became of them; the caller makes outcomes up, and takes those back that reality disproves. It begins with
+ * what @of knows: of a VM, as it is added; of a region, as it is observed first, which has to be before @of
+ * observes the same. @of must outlive it. NULL when memory is short.
+ */
+struct policy *policy_new_shadow(const struct config_global *global, const struct policy *of,
+				 uint64_t now_ns);
+
 /* NULL-safe; returns NULL. */
 struct policy *policy_free(struct policy *policy);
 
@@ -198,7 +207,14 @@ int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batc
 int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
 		   uint64_t ns, uint64_t now_ns);
 
-/* What a whole batch cost: teaches costs and drives the latency guard. -ENOENT. */
+/*
+ * Of a shadow: somebody's try of the region was refused at @now_ns, for a reason that was there before. If
+ * the shadow has the region merged, then it was refused, too. Returns whether it was; -ENOENT.
+ */
+int policy_disprove(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
+		    uint64_t now_ns);
+
+/* What a whole batch cost: teaches costs and drives the latency guard, but that of a shadow. -ENOENT. */
 int policy_batch_done(struct policy *policy, uint32_t vm_id, const struct policy_batch_cost *cost,
 		      uint64_t now_ns);
 

@@ -67,6 +67,16 @@ static size_t fake_rules(const struct lp_core *core, struct lp_rule_snapshot *re
 	return fake->nr_rules;
 }
 
+static int fake_shadow(const struct lp_core *core, struct lp_shadow_snapshot *ret)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+
+	if (!fake->shadow.age_ns)
+		return -ENOENT;
+	*ret = fake->shadow;
+	return 0;
+}
+
 static bool wanted(const struct lp_region_filter *filter, const struct lp_region *region)
 {
 	if (region->rfn < filter->start_rfn)
@@ -325,6 +335,7 @@ static const struct lp_core_ops fake_ops = {
 	.vm_ids = fake_vm_ids,
 	.vm = fake_vm,
 	.rules = fake_rules,
+	.shadow = fake_shadow,
 	.regions = fake_regions,
 	.refresh = fake_refresh,
 	.refresh_cancel = fake_refresh_cancel,

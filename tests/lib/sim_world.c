@@ -10,6 +10,7 @@
 
 #include "daemon/core/actions.h"
 #include "daemon/core/context.h"
+#include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
 #include "daemon/core/sync.h"
 
@@ -125,8 +126,9 @@ const struct sim_host *sim_world_host(const struct sim_world *world)
 
 static uint64_t manager_deadline_ns(const struct lp_manager *m)
 {
-	return earliest(earliest(sync_deadline_ns(m), actions_deadline_ns(m)),
-			summary_deadline_ns(m));
+	uint64_t due_ns = earliest(sync_deadline_ns(m), actions_deadline_ns(m));
+
+	return earliest(earliest(due_ns, shadow_deadline_ns(m)), summary_deadline_ns(m));
 }
 
 /* What was asked is answered, and what that brings is done, until nobody has a word to say. */

@@ -15,6 +15,7 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/config/config.h"
+#include "daemon/config/value.h"
 #include "tests/lib/config_text.h"
 
 /* Returns what is wrong with @text as it would be printed; the caller frees it. */
@@ -49,7 +50,7 @@ static const char *const wrong[][2] = {
 	{"- version\n", "f:1:1: must be a mapping, KEY: VALUE\n"
 			"f:1:1: the key \"version\" is missing; write version: 1\n"},
 	{"version: 1\nglobals: {dry-run: true}\n",
-	 "f:2:1: globals: unknown key; did you mean \"global\"? (allowed: version, global, defaults, rules)\n"},
+	 "f:2:1: globals: unknown key; did you mean \"global\"? (allowed: version, global, defaults, rules, shadow)\n"},
 	{"version: 1\nversion: 1\n", "f:2:1: version: given twice, first in line 1\n"},
 	{"version: 1\ndefaults: {batch: 1, batch: 2}\n",
 	 "f:2:22: defaults.batch: given twice, first in line 2\n"},
@@ -86,7 +87,7 @@ static const char *const wrong[][2] = {
 	{"version: 1\nglobal: [1, {a: b}]\n", "f:2:9: global: must be a mapping, KEY: VALUE\n"},
 	{"version: 1\nglobal: yes\n", "f:2:9: global: must be a mapping, KEY: VALUE\n"},
 	{"version: 1\n\"ver\\0sion\": 1\n",
-	 "f:2:1: ver: unknown key (allowed: version, global, defaults, rules)\n"},
+	 "f:2:1: ver: unknown key (allowed: version, global, defaults, rules, shadow)\n"},
 	/* values */
 	{"version: 1\nglobal: {dry-run: 1}\n",
 	 "f:2:19: global.dry-run: \"1\": must be true or false (or on, off, yes, no), without "
@@ -226,13 +227,23 @@ static const char *const wrong[][2] = {
 	 "\">=16G\" (<, <=, =, >=, >; K, M, G, T); a number has no leading zeros\n"},
 	/* what must not reach a terminal or a log: controls, line separators, reordering, half characters */
 	{"version: 1\n\"a\\e[31m\\nf:1:1: forged\\u009b\\u2028\\u202eb\": 1\n",
-	 "f:2:1: a?[31m?f:1:1: forged???b: unknown key (allowed: version, global, defaults, rules)\n"},
+	 "f:2:1: a?[31m?f:1:1: forged???b: unknown key (allowed: version, global, defaults, rules, shadow)\n"},
 	{"version: 1\ndefaults: {mode: \"\\x9b31m\\u2066\"}\n",
 	 "f:2:18: defaults.mode: \"?31m?\": must be one of the names, without quotes (allowed: off, "
 	 "managed, fault)\n"},
 	{"version: 1\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u00e9\u00e9: 1\n",
 	 "f:2:1: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: unknown key "
-	 "(allowed: version, global, defaults, rules)\n"},
+	 "(allowed: version, global, defaults, rules, shadow)\n"},
+	/* shadow */
+	{"version: 1\nshadow: {batch: 8}\n",
+	 "f:2:10: shadow.batch: unknown key (allowed: policy, min-quiet, quiet-time, hold-after, "
+	 "hold-for)\n"},
+	{"version: 1\nshadow: eager\n", "f:2:9: shadow: must be a mapping, KEY: VALUE\n"},
+	{"version: 1\nshadow: {policy: threshold, min-quiet: 6s}\n",
+	 "f:2:10: shadow: min-quiet is longer than quiet-time with these defaults\n"},
+	{"version: 1\nshadow: {policy: threshold, quiet-time: 1s}\n"
+	 "rules:\n  - {name: slow, match: {uid: 1}, min-quiet: 2s}\n",
+	 "f:2:10: shadow: min-quiet is longer than quiet-time for one of the rules\n"},
 	/* a byte order mark is no character of the first line */
 	{"\xef\xbb\xbfversion: 2\n",
 	 "f:1:10: version: \"2\": unknown version of the format (allowed: 1)\n"},
@@ -366,6 +377,51 @@ static void empty_sections_are_defaults(void **state)
 	config_free(d);
 }
 
+/* The complaint above lists them. */
+static void a_shadow_takes_the_keys_that_tune_tries(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < config_setting_keys.nr; i++) {
+		const struct config_key *key = &config_setting_keys.keys[i];
+		struct config_errors errors;
+		struct config *config = NULL;
+		char text[128];
+		int r;
+
+		snprintf(text, sizeof(text), "version: 1\nshadow: {%s: %s}\n", key->name, key->def);
+		r = config_parse_buffer("f", text, strlen(text), &config, &errors);
+		assert_int_equal(r, key->tune ? 0 : -EINVAL);
+		if (r == 0)
+			assert_int_equal(config->shadow.set, UINT64_C(1) << i);
+		config_errors_done(&errors);
+		config_free(config);
+	}
+}
+
+static void a_shadow_overrides_what_a_rule_gives(void **state)
+{
+	struct config *c = config_test_parse("version: 1\n"
+					     "defaults: {dry-run: true, quiet-time: 9s, batch: 7}\n"
+					     "shadow: {policy: eager, quiet-time: 3s}\n");
+	struct config_settings settings = c->defaults;
+
+	(void)state;
+	assert_true(c->shadow.given);
+	config_shadow_apply(c, &settings);
+	assert_int_equal(settings.policy, CONFIG_POLICY_EAGER);
+	assert_int_equal(settings.quiet_time_ns, 3000000000);
+	assert_int_equal(settings.batch, 7);
+	/* It merges nothing in any case. */
+	assert_false(settings.dry_run);
+	config_free(c);
+	c = config_test_parse("version: 1\nshadow:\n");
+	assert_false(c->shadow.given);
+	config_free(c);
+	c = config_test_parse("version: 1\nshadow: {}\n");
+	assert_true(c->shadow.given);
+	config_free(c);
+}
+
 static void what_is_printed_parses_to_the_same(void **state)
 {
 	struct config *c = config_test_parse(
@@ -376,7 +432,8 @@ static void what_is_printed_parses_to_the_same(void **state)
 		"  - name: a\n"
 		"    match: {vm-name: ['db-*', \"[a-c]\\\\*\"], uid: [0, 7],\n"
 		"            memory: ['>=16G', <1M], type: tdx}\n"
-		"    mode: off\n");
+		"    mode: off\n"
+		"shadow: {hold-after: 3/2s, policy: eager}\n");
 	char *once = config_test_print(config_print, c), *twice;
 	struct config *d = config_test_parse(once);
 
@@ -389,6 +446,8 @@ static void what_is_printed_parses_to_the_same(void **state)
 	assert_non_null(strstr(once, "max-stall: 3ms\n"));
 	assert_non_null(strstr(once, "vm-name: ['db-*', '[a-c]\\*']\n"));
 	assert_int_equal(d->rules[0].set, c->rules[0].set);
+	assert_int_equal(d->shadow.set, c->shadow.set);
+	assert_non_null(strstr(once, "shadow:\n  policy: eager\n  hold-after: 3/2s\n"));
 	free(once);
 	free(twice);
 	config_free(c);
@@ -445,6 +504,8 @@ int main(void)
 		cmocka_unit_test(values_arrive_in_their_units),
 		cmocka_unit_test(rules_take_the_rest_from_defaults_wherever_those_stand),
 		cmocka_unit_test(empty_sections_are_defaults),
+		cmocka_unit_test(a_shadow_takes_the_keys_that_tune_tries),
+		cmocka_unit_test(a_shadow_overrides_what_a_rule_gives),
 		cmocka_unit_test(what_is_printed_parses_to_the_same),
 		cmocka_unit_test(files_that_are_none),
 	};

@@ -66,7 +66,7 @@ static void the_shipped_file_gives_the_defaults(void **state)
 	config_free(defaults);
 }
 
-/* The example that the file gives in comments. */
+/* The examples that the file gives in comments: from "# rules:" on, and the line of the shadow. */
 static void the_example_is_good(void **state)
 {
 	char *text = template_text(), *line, *save = NULL;
@@ -77,14 +77,15 @@ static void the_example_is_good(void **state)
 
 	(void)state;
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		in = in || strcmp(line, "# rules:") == 0;
-		if (in && line[0] == '#')
+		in = in ? line[0] == '#' : strcmp(line, "# rules:") == 0;
+		if (in || strncmp(line, "# shadow: ", 10) == 0)
 			strcat(strcat(example, line + 2), "\n");
 	}
 	if (config_parse_buffer("example", example, strlen(example), &config, &errors) < 0)
 		config_errors_print(stderr, &errors);
 	assert_int_equal(errors.nr, 0);
 	assert_int_equal(config->nr_rules, 2);
+	assert_true(config->shadow.given);
 	config_errors_done(&errors);
 	config_free(config);
 	free(text);

@@ -195,6 +195,39 @@ static void status_shows_the_problems_of_a_host(void **state)
 	ctl_host_free(host);
 }
 
+static void status_compares_the_shadow(void **state)
+{
+	struct ctl_host *host = ctl_host_new();
+
+	(void)state;
+	ctl_host_start(host);
+	ctl_host_compare(host, "status-no-shadow", ctl_host_run(host, "status --shadow"));
+	ctl_host_free(host);
+	host = ctl_host_new();
+	host->fake.shadow = (struct lp_shadow_snapshot){
+		.settings = "policy threshold, quiet-time 10s",
+		.age_ns = 7500 * NS_PER_S,
+		.nr_vms = 2,
+		.active = host->fake.status.ledger,
+		.shadow = {.merges = 350,
+			   .refusals = 4,
+			   .splits = 40,
+			   .spent_ns = 10548000,
+			   .split_ns = 1800000,
+			   .walk_saved_ns = 98123000000,
+			   .regrets = 1,
+			   .regret_ns = 31000},
+		.assumed = 321,
+		.disproved = 4,
+		.active_bytes = 411648,
+		.shadow_bytes = 409600,
+	};
+	ctl_host_start(host);
+	ctl_host_compare(host, "status-shadow", ctl_host_run(host, "status --shadow"));
+	ctl_host_compare(host, "status-shadow.json", ctl_host_run(host, "-o json status --shadow"));
+	ctl_host_free(host);
+}
+
 static void send_later(evutil_socket_t fd, short what, void *ctx)
 {
 	struct ctl_host *host = ctx;
@@ -553,6 +586,7 @@ int main(void)
 		cmocka_unit_test(json_output_is_one_object),
 		cmocka_unit_test(long_lists_are_fetched_completely),
 		cmocka_unit_test(status_shows_the_problems_of_a_host),
+		cmocka_unit_test(status_compares_the_shadow),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
 		cmocka_unit_test(an_attached_hold_runs_until_it_ends),
