@@ -53,12 +53,13 @@ struct config_listen {
 	char text[64];
 };
 
-/* Types of values, and the C type that holds each. Off is 0 for OPT_DURATION. */
+/* Types of values, and the C type that holds each. Off is 0 for OPT_DURATION and OPT_PERCENT. */
 #define CONFIG_TYPES(X)                                                                            \
 	X(BOOL, bool)                                                                              \
 	X(COUNT, uint32_t)                                                                         \
 	X(RATE, uint32_t)                                                                          \
 	X(PERCENT, uint32_t)                                                                       \
+	X(OPT_PERCENT, uint32_t)                                                                   \
 	X(DURATION, uint64_t)                                                                      \
 	X(OPT_DURATION, uint64_t)                                                                  \
 	X(COST, uint64_t)                                                                          \

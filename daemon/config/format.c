@@ -90,6 +90,12 @@ void config_value_format(enum config_type type, const void *value, char ret[stat
 	case CONFIG_TYPE_PERCENT:
 		format_percent(*u32, ret);
 		break;
+	case CONFIG_TYPE_OPT_PERCENT:
+		if (*u32 == 0)
+			strcpy(ret, "false");
+		else
+			format_percent(*u32, ret);
+		break;
 	case CONFIG_TYPE_OPT_DURATION:
 		if (*u64 == 0)
 			strcpy(ret, "false");
@@ -127,6 +133,8 @@ const char *config_type_wants(enum config_type type)
 		return "a rate such as 1000/s";
 	case CONFIG_TYPE_PERCENT:
 		return "a percentage such as 5% or 0.5%";
+	case CONFIG_TYPE_OPT_PERCENT:
+		return "false, or a percentage such as 20% or 0.5%";
 	case CONFIG_TYPE_DURATION:
 		return "a duration with its unit (ns, us, ms, s, m, h) such as 2ms or 5s";
 	case CONFIG_TYPE_OPT_DURATION:

@@ -21,6 +21,12 @@
 	  "10 seconds, refused attempts included.")                                                \
 	X(merge_rate_per_s, "merge-rate", RATE, "1/s", "1000000/s", "2000/s",                      \
 	  "Maximum merge attempts per second, all VMs.")                                           \
+	X(memory_pressure_limit_ppm, "memory-pressure-limit", OPT_PERCENT, "0.1%", "100%",         \
+	  "false",                                                                                 \
+	  "Begin no merges while some tasks of the host wait for memory for more than this share " \
+	  "of the time (avg10 of some in /proc/pressure/memory), until it is below half of that.") \
+	X(cpu_pressure_limit_ppm, "cpu-pressure-limit", OPT_PERCENT, "0.1%", "100%", "false",      \
+	  "The same for tasks that wait for a CPU (/proc/pressure/cpu).")                          \
 	X(metrics, "metrics", LISTEN, NULL, NULL, "false",                                         \
 	  "Where to serve OpenMetrics over HTTP: false, or ADDRESS:PORT such as 127.0.0.1:9477.")  \
 	X(metrics_names, "metrics-names", BOOL, NULL, NULL, "false",                               \

@@ -176,6 +176,12 @@ static int parse_scalar(enum config_type type, const char *text, uint64_t *ret)
 		return parse_number(text, config_rate_units, ret);
 	case CONFIG_TYPE_PERCENT:
 		return parse_number(text, config_percent_units, ret);
+	case CONFIG_TYPE_OPT_PERCENT:
+		if (is_off(text)) {
+			*ret = 0;
+			return 0;
+		}
+		return parse_number(text, config_percent_units, ret);
 	case CONFIG_TYPE_COST:
 		return parse_number(text, config_cost_units, ret);
 	case CONFIG_TYPE_OPT_DURATION:
@@ -195,7 +201,10 @@ static int in_range(const struct config_key *key, const char *text, uint64_t val
 {
 	uint64_t min, max;
 
-	if (!key->min || (key->type == CONFIG_TYPE_OPT_DURATION && is_off(text)))
+	bool may_be_off = key->type == CONFIG_TYPE_OPT_DURATION ||
+			  key->type == CONFIG_TYPE_OPT_PERCENT;
+
+	if (!key->min || (may_be_off && is_off(text)))
 		return 0;
 	if (parse_scalar(key->type, key->min, &min) < 0 ||
 	    parse_scalar(key->type, key->max, &max) < 0)
@@ -235,6 +244,7 @@ static void store(enum config_type type, uint64_t value, void *ret)
 	case CONFIG_TYPE_COUNT:
 	case CONFIG_TYPE_RATE:
 	case CONFIG_TYPE_PERCENT:
+	case CONFIG_TYPE_OPT_PERCENT:
 		*(uint32_t *)ret = (uint32_t)value;
 		break;
 	default:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/text.h>
 
 #include "daemon/config/config.h"
 #include "daemon/control/config_json.h"
@@ -86,10 +87,13 @@ void method_status(struct control_call *call)
 {
 	const struct config *config;
 	struct host_view host = {0};
+	char pressure[TEXT_NAME_MAX];
 
 	if (method_wait_fresh(call, 0))
 		return;
 	call->core->ops->status(call->core, &host.status);
+	if (host.status.pressure != LPAGE_REASON_NONE)
+		host.pressure = text_snake(lpage_reason_name(host.status.pressure), pressure);
 	config = call->core->ops->config(call->core);
 	host.config_missing = config->missing;
 	host.rules = config->nr_rules;

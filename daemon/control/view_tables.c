@@ -134,6 +134,10 @@ static const struct field host_rows[] = {
 	HOST("paused", BOOL, paused),
 	HOST("pause_left_us", OPT_US, pause_left_ns),
 	HOST("vm_holds", U64, nr_holds),
+	ROW("pressure", STRING, struct host_view, pressure),
+	HOST("memory_pressure_percent", PERCENT, memory_pressure_ppm),
+	HOST("cpu_pressure_percent", PERCENT, cpu_pressure_ppm),
+	HOST("free_huge_blocks", OPT_U64, free_huge_blocks),
 	HOST("dry_run", BOOL, dry_run),
 	HOST("config_file", STRING, config_file),
 	ROW("config_missing", BOOL, struct host_view, config_missing),
@@ -153,7 +157,10 @@ static const struct field host_rows[] = {
 	HOST("resync_age_us", OPT_US, resync_age_ns),
 	HOST("wakeups", U64, wakeups),
 };
-const struct fields control_host_fields = FIELDS("Host", "The host.", host_rows);
+const struct fields control_host_fields = FIELDS(
+	"Host",
+	"The host. pressure is memory_pressure or cpu_pressure while it is short of one of them and no merges are begun; the percentages were read then last, null without a limit in the configuration. free_huge_blocks are free blocks of 2 MiB.",
+	host_rows);
 
 #define VM_HOLD(name, kind, member) ROW(name, kind, struct lp_vm_hold, member)
 static const struct field vm_hold_rows[] = {

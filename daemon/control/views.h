@@ -9,6 +9,7 @@
 /* The host, with what the configuration adds to it. */
 struct host_view {
 	struct lp_status status; /* first: its own tables read it */
+	const char *pressure;	 /* NULL: none */
 	bool config_missing;
 	uint64_t rules;
 };

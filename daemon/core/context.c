@@ -70,6 +70,16 @@ bool manager_dry_run(const struct lp_manager *m)
 	return m->options.dry_run || m->state.dry_run || m->config->global.dry_run;
 }
 
+bool manager_stands_still(const struct lp_manager *m)
+{
+	return m->state.paused || m->pressure.gate != LPAGE_REASON_NONE;
+}
+
+void manager_pause_policy(struct lp_manager *m)
+{
+	policy_pause_all(m->policy, manager_stands_still(m), manager_now(m));
+}
+
 int manager_configure(struct lp_manager *m, const struct config *config,
 		      char why[static MANAGER_WHY_MAX])
 {

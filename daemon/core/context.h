@@ -6,7 +6,7 @@
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
  *	vm
- *	accounts, shadow, flights, limits, refresh, summary, view
+ *	accounts, shadow, pressure, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
  *	resolve, switches, holds
  *	actions, results, sync
@@ -60,6 +60,14 @@ struct accounts {
 	struct account defaults;
 	struct account removed; /* rules that are gone, or that there was no memory for */
 	bool any_removed;
+};
+
+/* Is the host short of memory or CPU? pressure.c. */
+struct pressure {
+	enum lpage_reason gate; /* MEMORY_PRESSURE, CPU_PRESSURE, NONE: it is not */
+	uint32_t memory_ppm;	/* as read last, UINT32_MAX: never */
+	uint32_t cpu_ppm;
+	uint64_t next_ns; /* by manager_clock(): not to be read again before */
 };
 
 /* A second policy on the same events: shadow.c. */
@@ -126,6 +134,7 @@ struct lp_manager {
 	struct lp_tally gone_tally; /* of the VMs that are gone */
 	struct accounts accounts;
 	struct shadow shadow;
+	struct pressure pressure;
 };
 
 /* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */
@@ -160,6 +169,10 @@ bool manager_link_full(const struct lp_manager *m);
 
 /* Is dry-run in force for the whole host? */
 bool manager_dry_run(const struct lp_manager *m);
+
+/* Does nothing of the host get merged: by a pause, or for want of memory or CPU? And tells the policy. */
+bool manager_stands_still(const struct lp_manager *m);
+void manager_pause_policy(struct lp_manager *m);
 
 #define MANAGER_WHY_MAX 160
 

@@ -15,6 +15,7 @@
 #include "daemon/core/flights.h"
 #include "daemon/core/holds.h"
 #include "daemon/core/limits.h"
+#include "daemon/core/pressure.h"
 #include "daemon/core/range_ops.h"
 #include "daemon/core/recorders.h"
 #include "daemon/core/refresh.h"
@@ -43,6 +44,7 @@ static uint64_t left_ns(const struct lp_manager *m)
 		left_ns = due_ns > now_ns ? (due_ns - now_ns) / m->link->speed : 0;
 	if (m->next_end_ns != NS_NEVER)
 		left_ns = earliest(left_ns, manager_left_ns(m, m->next_end_ns));
+	left_ns = earliest(left_ns, pressure_left_ns(m));
 	return left_ns;
 }
 
@@ -110,6 +112,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	switches_run(m);
 	holds_run(m);
 	sync_run(m);
+	pressure_run(m);
 	actions_run(m);
 	shadow_run(m);
 	summary_run(m);
@@ -267,6 +270,7 @@ static int set_up(struct lp_manager *m)
 		return -ENOMEM;
 	vms_set_global(m);
 	policy_pause_all(m->policy, m->state.paused, now_ns);
+	pressure_init(m);
 	shadow_apply_config(m);
 	return 0;
 }
@@ -306,6 +310,7 @@ int lp_manager_start(struct lp_manager *m)
 
 	if (manager_configure(m, m->config, why) < 0)
 		lp_log(m->log, LOG_ERR, NULL, "%s", why);
+	pressure_apply_config(m);
 	lp_link_listen(m->link, &link_events, m);
 	r = m->link->ops->start(m->link);
 	/* The link's clock may begin with it. */

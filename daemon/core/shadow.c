@@ -25,7 +25,7 @@ void shadow_set_global(struct lp_manager *m)
 void shadow_set_paused(struct lp_manager *m)
 {
 	if (m->shadow.policy)
-		policy_pause_all(m->shadow.policy, m->state.paused, manager_now(m));
+		policy_pause_all(m->shadow.policy, manager_stands_still(m), manager_now(m));
 }
 
 static struct config_settings settings_of(const struct lp_manager *m,

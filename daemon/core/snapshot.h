@@ -160,8 +160,11 @@ struct lp_status {
 	bool degraded;
 	char degraded_why[160]; /* "" unless degraded */
 	bool paused;
-	uint64_t pause_left_ns; /* UINT64_MAX: not paused, or without end */
-	uint64_t nr_holds;	/* of whole VMs */
+	uint64_t pause_left_ns;	    /* UINT64_MAX: not paused, or without end */
+	uint64_t nr_holds;	    /* of whole VMs */
+	enum lpage_reason pressure; /* MEMORY_PRESSURE or CPU_PRESSURE: no merges are begun */
+	uint64_t memory_pressure_ppm, cpu_pressure_ppm; /* read last, UINT64_MAX: never */
+	uint64_t free_huge_blocks; /* of 2 MiB, of the host; UINT64_MAX: not known */
 	bool dry_run;
 	const char *config_file;
 	char config_error[256]; /* of the last reload, "" when it was fine */

@@ -151,6 +151,8 @@ void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
 	}
 	if (m->state.paused)
 		put(&line, ", paused");
+	if (m->pressure.gate != LPAGE_REASON_NONE)
+		put(&line, ", no merges: %s", lpage_reason_name(m->pressure.gate));
 	if (manager_dry_run(m))
 		put(&line, ", dry-run");
 	if (m->resync.due_ns)

@@ -7,6 +7,7 @@
 
 #include "daemon/config/value.h"
 #include "daemon/core/accounts.h"
+#include "daemon/core/pressure.h"
 #include "daemon/core/shadow.h"
 #include "daemon/core/vms.h"
 #include "daemon/core/watchers.h"
@@ -29,7 +30,7 @@ static const char *for_text(uint64_t for_ns, char ret[static 8 + CONFIG_TEXT_MAX
 
 static void take_pause_of_host(struct lp_manager *m, const char *what, const char *why)
 {
-	policy_pause_all(m->policy, m->state.paused, manager_now(m));
+	manager_pause_policy(m);
 	shadow_set_paused(m);
 	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s%s", what, why);
 	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s%s", what, why);
@@ -268,6 +269,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	/* Until then the settings of the VMs point into the old configuration. */
 	apply_to_all(m);
 	accounts_reorder(m);
+	pressure_apply_config(m);
 	shadow_apply_config(m);
 	config_free(old);
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",

@@ -8,6 +8,7 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/core/context.h"
+#include "daemon/core/pressure.h"
 #include "daemon/core/ranges.h"
 #include "daemon/core/vm.h"
 
@@ -62,6 +63,7 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		snprintf(ret->degraded_why, sizeof(ret->degraded_why), "%s",
 			 m->family ? m->host_error : m->why);
 	snprintf(ret->config_error, sizeof(ret->config_error), "%s", m->config_error);
+	pressure_view(m, ret);
 	m->link->ops->stats(m->link, &ret->link_stats);
 	policy_total_ledger(m->policy, now_ns, &ret->ledger);
 	for (size_t i = 0; i < m->nr_vms; i++)
@@ -91,6 +93,8 @@ static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_
 		return LPAGE_REASON_RULE;
 	if (m->state.paused)
 		return LPAGE_REASON_PAUSED;
+	if (m->pressure.gate != LPAGE_REASON_NONE)
+		return m->pressure.gate;
 	if (vm->gate != LPAGE_REASON_NONE)
 		return vm->gate;
 	return vm_dry_run(m, vm) ? LPAGE_REASON_DRY_RUN : LPAGE_REASON_NONE;
@@ -334,6 +338,8 @@ int view_explain(const struct lp_core *core, uint32_t vm_id, uint64_t rfn, struc
 	else if (ret->reason == LPAGE_REASON_BACKOFF)
 		ret->wait_ns =
 			vm->trouble.backoff_ns - earliest(manager_now(m), vm->trouble.backoff_ns);
+	else if (ret->reason == m->pressure.gate)
+		pressure_explain(m, ret);
 	else
 		explain_leases(m, vm, ret);
 	info = lpage_reason_info(ret->reason);

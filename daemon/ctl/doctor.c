@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Looks at everything that has to be right, in the order in which things depend on each other. */
 #include <errno.h>
+#include <inttypes.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
@@ -20,6 +21,7 @@
 #include "daemon/ctl/show.h"
 #include "daemon/ctl/verbs.h"
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 #include <tdx-lpage/protocol.h>
 
 enum verdict { GOOD, NOTE, BAD };
@@ -172,31 +174,18 @@ static void check_tdx_params(const struct ctl *ctl, json_t *checks)
 			    "splits can be interrupted; KVM tries again, and may refuse one");
 }
 
-/* Free blocks of at least 2 MiB: the columns of /proc/buddyinfo from order 9 on. */
 static void check_free_memory(const struct ctl *ctl, json_t *checks)
 {
-	unsigned long long blocks = 0;
-	char path[512], line[512];
-	FILE *f;
+	uint64_t blocks;
+	char procfs[512];
 
-	snprintf(path, sizeof(path), "%s/proc/buddyinfo", ctl->env.sysroot);
-	f = fopen(path, "re");
-	if (!f)
+	snprintf(procfs, sizeof(procfs), "%s/proc", ctl->env.sysroot);
+	if (procfs_free_huge_blocks(procfs, &blocks) < 0)
 		return;
-	while (fgets(line, sizeof(line), f)) {
-		char *save = NULL, *word = strtok_r(line, " \n", &save);
-
-		/* "Node", "0,", "zone", its name, then one number per order. */
-		for (int i = 0; word; i++, word = strtok_r(NULL, " \n", &save)) {
-			if (i >= 4 + 9)
-				blocks += strtoull(word, NULL, 10) << (i - 4 - 9);
-		}
-	}
-	fclose(f);
 	add(checks, blocks ? GOOD : NOTE, "free memory",
 	    blocks ? NULL :
 		     "free or compact memory before starting VMs (sysctl vm.compact_memory=1)",
-	    "%llu free blocks of 2 MiB", blocks);
+	    "%" PRIu64 " free block%s of 2 MiB", blocks, plural((json_int_t)blocks));
 }
 
 static void check_family(const struct ctl *ctl, json_t *checks)
@@ -242,6 +231,7 @@ static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name
 static void check_daemon(json_t *checks, const json_t *host)
 {
 	const json_t *link = json_object_get(host, "link_stats");
+	char text[SHOW_PRESSURE_MAX];
 
 	if (get_bool(host, "degraded"))
 		add(checks, BAD, "daemon", NULL, "degraded: %s", get_text(host, "degraded_why"));
@@ -257,6 +247,9 @@ static void check_daemon(json_t *checks, const json_t *host)
 		    get_text(host, "config_error"));
 	if (get_bool(host, "paused"))
 		add(checks, NOTE, "daemon", "tdx-lpctl resume", "paused");
+	if (*get_text(host, "pressure"))
+		add(checks, NOTE, "daemon", show_pressure_remedy(host), "no merges are begun: %s",
+		    show_pressure(host, text));
 	if (get_bool(host, "dry_run"))
 		add(checks, NOTE, "daemon", "tdx-lpctl dry-run off, and dry-run: false",
 		    "dry-run: no requests are sent to the kernel");

@@ -29,6 +29,49 @@ static void print_pause(struct ctl *ctl, const json_t *host)
 	say_if(ctl, get_bool(host, "paused"), "PAUSED", text);
 }
 
+static bool is_of_memory(const json_t *host)
+{
+	return !strcmp(get_text(host, "pressure"), "memory_pressure");
+}
+
+const char *show_pressure(const json_t *host, char ret[static SHOW_PRESSURE_MAX])
+{
+	bool memory = is_of_memory(host);
+	const char *what = memory ? "memory" : "a CPU";
+	json_t *now =
+		json_object_get(host, memory ? "memory_pressure_percent" : "cpu_pressure_percent");
+	char percent[FORMAT_MAX];
+
+	snprintf(ret, SHOW_PRESSURE_MAX, "tasks waited for %s for %s of the last 10s", what,
+		 format_percent(now, percent));
+	return ret;
+}
+
+const char *show_pressure_remedy(const json_t *host)
+{
+	return is_of_memory(host) ? "free memory, or raise memory-pressure-limit" :
+				    "wait, or raise cpu-pressure-limit";
+}
+
+static void print_pressure(struct ctl *ctl, const json_t *host)
+{
+	char text[SHOW_PRESSURE_MAX];
+
+	if (*get_text(host, "pressure"))
+		say_if(ctl, true, is_of_memory(host) ? "MEMORY PRESSURE" : "CPU PRESSURE",
+		       show_pressure(host, text));
+}
+
+/* Of the host's memory, for guests to come. */
+static void print_free_blocks(struct ctl *ctl, const json_t *host)
+{
+	const json_t *blocks = json_object_get(host, "free_huge_blocks");
+
+	if (json_is_integer(blocks))
+		fprintf(ctl->out, "; %" INT " free block%s of 2 MiB", json_integer_value(blocks),
+			plural(json_integer_value(blocks)));
+}
+
 static void print_host(struct ctl *ctl, const json_t *host)
 {
 	const json_t *regions = json_object_get(host, "regions");
@@ -48,14 +91,17 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	say_if(ctl, *get_text(host, "config_error"), "LAST RELOAD FAILED",
 	       get_text(host, "config_error"));
 	print_pause(ctl, host);
+	print_pressure(ctl, host);
 	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "no requests are sent to the kernel");
 	fprintf(ctl->out,
 		"coverage %s: %" INT " large, %" INT " table; %" INT " mixed, %" INT
-		" unmapped, %" INT " held; %" INT " merges/s\n",
+		" unmapped, %" INT " held; %" INT " merges/s",
 		format_percent(json_object_get(host, "coverage_percent"), percent),
 		get_int(regions, "large"), get_int(regions, "table"), get_int(regions, "mixed"),
 		get_int(regions, "unmapped"), get_int(regions, "held"),
 		get_int(host, "merges_per_s"));
+	print_free_blocks(ctl, host);
+	fputc('\n', ctl->out);
 }
 
 static void print_losses(struct ctl *ctl, const json_t *host)

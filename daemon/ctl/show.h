@@ -7,6 +7,14 @@
 /* Writes the status as tables: some lines on the host, an empty one, the VMs; and the rules, unless @rules is NULL. */
 void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms);
 
+/*
+ * Why no merges are begun on a host that is short of something, and what can be done. Only while
+ * its "pressure" is not null.
+ */
+#define SHOW_PRESSURE_MAX 160
+const char *show_pressure(const json_t *host, char ret[static SHOW_PRESSURE_MAX]);
+const char *show_pressure_remedy(const json_t *host);
+
 /* status --shadow. Returns an exit code. */
 int show_shadow(struct ctl *ctl);
 

@@ -39,6 +39,10 @@
 #define METRICS_HOST(X)                                                                            \
 	X(degraded, GAUGE, "", "1 if the kernel cannot be reached.", s->degraded)                  \
 	X(paused, GAUGE, "", "1 if all VMs are paused.", s->paused)                                \
+	X(pressure, GAUGE, "",                                                                     \
+	  "1 while the host is short of memory or CPU and no merges are begun.", s->pressure != 0) \
+	X(free_huge_blocks, GAUGE, "", "Free blocks of 2 MiB of the host's memory.",               \
+	  s->free_huge_blocks == UINT64_MAX ? NAN : (double)s->free_huge_blocks)                   \
 	X(dry_run, GAUGE, "", "1 if no requests are sent to the kernel.", s->dry_run)              \
 	X(config_error, GAUGE, "", "1 if the last reload failed.", s->config_error[0] != 0)        \
 	X(vms, GAUGE, "", "VMs with private memory.", s->nr_vms)                                   \

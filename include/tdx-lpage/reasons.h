@@ -71,6 +71,10 @@
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \
 	X(VM_HELD, "vm-held", "the VM is held as a whole", "wait, or `tdx-lpctl release VM`")      \
+	X(MEMORY_PRESSURE, "memory-pressure", "the host is short of memory",                       \
+	  "free memory, or raise memory-pressure-limit")                                           \
+	X(CPU_PRESSURE, "cpu-pressure", "the host is short of CPU time",                           \
+	  "wait, or raise cpu-pressure-limit")                                                     \
 	X(NOT_DUE, "not-due", "the region has not been quiet long enough",                         \
 	  "wait until it is due, or lower quiet-time under policy threshold")                      \
 	X(KEPT_SMALL, "kept-small", "past conversions suggest that a merge would not pay off",     \

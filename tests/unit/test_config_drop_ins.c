@@ -154,14 +154,15 @@ static void mistakes_of_all_files_are_named_with_their_file(void **state)
 	put_file(&dir, "lpage.d/b.yaml", "version: 1\nglobal: {x: 1\n");
 	text = load_dir_errors(&dir, -EINVAL);
 	assert_string_equal(
-		text, "lpage.yaml:2:19: defaults.batch: \"0\": out of range (allowed: 1 to 64)\n"
-		      "lpage.d/a.yaml:1:11: defaults: must be a mapping, KEY: VALUE\n"
-		      "lpage.d/a.yaml:2:1: not YAML: while parsing a flow node, did not find "
-		      "expected node content\n"
-		      "lpage.d/b.yaml:2:10: global.x: unknown key (allowed: dry-run, cpu-budget, "
-		      "merge-rate, metrics, metrics-names, log-level, log-interval)\n"
-		      "lpage.d/b.yaml:3:1: not YAML: while parsing a flow mapping, did not find "
-		      "expected ',' or '}'\n");
+		text,
+		"lpage.yaml:2:19: defaults.batch: \"0\": out of range (allowed: 1 to 64)\n"
+		"lpage.d/a.yaml:1:11: defaults: must be a mapping, KEY: VALUE\n"
+		"lpage.d/a.yaml:2:1: not YAML: while parsing a flow node, did not find "
+		"expected node content\n"
+		"lpage.d/b.yaml:2:10: global.x: unknown key (allowed: dry-run, cpu-budget, "
+		"merge-rate, memory-pressure-limit, cpu-pressure-limit, metrics, metrics-names, log-level, log-interval)\n"
+		"lpage.d/b.yaml:3:1: not YAML: while parsing a flow mapping, did not find "
+		"expected ',' or '}'\n");
 	free(text);
 	/* What is wrong between files, too. */
 	put_file(&dir, "lpage.yaml",

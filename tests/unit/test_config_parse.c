@@ -254,7 +254,7 @@ static const char *const wrong[][2] = {
 	 "f:1:10: version: \"3\": unknown version of the format (allowed: 1)\n"
 	 "f:2:19: global.dry-run: \"maybe\": must be true or false (or on, off, yes, no), without "
 	 "quotes\n"
-	 "f:2:26: global.foo: unknown key (allowed: dry-run, cpu-budget, merge-rate, metrics, "
+	 "f:2:26: global.foo: unknown key (allowed: dry-run, cpu-budget, merge-rate, memory-pressure-limit, cpu-pressure-limit, metrics, "
 	 "metrics-names, log-level, log-interval)\n"
 	 "f:3:19: defaults.batch: \"65\": out of range (allowed: 1 to 64)\n"
 	 "f:5:12: rules[0].name: \"\": not a name (allowed: 1 to 63 characters out of A-Z a-z 0-9 . "

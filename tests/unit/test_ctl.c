@@ -195,6 +195,24 @@ static void status_shows_the_problems_of_a_host(void **state)
 	ctl_host_free(host);
 }
 
+static void status_and_doctor_say_that_the_host_is_short_of_something(void **state)
+{
+	struct ctl_host *host = ctl_host_new();
+
+	(void)state;
+	host->fake.status.pressure = LPAGE_REASON_MEMORY_PRESSURE;
+	host->fake.status.memory_pressure_ppm = 343200;
+	host->fake.status.free_huge_blocks = 1;
+	ctl_host_start(host);
+	ctl_host_compare(host, "status-pressure", ctl_host_run(host, "status"));
+	ctl_host_run(host, "doctor");
+	assert_non_null(strstr(host->out,
+			       "no merges are begun: tasks waited for memory for 34.32% of "
+			       "the last 10s\n         -> free memory, or raise "
+			       "memory-pressure-limit\n"));
+	ctl_host_free(host);
+}
+
 static void status_compares_the_shadow(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
@@ -586,6 +604,7 @@ int main(void)
 		cmocka_unit_test(json_output_is_one_object),
 		cmocka_unit_test(long_lists_are_fetched_completely),
 		cmocka_unit_test(status_shows_the_problems_of_a_host),
+		cmocka_unit_test(status_and_doctor_say_that_the_host_is_short_of_something),
 		cmocka_unit_test(status_compares_the_shadow),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
 		cmocka_unit_test(operations_reach_the_core),
