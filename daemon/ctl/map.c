@@ -8,9 +8,11 @@
 
 #include "daemon/ctl/display.h"
 #include "daemon/ctl/lists.h"
+#include "daemon/ctl/map.h"
 #include "daemon/ctl/numbers.h"
 #include "daemon/ctl/range.h"
 #include "daemon/ctl/verbs.h"
+#include <tdx-lpage/text.h>
 
 struct cell {
 	uint64_t table;
@@ -26,6 +28,8 @@ struct map {
 	unsigned long height;
 	size_t nr_cells;
 	struct cell *cells;
+	const struct map_view *view; /* NULL: how many are at 4 KiB */
+	uint32_t *counts;	     /* regions of each class, per cell */
 };
 
 /* Without --range: from 0 to the end of the last region that is listed. */
@@ -53,13 +57,44 @@ static void add_region(struct map *map, const json_t *region)
 	uint64_t rfn = (uint64_t)get_int(region, "rfn");
 	const char *state = get_text(region, "state");
 	struct cell *cell;
+	size_t at;
+	int class;
 
 	if (rfn < map->start_rfn || rfn - map->start_rfn >= map->nr_regions)
 		return;
-	cell = &map->cells[(rfn - map->start_rfn) / map->per_cell];
+	at = (size_t)((rfn - map->start_rfn) / map->per_cell);
+	class = map->view ? map->view->class_of(region) : -1;
+	if (class >= 0)
+		map->counts[at * map->view->nr_classes + (size_t) class]++;
+	cell = &map->cells[at];
 	cell->table += strcmp(state, "table") == 0;
 	cell->shared |= strcmp(state, "mixed") == 0;
 	cell->held |= get_bool(region, "held_by_admin") || get_bool(region, "held_by_vmm");
+}
+
+/* The class that a cell shows; NULL: none of its regions is of any. */
+static const struct map_class *class_of_cell(const struct map *map, size_t at)
+{
+	const struct map_view *view = map->view;
+	const uint32_t *counts = &map->counts[at * view->nr_classes];
+	size_t best = 0;
+
+	for (size_t i = 0; i < view->nr_classes; i++) {
+		if (view->shows_first && counts[i])
+			return &view->classes[i];
+		if (counts[i] > counts[best])
+			best = i;
+	}
+	return counts[best] ? &view->classes[best] : NULL;
+}
+
+static uint64_t regions_of_class(const struct map *map, size_t class)
+{
+	uint64_t regions = 0;
+
+	for (size_t i = 0; i < map->nr_cells; i++)
+		regions += map->counts[i * map->view->nr_classes + class];
+	return regions;
 }
 
 static char cell_char(const struct map *map, const struct cell *cell)
@@ -75,20 +110,74 @@ static char cell_char(const struct map *map, const struct cell *cell)
 	return shades[(cell->table * 4 - 1) / map->per_cell];
 }
 
+/* Marks that are there, and what they mean. */
+static void print_legend(struct ctl *ctl, const struct map *map)
+{
+	const char *sep = ": ";
+	char size[FORMAT_MAX];
+
+	format_bytes(map->per_cell * REGION_BYTES, size);
+	if (!map->view) {
+		fprintf(ctl->out,
+			"%s per character; at 4 KiB: . <=25%% : <=50%% + <=75%% # >75%%; s shared, h "
+			"held\n",
+			size);
+		return;
+	}
+	fprintf(ctl->out, "%s per character; %s%s", size, map->view->what,
+		map->view->shows_first ? ", the first of several" : "");
+	for (size_t i = 0; i < map->view->nr_classes; i++) {
+		if (!regions_of_class(map, i))
+			continue;
+		fprintf(ctl->out, "%s%c %s", sep, map->view->classes[i].mark,
+			map->view->classes[i].name);
+		sep = ", ";
+	}
+	fputc('\n', ctl->out);
+}
+
+static char mark_of(const struct map *map, size_t at)
+{
+	const struct map_class *class;
+
+	if (!map->view)
+		return cell_char(map, &map->cells[at]);
+	class = class_of_cell(map, at);
+	return class ? class->mark : ' ';
+}
+
+#define BAR_MAX 40
+
+static void print_histogram(struct ctl *ctl, const struct map *map)
+{
+	uint64_t most = 1;
+
+	for (size_t i = 0; i < map->view->nr_classes; i++) {
+		if (regions_of_class(map, i) > most)
+			most = regions_of_class(map, i);
+	}
+	fprintf(ctl->out, "regions by %s\n", map->view->what);
+	for (size_t i = 0; i < map->view->nr_classes; i++) {
+		uint64_t regions = regions_of_class(map, i);
+		int bar = (int)((regions * BAR_MAX + most - 1) / most);
+
+		if (regions)
+			fprintf(ctl->out, "%-14s %8" PRIu64 " %.*s\n", map->view->classes[i].name,
+				regions, bar, "########################################");
+	}
+}
+
 static void print_map(struct ctl *ctl, const struct map *map)
 {
 	uint64_t end = (map->start_rfn + map->nr_regions) * REGION_BYTES;
 	int digits = snprintf(NULL, 0, "%#" PRIx64, end);
-	char size[FORMAT_MAX];
 
-	fprintf(ctl->out,
-		"%s per character; at 4 KiB: . <=25%% : <=50%% + <=75%% # >75%%; s shared, h held\n",
-		format_bytes(map->per_cell * REGION_BYTES, size));
+	print_legend(ctl, map);
 	for (size_t i = 0; i < map->nr_cells; i++) {
 		if (i % map->width == 0)
 			fprintf(ctl->out, "%#*" PRIx64 " |", digits,
 				(map->start_rfn + i * map->per_cell) * REGION_BYTES);
-		fputc(cell_char(map, &map->cells[i]), ctl->out);
+		fputc(mark_of(map, i), ctl->out);
 		if (i % map->width == map->width - 1 || i + 1 == map->nr_cells)
 			fputs("|\n", ctl->out);
 	}
@@ -97,13 +186,45 @@ static void print_map(struct ctl *ctl, const struct map *map)
 static json_t *cells_json(const struct map *map)
 {
 	json_t *list = json_array();
+	char name[TEXT_NAME_MAX];
 
-	for (size_t i = 0; i < map->nr_cells; i++)
-		json_array_append_new(list,
-				      json_pack("{s:I, s:b, s:b}", "table",
-						(json_int_t)map->cells[i].table, "shared",
-						map->cells[i].shared, "held", map->cells[i].held));
+	for (size_t i = 0; i < map->nr_cells; i++) {
+		const struct map_class *class = map->view ? class_of_cell(map, i) : NULL;
+
+		json_array_append_new(
+			list,
+			json_pack("{s:I, s:b, s:b, s:s*}", "table", (json_int_t)map->cells[i].table,
+				  "shared", map->cells[i].shared, "held", map->cells[i].held,
+				  "class", class ? text_snake(class->name, name) : NULL));
+	}
 	return list;
+}
+
+/* NULL: there are no classes. */
+static json_t *histogram_json(const struct map *map)
+{
+	json_t *list = map->view ? json_array() : NULL;
+	char name[TEXT_NAME_MAX];
+
+	for (size_t i = 0; list && i < map->view->nr_classes; i++) {
+		json_int_t regions = (json_int_t)regions_of_class(map, i);
+
+		if (regions)
+			json_array_append_new(
+				list, json_pack("{s:s, s:I}", "class",
+						text_snake(map->view->classes[i].name, name),
+						"regions", regions));
+	}
+	return list;
+}
+
+static int allocate(struct map *map)
+{
+	size_t nr_classes = map->view ? map->view->nr_classes : 1;
+
+	map->cells = calloc(map->nr_cells, sizeof(*map->cells));
+	map->counts = calloc(map->nr_cells * nr_classes, sizeof(*map->counts));
+	return map->cells && map->counts ? 0 : -ENOMEM;
 }
 
 static int show(struct ctl *ctl, struct map *map, json_int_t vm, const json_t *params,
@@ -114,19 +235,36 @@ static int show(struct ctl *ctl, struct map *map, json_int_t vm, const json_t *p
 
 	find_extent(map, params, regions);
 	find_scale(map);
-	map->cells = calloc(map->nr_cells, sizeof(*map->cells));
-	if (!map->cells)
+	if (allocate(map) < 0)
 		return ctl_failure(ctl, "%s", strerror(ENOMEM));
 	json_array_foreach(regions, i, region)
 		add_region(map, region);
 	if (!ctl->json) {
-		print_map(ctl, map);
+		if (ctl_option(ctl, "--histogram"))
+			print_histogram(ctl, map);
+		else
+			print_map(ctl, map);
 		return CTL_OK;
 	}
-	return ctl_print_json(ctl, json_pack("{s:I, s:I, s:I, s:I, s:o}", "vm", vm, "start_gpa",
-					     (json_int_t)(map->start_rfn * REGION_BYTES), "regions",
-					     (json_int_t)map->nr_regions, "regions_per_cell",
-					     (json_int_t)map->per_cell, "cells", cells_json(map)));
+	return ctl_print_json(ctl,
+			      json_pack("{s:I, s:I, s:I, s:I, s:o, s:o*}", "vm", vm, "start_gpa",
+					(json_int_t)(map->start_rfn * REGION_BYTES), "regions",
+					(json_int_t)map->nr_regions, "regions_per_cell",
+					(json_int_t)map->per_cell, "cells", cells_json(map),
+					"histogram", histogram_json(map)));
+}
+
+/* Returns an exit code. */
+static int choose_view(struct ctl *ctl, const struct map_view **ret)
+{
+	const char *by = ctl_option(ctl, "--by");
+
+	if (!by && ctl_option(ctl, "--histogram"))
+		by = "state";
+	if (!by)
+		return CTL_OK;
+	*ret = map_view_find(by);
+	return *ret ? CTL_OK : ctl_usage_error(ctl, "--by: %s is none of state, age, reason", by);
 }
 
 int verb_region_map(struct ctl *ctl)
@@ -140,6 +278,8 @@ int verb_region_map(struct ctl *ctl)
 		r = ctl_number(ctl, "--width", 8, 512, &map.width);
 	if (r == CTL_OK)
 		r = ctl_number(ctl, "--height", 1, 1024, &map.height);
+	if (r == CTL_OK)
+		r = choose_view(ctl, &map.view);
 	if (r != CTL_OK) {
 		json_decref(params);
 		return r;
@@ -156,6 +296,7 @@ int verb_region_map(struct ctl *ctl)
 		json_decref(regions);
 	}
 	free(map.cells);
+	free(map.counts);
 	json_decref(extent);
 	return r;
 }

@@ -149,7 +149,7 @@ static void print_host_ledger(struct ctl *ctl, const json_t *ledger)
 }
 
 /* One word for the state of a VM; the strongest reason wins. */
-static const char *vm_state(const json_t *host, const json_t *vm, char gate[static TEXT_NAME_MAX])
+const char *show_vm_state(const json_t *host, const json_t *vm, char gate[static TEXT_NAME_MAX])
 {
 	if (get_bool(host, "degraded"))
 		return "degraded";
@@ -198,7 +198,7 @@ static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 		table_add(table, "%" INT, get_int(vm, "refusals"));
 		table_add(table, "%" INT, get_int(vm, "splits"));
 		table_add(table, "%s", text_kebab(get_text(vm, "mode"), mode));
-		table_add(table, "%s", vm_state(host, vm, gate));
+		table_add(table, "%s", show_vm_state(host, vm, gate));
 		table_add(table, "%s", format_us(json_object_get(vm, "stats_age_us"), text));
 	}
 	table_print(table, ctl->out, ctl->env.colour, ctl->env.columns);
@@ -259,6 +259,13 @@ static void print_leases(struct ctl *ctl, const json_t *vms)
 	}
 }
 
+void show_host(struct ctl *ctl, const json_t *host)
+{
+	print_host(ctl, host);
+	print_host_ledger(ctl, json_object_get(host, "ledger"));
+	print_losses(ctl, host);
+}
+
 /* Nothing to tell apart: the host's ledger says it all. */
 static bool is_one_rule(const json_t *rules)
 {
@@ -306,9 +313,7 @@ static void print_rules(struct ctl *ctl, const json_t *rules)
 
 void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms)
 {
-	print_host(ctl, host);
-	print_host_ledger(ctl, json_object_get(host, "ledger"));
-	print_losses(ctl, host);
+	show_host(ctl, host);
 	fputc('\n', ctl->out);
 	if (json_array_size(vms))
 		print_vms(ctl, host, vms);
@@ -463,7 +468,7 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 	if (*get_text(vm, "rule_passed_over"))
 		line(ctl, "", "rule %s was skipped: what it matches on could not be read",
 		     get_text(vm, "rule_passed_over"));
-	line(ctl, "state", "%s%s%s", vm_state(NULL, vm, word),
+	line(ctl, "state", "%s%s%s", show_vm_state(NULL, vm, word),
 	     get_bool(vm, "dry_run") ? "; dry-run" : "",
 	     get_bool(vm, "stale") ? "; events were lost, resynchronizing" : "");
 	if (json_is_integer(json_object_get(vm, "pause_left_us")))

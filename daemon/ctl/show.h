@@ -2,10 +2,16 @@
 #ifndef TDX_LPAGE_CTL_SHOW_H
 #define TDX_LPAGE_CTL_SHOW_H
 
+#include <tdx-lpage/text.h>
+
 #include "daemon/ctl/ctl.h"
 
-/* Writes the status as tables: some lines on the host, an empty one, the VMs; and the rules, unless @rules is NULL. */
+/* Writes the status as tables: some lines on the host, an empty one, the VMs; and the rules. */
 void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const json_t *vms);
+
+/* The lines on the host, and what a VM does, in one word: a gate, a state. */
+void show_host(struct ctl *ctl, const json_t *host);
+const char *show_vm_state(const json_t *host, const json_t *vm, char ret[static TEXT_NAME_MAX]);
 
 /*
  * Why no merges are begun on a host that is short of something, and what can be done. Only while

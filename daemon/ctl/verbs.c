@@ -66,17 +66,27 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "region map",
 		.args = "VM",
 		.help = "draw a map of what is mapped at 4 KiB or shared",
-		.about = "Each character stands for some regions: the more of them are mapped at "
-			 "4 KiB, the darker (. : + #); s where some page is shared, h where some "
-			 "region is held; blank where all are large or unmapped.",
+		.about =
+			"Each character stands for some regions: the more of them are mapped at "
+			"4 KiB, the darker (. : + #); s where some page is shared, h where some "
+			"region is held; blank where all are large or unmapped. With --by, it stands for "
+			"the state, the age, or the refusal of most of them, of ages for the "
+			"youngest; a line above says which character is which. --histogram counts "
+			"the regions of the same classes instead.",
 		.min_args = 1,
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_region_map,
-		.options = {{"--range", "RANGE", "only this range", 0},
-			    {"--width", "N", "characters per line, 8 to 512 (default: 64)", 0},
-			    {"--height", "N", "maximum number of lines, 1 to 1024 (default: 16)", 0},
-			    FRESH},
+		.options =
+			{{"--by", "WHAT",
+			  "show state, age (time since the last conversion), or reason (why the last "
+			  "merge was refused)",
+			  0},
+			 {"--histogram", NULL, "count regions by class, by state without --by", 0},
+			 {"--range", "RANGE", "only this range", 0},
+			 {"--width", "N", "characters per line, 8 to 512 (default: 64)", 0},
+			 {"--height", "N", "maximum number of lines, 1 to 1024 (default: 16)", 0},
+			 FRESH},
 	},
 	{
 		.name = "explain",
@@ -300,10 +310,15 @@ const struct ctl_verb ctl_verbs[] = {
 		.args = "",
 		.help = "show the status, updated continuously",
 		.about =
-			"Keys: q quits; c, m, t and i sort by coverage, merges, regions at 4 KiB and "
-			"id. Requires a terminal.",
+			"Rates are per second, of the last 5 to 10 seconds. Keys: q quits; i, n, c, t, "
+			"m, r and s sort by id, name, coverage, regions at 4 KiB, merges, refusals and "
+			"splits per second; R reverses. / asks for a filter, a part of the name or the "
+			"id; an empty one ends it. Cursor keys, page up, page down, home and end scroll. "
+			"Requires a terminal.",
 		.run = verb_top,
-		.options = {{"--interval", "TIME", "refresh interval, 100ms to 1h (default: 1s)",
+		.options = {{"--interval", "TIME", "refresh interval, 100ms to 1h (default: 1s)", 0},
+			    {"--sort", "KEY", "begin with this key: i, n, c, t, m, r or s", 0},
+			    {"--filter", "TEXT", "only VMs with this in their name, or of this id",
 			     0}},
 	},
 	{
