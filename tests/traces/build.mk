@@ -18,7 +18,7 @@ traces: $(BUILD)/normal/tests/traces/generate ## Generate a trace of every kind 
 	@ls -l $(BUILD)/traces
 
 .PHONY: demo
-demo: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/normal/tests/traces/generate ## The daemon on a simulated host, to look at (half a minute)
+demo: $(PROGRAMS:%=$(BUILD)/normal/%) ## The daemon on a simulated host, to look at (half a minute)
 	@scripts/demo $(BUILD)/normal
 
 # Scores and speed; SEEDS= and FIRST_SEED= choose the traces.
