@@ -106,6 +106,9 @@ int ctl_failure(struct ctl *ctl, const char *format, ...) __attribute__((format(
  */
 int ctl_print_json(struct ctl *ctl, json_t *object);
 
+/* The name of a file without its folder: what a report calls it. */
+const char *ctl_file_name(const char *path);
+
 /*
  * Calls a method (name without interface). Takes the reference to @params, which may be NULL.
  * Returns CTL_OK and the reply's parameters, to be dropped; or has complained and returns an exit

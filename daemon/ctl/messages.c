@@ -56,3 +56,10 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
 	}
 	return NULL;
 }
+
+const char *ctl_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}

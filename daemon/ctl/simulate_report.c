@@ -124,7 +124,7 @@ int simulate_report(const struct simulation *sim, const struct report_facts *fac
 	struct report_line lines[SIMULATE_RUNS_MAX];
 	struct report_run *watched = NULL;
 	struct report_page page = {
-		.trace = sim->trace,
+		.trace = ctl_file_name(sim->trace),
 		.config = sim->config->path,
 		.config_digest = digest_of(sim->config),
 		.facts = facts,

@@ -34,7 +34,8 @@ struct tune {
 	struct config_settings base;
 	struct tune_split split;
 	unsigned int max_runs;
-	uint64_t end_us; /* our clock; UINT64_MAX: none */
+	uint64_t begin_us; /* our clock, and the next */
+	uint64_t end_us;   /* UINT64_MAX: none */
 	struct tune_result result;
 	double fit_gain;
 	double held_base;
@@ -115,13 +116,23 @@ static int held_cost(struct tune *tune, const struct config_settings *settings, 
 	return err;
 }
 
+/* How much of the runs, or of the time, is over: 1 is all. The search may end before. */
+static double budget_share(const struct tune *tune, unsigned int runs)
+{
+	if (tune->end_us == UINT64_MAX)
+		return (double)runs / tune->max_runs;
+	return fmin(1,
+		    (double)(now_us() - tune->begin_us) / (double)(tune->end_us - tune->begin_us));
+}
+
 static bool go_on(void *ctx, unsigned int runs, double gain)
 {
 	const struct tune *tune = ctx;
 	FILE *err = tune->ctl->err;
 
 	if (runs % SHOW_RUNS == 0 && isatty(fileno(err))) {
-		fprintf(err, "\r%u runs, %.1f %% less so far \033[K", runs, 100 * gain);
+		fprintf(err, "\r%u runs, %.0f %% of the budget, %.1f %% less so far \033[K", runs,
+			100 * budget_share(tune, runs), 100 * gain);
 		fflush(err);
 	}
 	return now_us() < tune->end_us;
@@ -187,7 +198,8 @@ static void write_head(const struct tune *tune, FILE *f)
 {
 	const struct tune_split *split = &tune->split;
 
-	fprintf(f, "# tdx-lpctl tune: %u runs over %s\n", tune->result.runs, tune->path);
+	fprintf(f, "# tdx-lpctl tune: %u runs over %s\n", tune->result.runs,
+		ctl_file_name(tune->path));
 	if (split->by_vms)
 		fprintf(f, "# fitted to %u VMs, validated on the other %u\n", split->nr_fit_vms,
 			split->nr_held_vms);
@@ -317,7 +329,8 @@ static int parse_budget(struct tune *tune)
 			"to 100000, or 1s to 24h)",
 			text);
 	tune->max_runs = RUNS_MAX;
-	tune->end_us = now_us() + ns / 1000;
+	tune->begin_us = now_us();
+	tune->end_us = tune->begin_us + ns / NS_PER_US;
 	return CTL_OK;
 }
 

@@ -267,12 +267,17 @@ with_progress() {
 }
 
 show_progress() {
-	local tty=$1 expected=$2 line=$3 took=$4 count=$steps_done
-	[ "$expected" -eq 0 ] || count="$((steps_done * 100 / expected > 99 ? 99 : steps_done * 100 / expected))% $steps_done/$expected"
+	local tty=$1 expected=$2 line=$3 took=$4 count=$steps_done left=''
+	if [ "$expected" -ne 0 ]; then
+		count="$((steps_done * 100 / expected > 99 ? 99 : steps_done * 100 / expected))% $steps_done/$expected"
+		# From the pace so far, once there is one.
+		[ $((steps_done * 50)) -lt "$expected" ] || [ "$steps_done" -ge "$expected" ] ||
+			left=", about $((took * (expected - steps_done) / steps_done / 60 + 1))m left"
+	fi
 	set -- $line
 	if [ -n "$tty" ]; then
-		printf '\r\033[K%s: %s  %s  %dm%02ds' "$me" "$count" "${*: -1}" $((took / 60)) $((took % 60)) >&2
+		printf '\r\033[K%s: %s  %s  %dm%02ds%s' "$me" "$count" "${*: -1}" $((took / 60)) $((took % 60)) "$left" >&2
 	else
-		printf '%s: %s  %s  %dm%02ds\n' "$me" "$count" "${*: -1}" $((took / 60)) $((took % 60)) >&2
+		printf '%s: %s  %s  %dm%02ds%s\n' "$me" "$count" "${*: -1}" $((took / 60)) $((took % 60)) "$left" >&2
 	fi
 }

@@ -97,6 +97,11 @@ check 'which stays one' [ -L link.html ]
 check 'and leads to the page' grep -q '</html>' old.html
 (umask 027 && simulate --trace boot.lptrace --report mode.html)
 check 'readable as the umask says' [ "$(stat -c %a mode.html)" = 640 ]
+names_the_file() {
+	"$TDX_LPCTL" simulate --trace "$PWD/boot.lptrace" --report named.html >said 2>&1 && grep -q 'boot.lptrace' named.html &&
+		! grep -qF "$PWD" named.html
+}
+check 'the trace has its name, without a folder' names_the_file
 check 'no such directory' refused 1 '--report none/page.html: No such file or directory' --trace boot.lptrace --report none/page.html
 check 'a directory' refused 1 '--report .: Is a directory' --trace boot.lptrace --report .
 check 'a device' refused 1 '--report /dev/null: is not a regular file' --trace boot.lptrace --report /dev/null

@@ -64,6 +64,10 @@ check 'for people' says 0 'reverting it costs \+' tune --trace web.lptrace --con
 check 'the same' same out first.yaml
 echo 'version: 1
 rules: [{name: all, match: {vm-name: "*"}, policy: threshold, quiet-time: 30s, min-quiet: 2s, hold-after: false, hold-for: 60s}]' >rule.yaml
+names_the_file() {
+	"$ctl" tune --trace "$PWD/web.lptrace" --config slow.yaml --budget 1 >named && grep -q 'runs over web.lptrace$' named
+}
+check 'the trace has its name, without a folder' names_the_file
 check 'a rule that says all itself is left alone' json '.verdict == "as_good"' --trace web.lptrace --config rule.yaml
 
 for kind in thrash periodic; do
