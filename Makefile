@@ -175,11 +175,13 @@ MAN_PAGES := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(MAN_SRCS))
 .PHONY: man
 man: $(MAN_PAGES)
 
-# The first line is the name of the page; what follows it there is the footer.
-$(BUILD)/man/%: docs/man/%.scd Makefile
+# The first line is the name of the page; what follows it there is the footer. What a page takes from the uapi header is filled in.
+$(BUILD)/man/%: docs/man/%.scd scripts/man-uapi include/uapi/linux/kvm_lpage.h Makefile
 	@echo "  SCDOC   $@"
 	@mkdir -p $(@D)
-	@sed '1s/$$/ "tdx-lpage $(VERSION)"/' $< | scdoc >$@
+	@scripts/man-uapi include/uapi/linux/kvm_lpage.h $< >$@.scd
+	@sed '1s/$$/ "tdx-lpage $(VERSION)"/' $@.scd | scdoc >$@
+	@rm $@.scd
 
 ##@ Tests
 

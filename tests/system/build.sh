@@ -161,6 +161,7 @@ installs_all() {
 		644 usr/share/man/man1/tdx-lpctl.1
 		644 usr/share/man/man5/lptrace.5
 		644 usr/share/man/man5/tdx-lpage.yaml.5
+		644 usr/share/man/man7/kvm-lpage.7
 		644 usr/share/man/man8/tdx-lpaged.8
 		644 usr/share/tdx-lpage/grafana/tdx-lpage.json
 		644 usr/share/tdx-lpage/prometheus/consoles/tdx-lpage.html

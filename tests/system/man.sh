@@ -53,6 +53,49 @@ lines_are_kept() {
 		awk '/^\.nf/ { kept = 1 } /^\.fi/ { kept = 0 } kept' "$dir/page.1" | grep -c 'lpctl doctor$'
 }
 
+# ---- kvm-lpage(7): what it takes from the header is filled in; the rest has to name all that there is ----
+
+uapi=$src/include/uapi/linux/kvm_lpage.h
+
+fills_in() {
+	"$src/scripts/man-uapi" "$uapi" "$src/docs/man/kvm-lpage.7.scd" >"$dir/kvm-lpage.scd" && scdoc <"$dir/kvm-lpage.scd" >"$dir/kvm-lpage.7"
+}
+
+# WORD...: each is in the page, and there is one.
+names_all() {
+	[ $# -gt 0 ] || return 1
+	for word; do
+		grep -qwF -- "$word" "$dir/kvm-lpage.scd" || { echo "$word is not in the page"; return 1; }
+	done
+}
+
+commands() { grep -oE '^	KVM_LPAGE_CMD_[A-Z_]+' "$uapi" | grep -v _MAX; }
+
+# In the order of the series: what the ioctl can be asked for.
+ioctls() {
+	grep -hE '^\+	KVM_LPAGE_[A-Z_]+,$' "$src"/kernel/patches/*.patch | tr -d '+,\t' | grep -vE '^KVM_LPAGE_(A|CMD|STATE|MODE|LAYER|OP|REASON|INCAPABLE|NLGRP)_' | sort -u
+}
+
+# Every attribute is in one of the lists.
+lists_attributes() {
+	local want got
+	want=$(grep -E '^	KVM_LPAGE_A_[A-Z0-9_]+' "$uapi" | grep -vcE '_MAX( |,|$)')
+	got=$(awk '/^## Attributes/ { here = 1 } /^## Limits/ { here = 0 } here && /\.$/ { n += split($0, w, ", ") } END { print n }' "$dir/kvm-lpage.scd")
+	echo "header $want, page $got"
+	[ "$want" -eq "$got" ] && [ "$want" -gt 60 ]
+}
+
+no_such_enum() {
+	printf 'page(7)\n@enum nonsense@\n' >"$dir/bad.scd"
+	! "$src/scripts/man-uapi" "$uapi" "$dir/bad.scd" 2>"$dir/said" && grep -q 'enum kvm_lpage_nonsense is not in the header' "$dir/said"
+}
+
+check "kvm-lpage(7) is filled in from the header" fills_in
+check "it names every netlink command" names_all $(commands)
+check "it names every command of the ioctl" names_all $(ioctls)
+check "it lists every attribute" lists_attributes
+check "what the header does not have is an error" no_such_enum
+
 printf 'version: 1\n' >"$dir/c.yaml"
 cp "$dir/c.yaml" "$dir/new.yaml"
 # A guest of 4 GiB that converts a page of the region at 3 GiB now and then.
