@@ -146,6 +146,11 @@ installs_all() {
 		644 usr/share/bash-completion/completions/tdx-lpctl
 		644 usr/share/doc/tdx-lpage/NEWS.md
 		644 usr/share/doc/tdx-lpage/README.md
+		644 usr/share/doc/tdx-lpage/examples/ansible/tdx-lpage.yaml
+		644 usr/share/doc/tdx-lpage/examples/ansible/templates/50-site.yaml.j2
+		644 usr/share/doc/tdx-lpage/examples/kubernetes-node.yaml
+		755 usr/share/doc/tdx-lpage/examples/libvirt-hook
+		755 usr/share/doc/tdx-lpage/examples/tdx-lpage-held
 		644 usr/share/doc/tdx-lpage/host.md
 		644 usr/share/doc/tdx-lpage/metrics.md
 		644 usr/share/doc/tdx-lpage/modprobe.d/tdx-lpage.conf
