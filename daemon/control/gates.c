@@ -97,6 +97,8 @@ struct gates *gates_count(struct control_call *call)
 	gates->enough = gates->seen + COUNTED_PER_TURN;
 	r = call->core->ops->regions(call->core, gates->vm_id, &filter, count_region, gates,
 				     &gates->next_rfn);
+	/* 1: enough for this turn. */
+	r = r > 0 ? 0 : r;
 	if (r == 0 && gates_cut(gates) && gates->seen < COUNTED_MAX) {
 		control_again(call);
 		return NULL;

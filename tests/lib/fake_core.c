@@ -103,7 +103,7 @@ static int fake_regions(const struct lp_core *core, uint32_t vm_id,
 	uint64_t left = filter->limit ? filter->limit : UINT64_MAX;
 	uint64_t looked_at = 0;
 	struct lp_vm_snapshot vm;
-	int r = fake_vm(core, vm_id, &vm);
+	int r = fake_vm(core, vm_id, &vm), result = r;
 
 	*ret_next = UINT64_MAX;
 	for (uint64_t i = fake->nr_generated ? filter->start_rfn : 0; r == 0 && i < nr; i++) {
@@ -116,12 +116,12 @@ static int fake_regions(const struct lp_core *core, uint32_t vm_id,
 		if (r == 0 && !wanted(filter, &region.region))
 			continue;
 		if (r == 0)
-			r = left ? cb(ctx, &region) : 1;
+			r = left ? result = cb(ctx, &region) : 1;
 		left--;
 		if (r)
 			*ret_next = region.region.rfn;
 	}
-	return r < 0 ? r : 0;
+	return result;
 }
 
 static int fake_refresh(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx)
