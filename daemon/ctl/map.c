@@ -80,7 +80,7 @@ static const struct map_class *class_of_cell(const struct map *map, size_t at)
 	size_t best = 0;
 
 	for (size_t i = 0; i < view->nr_classes; i++) {
-		if (view->shows_first && counts[i])
+		if (view->first && counts[i])
 			return &view->classes[i];
 		if (counts[i] > counts[best])
 			best = i;
@@ -124,8 +124,9 @@ static void print_legend(struct ctl *ctl, const struct map *map)
 			size);
 		return;
 	}
-	fprintf(ctl->out, "%s per character; %s%s", size, map->view->what,
-		map->view->shows_first ? ", the first of several" : "");
+	fprintf(ctl->out, "%s per character; %s", size, map->view->what);
+	if (map->view->first)
+		fprintf(ctl->out, ", the %s of several", map->view->first);
 	for (size_t i = 0; i < map->view->nr_classes; i++) {
 		if (!regions_of_class(map, i))
 			continue;

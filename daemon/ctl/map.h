@@ -4,7 +4,6 @@
 #define TDX_LPAGE_CTL_MAP_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct map_class {
@@ -19,8 +18,8 @@ struct map_view {
 	size_t nr_classes;
 	/* Index of the region's class; -1: none, it is left blank. */
 	int (*class_of)(const json_t *region);
-	/* A cell of several regions shows its first class, in their order, rather than that of most. */
-	bool shows_first;
+	/* A cell of several regions shows the first of their classes, which is called so; NULL: that of most. */
+	const char *first;
 };
 
 /* NULL: there is no such view. */

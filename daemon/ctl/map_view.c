@@ -65,7 +65,7 @@ static int age_of(const json_t *region)
 
 /* ---- reason ---- */
 
-/* In the order of the list of the kernel's reasons; the first is that of regions that nobody has tried. */
+/* By value; NONE is no refusal. */
 static const struct map_class reasons[] = {
 #define X(id, name, why, remedy) {name, (char)('a' + LPAGE_REASON_##id - 1)},
 	LPAGE_KERNEL_REASONS(X)
@@ -87,10 +87,10 @@ static int reason_of(const json_t *region)
 }
 
 static const struct map_view views[] = {
-	{"state", "state", states, ARRAY_SIZE(states), state_of, false},
-	{"age", "time since the last conversion", ages, ARRAY_SIZE(ages), age_of, true},
+	{"state", "state", states, ARRAY_SIZE(states), state_of, NULL},
+	{"age", "time since the last conversion", ages, ARRAY_SIZE(ages), age_of, "youngest"},
 	{"reason", "why the last merge was refused, of regions at 4 KiB", reasons,
-	 ARRAY_SIZE(reasons), reason_of, false},
+	 ARRAY_SIZE(reasons), reason_of, NULL},
 };
 
 const struct map_view *map_view_find(const char *name)
