@@ -98,9 +98,12 @@ static void uncount_merge(struct policy_vm *vm, uint64_t merge_tick, uint64_t ag
 	uint64_t merged_tick = age_tick > merge_tick ? age_tick - merge_tick : 0;
 	uint64_t saved_ns = (uint64_t)rental_walk_ns(merged_tick, &vm->cost);
 
-	ledger->merges--;
+	/* It may have been merged before the shadow began: split by request since, which no conversion tells. */
+	if (ledger->merges) {
+		ledger->merges--;
+		ledger->reasons[LPAGE_REASON_NONE]--;
+	}
 	ledger->refusals++;
-	ledger->reasons[LPAGE_REASON_NONE]--;
 	ledger->reasons[reason]++;
 	ledger->spent_ns -= smaller(ledger->spent_ns, vm->cost.merge_ns);
 	ledger->spent_ns += vm->cost.fail_ns;

@@ -279,6 +279,34 @@ static void a_reload_begins_anew_only_if_the_shadow_is_another(void **state)
 	assert_int_equal(host->core->ops->shadow(host->core, &shadow), -ENOENT);
 }
 
+/* A split that no conversion tells of leaves the shadow behind, until a try is refused. */
+static void what_the_shadow_never_merged_is_not_taken_back(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_shadow_snapshot shadow;
+
+	core_host_one_vm_fixture(host);
+	core_host_pass(host, 6 * NS_PER_S);
+	fake_link_finish(&host->fake, core_host_op(host), 0);
+	core_host_run(host);
+	reload(host, LATE "shadow: {policy: threshold, quiet-time: 1h}\n");
+	for (int i = 0; i < NR_RFNS; i++) {
+		host->fake.regions[i].state = KVM_LPAGE_STATE_TABLE;
+		host->fake.regions[i].generation = 11;
+	}
+	host->fake.vms[0].generation = 11;
+	core_host_changed(host);
+	core_host_settle(host);
+	core_host_pass(host, 6 * NS_PER_S);
+	assert_non_null(core_host_op(host));
+	fake_link_finish(&host->fake, core_host_op(host), KVM_LPAGE_REASON_NOT_ACCEPTED);
+	core_host_run(host);
+	shadow = shadow_of_core(host);
+	assert_int_equal(shadow.disproved, NR_RFNS);
+	assert_int_equal(shadow.shadow.merges, 0);
+	assert_int_equal(shadow.shadow.refusals, NR_RFNS);
+}
+
 /* A pause and a hold of the VM are there for both. */
 static void a_shadow_waits_at_the_same_gates(void **state)
 {
@@ -310,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_shadow_agrees_with_the_simulation),
 		CORE_HOST_TEST(a_shadow_begins_with_what_is_known),
 		CORE_HOST_TEST(a_reload_begins_anew_only_if_the_shadow_is_another),
+		CORE_HOST_TEST(what_the_shadow_never_merged_is_not_taken_back),
 		CORE_HOST_TEST(a_shadow_waits_at_the_same_gates),
 	};
 
