@@ -51,19 +51,26 @@ static struct policy_observation observation(const struct lp_region *region, uin
 	};
 }
 
-/* Hands the regions to the policy, as many at once as fit on the stack. */
-static void observe(struct lp_manager *m, const struct lp_region_chunk *chunk, uint64_t now_ns)
+/*
+ * Hands the regions to the policy, as many at once as fit on the stack. Returns whether it took them,
+ * but for those that it tracks none of, above POLICY_RFN_MAX.
+ */
+static bool observe(struct lp_manager *m, const struct lp_region_chunk *chunk, uint64_t now_ns)
 {
 	struct policy_observation obs[64];
+	bool taken = true;
 
 	for (size_t i = 0; i < chunk->nr_regions;) {
 		size_t nr = 0;
+		int r;
 
 		while (nr < ARRAY_SIZE(obs) && i < chunk->nr_regions)
 			obs[nr++] = observation(&chunk->regions[i++], now_ns);
 		shadow_observe(m, chunk->vm_id, obs, nr);
-		(void)policy_observe_all(m->policy, chunk->vm_id, obs, nr, now_ns);
+		r = policy_observe_all(m->policy, chunk->vm_id, obs, nr, now_ns);
+		taken = taken && (r == 0 || r == -ERANGE);
 	}
+	return taken;
 }
 
 void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chunk *chunk)
@@ -76,9 +83,10 @@ void sync_regions(struct lp_manager *m, uint64_t tag, const struct lp_region_chu
 	for (size_t i = 0; i < chunk->nr_regions; i++) {
 		if (lp_regions_put(&vm->regions, &chunk->regions[i], now_ns,
 				   vm->sync.region_round) < 0)
-			vm->stale = true; /* out of memory: the region is missing */
+			vm->sync.dump_lost = true;
 	}
-	observe(m, chunk, now_ns);
+	if (!observe(m, chunk, now_ns))
+		vm->sync.dump_lost = true;
 	recorders_notify_regions(m, chunk);
 }
 
@@ -140,6 +148,15 @@ static void regions_dumped(struct lp_manager *m, struct vm_entry *vm, const stru
 	regions_complete(m, vm, end->generation);
 }
 
+/* There was no memory for some of the regions: the VM is not merged until all have been read. */
+static void regions_lost(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->stale = true;
+	vm_want_dump(vm, DUMP_FULL);
+	vm_failed(m, vm, READING_REGIONS, -ENOMEM, NULL);
+	resolve_vm(m, vm, vm->sync.dump_began_ns);
+}
+
 static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 {
 	struct vm_entry *vm = vm_find(m, end->vm_id);
@@ -161,7 +178,10 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		resolve_vm(m, vm, vm->sync.dump_began_ns);
 		return;
 	}
-	regions_dumped(m, vm, end);
+	if (vm->sync.dump_lost)
+		regions_lost(m, vm);
+	else
+		regions_dumped(m, vm, end);
 }
 
 static void stats_complete(struct lp_manager *m, struct vm_entry *vm)
@@ -208,7 +228,8 @@ static void vms_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 		return;
 	}
 	m->listing.failures = 0;
-	m->listing.retry_ns = 0;
+	if (!m->listing.need)
+		m->listing.retry_ns = 0;
 	m->host_error[0] = '\0';
 	m->listing.done = true;
 	vms_remove_unlisted(m);
@@ -293,6 +314,7 @@ static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
 	}
 	vm->sync.need_dump = DUMP_NONE;
 	vm->sync.dumping_full = full;
+	vm->sync.dump_lost = false;
 	vm->sync.dump_since = query.since;
 	if (full)
 		vm->sync.region_round++;

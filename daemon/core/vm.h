@@ -19,6 +19,7 @@ struct vm_sync {
 	enum dump_need need_dump;
 	bool hurry_dump; /* somebody waits for it */
 	bool dumping_full;
+	bool dump_lost; /* not all of it could be kept */
 	/* After a full dump, regions that it did not list are dropped, a slice at a time. */
 	bool sweeping;
 	uint64_t sweep_rfn;

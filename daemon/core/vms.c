@@ -19,6 +19,9 @@
 /* A new VM is populated by faults, which the kernel does not report. */
 #define SETTLE_NS (60 * NS_PER_S)
 
+/* Until the VMs are listed again after there was no memory for one. */
+#define VM_RETRY_NS NS_PER_S
+
 void vms_set_global(struct lp_manager *m)
 {
 	struct config_global global = m->config->global;
@@ -173,6 +176,15 @@ static bool is_another(const struct vm_entry *vm, const struct lp_vm *now)
 	       (vm->vm.pid_start_ns != now->pid_start_ns || vm->vm.pid != now->pid);
 }
 
+/* No memory for a VM: it is looked for again. */
+static void vm_lost(struct lp_manager *m, uint32_t vm_id)
+{
+	lp_log(m->log, LOG_ERR, NULL, "out of memory for VM %u, trying again", vm_id);
+	m->listing.need = true;
+	m->listing.retry_ns = manager_now(m) + VM_RETRY_NS;
+	manager_wake(m);
+}
+
 void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 {
 	struct vm_entry *vm = vm_find(m, init->id);
@@ -188,8 +200,7 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	if (is_new) {
 		vm = add(m, init);
 		if (!vm) {
-			lp_log(m->log, LOG_ERR, NULL, "out of memory for VM %u, ignoring it",
-			       init->id);
+			vm_lost(m, init->id);
 			return;
 		}
 	} else if (full) {

@@ -225,7 +225,8 @@ int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct polic
 		if (i + FETCH_AHEAD < nr)
 			table_prefetch(&vm->table, (uint32_t)obs[i + FETCH_AHEAD].rfn);
 		err = observe(vm, &obs[i], now_ns);
-		ret = ret ? ret : err;
+		/* Memory may come back: nothing else must hide that it is worth to try again. */
+		ret = !ret || err == -ENOMEM ? err : ret;
 	}
 	return ret;
 }

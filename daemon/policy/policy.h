@@ -184,7 +184,7 @@ int policy_observe(struct policy *policy, uint32_t vm_id, const struct policy_ob
 
 /*
  * The same of @nr regions, faster than one by one: memory is fetched ahead. Goes on after an error
- * and returns the first.
+ * and returns the first, but -ENOMEM before all others.
  */
 int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct policy_observation *obs,
 		       size_t nr, uint64_t now_ns);

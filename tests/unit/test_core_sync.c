@@ -145,6 +145,32 @@ static void after_a_stop_changes_are_read_before_merges(void **state)
 	assert_int_equal(core_host_op(host)->ranges[1].start_rfn, RFN_LAST);
 }
 
+/* What the policy could not take is not known: no merges, and all regions are read again. */
+static void a_dump_that_was_not_kept_is_repeated_in_full(void **state)
+{
+	struct core_host *host = *state;
+	struct fake_asked *dump;
+
+	core_host_one_vm_fixture(host);
+	assert_int_equal(policy_vm_remove(host->manager->policy, VM_WEB, host->fake.now_ns), 0);
+	host->fake.vms[0].generation = 11;
+	host->fake.regions[0].generation = 11;
+	core_host_changed(host);
+	core_host_settle(host);
+	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_STALE);
+	assert_true(core_host_logged(host, "reading the regions failed"));
+	/* There is room again. */
+	assert_int_equal(policy_vm_add(host->manager->policy, VM_WEB,
+				       &host->manager->config->defaults, host->fake.now_ns),
+			 0);
+	core_host_pass(host, NS_PER_S);
+	dump = fake_link_open(&host->fake, FAKE_DUMP_REGIONS);
+	assert_non_null(dump);
+	assert_int_equal(dump->since, 0);
+	core_host_settle(host);
+	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +180,7 @@ int main(void)
 		CORE_HOST_TEST(a_burst_of_losses_causes_one_resync),
 		CORE_HOST_TEST(a_vm_that_is_not_running_is_not_merged),
 		CORE_HOST_TEST(after_a_stop_changes_are_read_before_merges),
+		CORE_HOST_TEST(a_dump_that_was_not_kept_is_repeated_in_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
