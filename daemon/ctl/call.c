@@ -6,6 +6,7 @@
 
 #include "daemon/ctl/call.h"
 #include "daemon/ctl/client.h"
+#include <tdx-lpage/base.h>
 #include <tdx-lpage/protocol.h>
 #include <tdx-lpage/text.h>
 
@@ -33,7 +34,7 @@ static int try_connect(struct ctl *ctl, const char *name, char *path, size_t siz
 		snprintf(path, size, "%s", ctl->socket);
 	else
 		snprintf(path, size, "%s/%s", ctl->env.runtime_dir, name);
-	return ctl_client_connect(path, &ctl->client);
+	return ctl_client_connect(path, ctl->timeout_ms, &ctl->client);
 }
 
 /* The daemon closes a connection that it has no place for, which only the first call shows. */
@@ -201,28 +202,77 @@ static void sanitize(json_t *json)
 		sanitize(value);
 }
 
+/* Is it the error that the verb asked to get without a complaint? */
+static bool is_expected(const struct ctl *ctl, const json_t *reply)
+{
+	const char *error = json_string_value(json_object_get(reply, "error"));
+	const char *dot = error ? strrchr(error, '.') : NULL;
+
+	return ctl->expected_error && dot && !strcmp(dot + 1, ctl->expected_error);
+}
+
+static int not_understood(struct ctl *ctl)
+{
+	return ctl_failure(ctl, "the answer cannot be understood; the daemon is a different "
+				"version");
+}
+
 int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret)
 {
-	json_t *reply, *params;
+	CLEANUP(json_decrefp) json_t *reply = NULL;
+	json_t *params;
 	int r = ctl_client_receive(ctl->client, timeout_ms, &reply);
 
 	if (r < 0)
 		return ctl_lost(ctl, r);
 	if (!ctl->json)
 		sanitize(reply);
-	if (json_object_get(reply, "error")) {
-		r = ctl_complain(ctl, reply);
-		json_decref(reply);
-		return r;
-	}
+	if (is_expected(ctl, reply))
+		return CTL_EXPECTED;
+	if (json_object_get(reply, "error"))
+		return ctl_complain(ctl, reply);
 	params = json_object_get(reply, "parameters");
-	*ret = params ? json_incref(params) : json_object();
-	json_decref(reply);
+	if (!json_is_object(params))
+		return not_understood(ctl);
+	*ret = json_incref(params);
+	return CTL_OK;
+}
+
+/* What an answer cannot do without: a figure that is missing is not 0. */
+static const struct {
+	const char *method;
+	const char *member;
+	json_type type;
+} members[] = {
+	{"Status", "host", JSON_OBJECT},	 {"ListVms", "vms", JSON_ARRAY},
+	{"ShowVm", "vm", JSON_OBJECT},		 {"ListRegions", "regions", JSON_ARRAY},
+	{"Explain", "explanation", JSON_OBJECT}, {"ExplainVm", "gates", JSON_ARRAY},
+	{"GetConfig", "text", JSON_STRING},	 {"Reload", "path", JSON_STRING},
+	{"Merge", "done", JSON_INTEGER},	 {"Merge", "results", JSON_ARRAY},
+	{"Split", "done", JSON_INTEGER},	 {"Split", "results", JSON_ARRAY},
+	{"Hold", "done", JSON_INTEGER},		 {"Hold", "results", JSON_ARRAY},
+	{"Release", "done", JSON_INTEGER},	 {"Release", "results", JSON_ARRAY},
+	{"Probe", "touched", JSON_INTEGER},	 {"Probe", "regions", JSON_ARRAY},
+	{"Watch", "event", JSON_OBJECT},	 {"Record", "record", JSON_OBJECT},
+	{"PlanVm", "plan", JSON_OBJECT},	 {"HoldVm", "owner", JSON_STRING},
+	{"ReleaseVm", "released", JSON_INTEGER}, {"HoldVmAttached", "owner", JSON_STRING},
+};
+
+int ctl_check_reply(struct ctl *ctl, const char *method, const json_t *params)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		const json_t *member = json_object_get(params, members[i].member);
+
+		if (!strcmp(members[i].method, method) &&
+		    (!member || json_typeof(member) != members[i].type))
+			return not_understood(ctl);
+	}
 	return CTL_OK;
 }
 
 int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
 {
+	CLEANUP(json_decrefp) json_t *reply = NULL;
 	int r = ctl_connect(ctl);
 
 	if (r == CTL_OK) {
@@ -232,5 +282,11 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
 			r = ctl_lost(ctl, error);
 	}
 	json_decref(params);
-	return r == CTL_OK ? ctl_receive(ctl, ctl->timeout_ms, ret) : r;
+	if (r == CTL_OK)
+		r = ctl_receive(ctl, ctl->timeout_ms, &reply);
+	if (r == CTL_OK)
+		r = ctl_check_reply(ctl, method, reply);
+	if (r == CTL_OK)
+		*ret = json_incref(reply);
+	return r;
 }

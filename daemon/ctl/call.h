@@ -10,6 +10,12 @@ int ctl_connect(struct ctl *ctl);
 /* Receives a reply's parameters, to be dropped. Returns CTL_OK, or complains. */
 int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret);
 
+/*
+ * Does the answer to @method, its parameters, have what it cannot do without? Returns CTL_OK, or
+ * complains about a daemon of another version.
+ */
+int ctl_check_reply(struct ctl *ctl, const char *method, const json_t *params);
+
 /* Complains about a negative errno of the connection, and closes it. */
 int ctl_lost(struct ctl *ctl, int error);
 

@@ -31,7 +31,16 @@ struct ctl_client *ctl_client_close(struct ctl_client *client)
 	return NULL;
 }
 
-int ctl_client_connect(const char *path, struct ctl_client **ret)
+/* A daemon that does not run takes no connection once its queue is full, and no call. */
+static void limit_sending(int fd, int timeout_ms)
+{
+	const struct timeval limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+
+	if (timeout_ms > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+int ctl_client_connect(const char *path, int timeout_ms, struct ctl_client **ret)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ctl_client *client;
@@ -43,8 +52,9 @@ int ctl_client_connect(const char *path, struct ctl_client **ret)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	limit_sending(fd, timeout_ms);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = -errno;
+		int error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 
 		close(fd);
 		return error;
@@ -67,7 +77,7 @@ static int send_all(int fd, const char *buf, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		buf += n;
 		len -= (size_t)n;
 	}

@@ -8,8 +8,11 @@
 
 struct ctl_client;
 
-/* Returns 0 or a negative errno. */
-int ctl_client_connect(const char *path, struct ctl_client **ret);
+/*
+ * Connects, and sends later, within @timeout_ms each (-1: no limit). Returns 0, -ETIMEDOUT or another
+ * negative errno.
+ */
+int ctl_client_connect(const char *path, int timeout_ms, struct ctl_client **ret);
 
 /* NULL-safe; returns NULL. */
 struct ctl_client *ctl_client_close(struct ctl_client *client);

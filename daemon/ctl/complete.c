@@ -124,7 +124,8 @@ static void offer_for_verb(struct ctl *ctl, const struct ctl_verb *verb, int nr,
 
 static void offer_globals(FILE *f, const char *typed)
 {
-	static const char *const options[] = {"-o", "--output", "--socket", "--version", "--help"};
+	static const char *const options[] = {"-o",	   "--output",	"--socket",
+					      "--timeout", "--version", "--help"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		offer(f, options[i], typed);
@@ -138,7 +139,8 @@ static int skip_globals(struct ctl *ctl)
 	while (i < ctl->nr_args - 1 && ctl->args[i][0] == '-') {
 		bool has_value = strcmp(ctl->args[i], "-o") == 0 ||
 				 strcmp(ctl->args[i], "--output") == 0 ||
-				 strcmp(ctl->args[i], "--socket") == 0;
+				 strcmp(ctl->args[i], "--socket") == 0 ||
+				 strcmp(ctl->args[i], "--timeout") == 0;
 
 		i += has_value ? 2 : 1;
 	}

@@ -24,6 +24,9 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 3, /* no daemon answers */
 };
 
+/* Of a call: it failed by ctl->expected_error, and nothing was said. No exit code. */
+#define CTL_EXPECTED (-1)
+
 struct ctl_client;
 struct ctl;
 
@@ -86,6 +89,7 @@ struct ctl {
 	const char *values[CTL_OPTIONS_MAX]; /* of verb->options; "" for one without a value */
 	struct ctl_client *client;	     /* once connected */
 	int timeout_ms;			     /* of each call */
+	const char *expected_error;	     /* of the next calls, "NoSuchVm"; NULL: none */
 	bool write;			     /* needs the control socket after all */
 	char list[CTL_LIST_MAX];	     /* the values of an option that is a list */
 };

@@ -215,7 +215,7 @@ static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", ctl->env.runtime_dir, name);
-	r = ctl_client_connect(path, &client);
+	r = ctl_client_connect(path, ctl->timeout_ms, &client);
 	ctl_client_close(client);
 	if (r == 0)
 		add(checks, GOOD, name, NULL, "%s answers", path);

@@ -39,7 +39,7 @@ void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
 {
 	char left[64];
 
-	fputs("Usage: tdx-lpctl [--socket PATH] [-o table|json] [VERB] [ARGUMENTS]\n"
+	fputs("Usage: tdx-lpctl [--socket PATH] [--timeout TIME] [-o table|json] [VERB] [ARGUMENTS]\n"
 	      "\n"
 	      "Shows and controls tdx-lpaged. Without a verb: status.\n"
 	      "\n",
@@ -53,6 +53,7 @@ void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
 	fputs("\n"
 	      "  -o, --output FORMAT   table (default) or json (stable schema, times in us)\n"
 	      "  --socket PATH         the daemon's socket; /run/tdx-lpage/control or read\n"
+	      "  --timeout TIME        wait so long for each answer (default: 1m)\n"
 	      "  --version             print the version\n"
 	      "  -h, --help            show this help, or the help of the verb\n"
 	      "\n"

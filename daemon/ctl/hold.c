@@ -77,24 +77,23 @@ static int hold_vm(struct ctl *ctl)
 
 /* ---- with the connection ---- */
 
-/* Returns whether the hold goes on; takes @reply. */
-static bool show_attached(struct ctl *ctl, json_t *reply, uint64_t us)
+/* Says in @ret_goes_on whether the hold goes on. Returns CTL_OK, or complains. */
+static int show_attached(struct ctl *ctl, const json_t *reply, uint64_t us, bool *ret_goes_on)
 {
 	const char *ended = get_text(reply, "ended");
-	bool goes_on = !*ended;
+	int r = ctl_check_reply(ctl, "HoldVmAttached", reply);
 
-	if (ctl->json) {
-		(void)ctl_print_json(ctl, json_incref(reply));
-	} else if (goes_on) {
+	if (r != CTL_OK)
+		return r;
+	*ret_goes_on = !*ended;
+	if (ctl->json)
+		return ctl_print_json(ctl, json_deep_copy(reply));
+	if (!*ended)
 		print_held(ctl, reply, us, us ? ", or until interrupted" : " until interrupted");
-	} else {
+	else
 		fprintf(ctl->out, "the hold of VM %" INT " by %s has ended: %s\n",
 			get_int(reply, "vm"), get_text(reply, "owner"), ended);
-	}
-	/* Whoever started this waits for the line. */
-	fflush(ctl->out);
-	json_decref(reply);
-	return goes_on;
+	return CTL_OK;
 }
 
 static int hold_attached(struct ctl *ctl)
@@ -115,8 +114,12 @@ static int hold_attached(struct ctl *ctl)
 		return ctl_lost(ctl, error);
 	while (r == CTL_OK && goes_on) {
 		r = ctl_receive(ctl, -1, &reply);
-		if (r == CTL_OK)
-			goes_on = show_attached(ctl, reply, us);
+		if (r != CTL_OK)
+			break;
+		r = show_attached(ctl, reply, us, &goes_on);
+		/* Whoever started this waits for the line. */
+		fflush(ctl->out);
+		json_decref(reply);
 	}
 	return r;
 }

@@ -8,13 +8,18 @@
 int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
 		 uint64_t *ret_us)
 {
-	const struct config_key key = {.type = CONFIG_TYPE_DURATION, .min = min, .max = max};
 	const char *text = ctl_option(ctl, option);
+
+	return text ? ctl_parse_duration(ctl, option, text, min, max, ret_us) : CTL_OK;
+}
+
+int ctl_parse_duration(struct ctl *ctl, const char *option, const char *text, const char *min,
+		       const char *max, uint64_t *ret_us)
+{
+	const struct config_key key = {.type = CONFIG_TYPE_DURATION, .min = min, .max = max};
 	uint64_t ns;
 	int r;
 
-	if (!text)
-		return CTL_OK;
 	r = config_value_parse(&key, text, true, &ns);
 	if (r < 0)
 		return ctl_usage_error(ctl, "%s %s: %s (allowed: %s to %s)", option, text,

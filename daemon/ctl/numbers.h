@@ -12,10 +12,14 @@
 int ctl_duration(struct ctl *ctl, const char *option, const char *min, const char *max,
 		 uint64_t *ret_us);
 
-/* The same for a percentage, into millionths. */
+/* The same for @text, which was given for @option. */
+int ctl_parse_duration(struct ctl *ctl, const char *option, const char *text, const char *min,
+		       const char *max, uint64_t *ret_us);
+
+/* The same as ctl_duration() for a percentage, into millionths. */
 int ctl_percent(struct ctl *ctl, const char *option, uint32_t *ret_ppm);
 
-/* The same for a whole number, in decimal digits. */
+/* The same as ctl_duration() for a whole number, in decimal digits. */
 int ctl_number(struct ctl *ctl, const char *option, unsigned long min, unsigned long max,
 	       unsigned long *ret);
 

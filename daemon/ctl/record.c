@@ -193,7 +193,8 @@ static void on_synced(struct record *rec)
 	if (!ctl_option(rec->ctl, "--vm") || rebuild_stats(rec->rebuild)->vms || rec->waits)
 		return;
 	rec->waits = true;
-	fprintf(rec->ctl->err, "tdx-lpctl: no such VM yet, waiting for it to start\n");
+	/* At once, whatever becomes of the rest. */
+	fprintf(rec->ctl->env.err, "tdx-lpctl: no such VM yet, waiting for it to start\n");
 }
 
 static void on_observations_lost(struct record *rec, const json_t *record)
@@ -235,7 +236,7 @@ static void on_record(struct record *rec, const json_t *record)
 
 static void take_reply(struct record *rec)
 {
-	json_t *reply;
+	json_t *reply, *params;
 	int r = ctl_client_receive(rec->ctl->client, 0, &reply);
 
 	if (r == -ETIMEDOUT)
@@ -245,12 +246,13 @@ static void take_reply(struct record *rec)
 		rec->error = r;
 		return;
 	}
-	if (json_object_get(reply, "error")) {
-		rec->exit = ctl_complain(rec->ctl, reply);
+	params = json_object_get(reply, "parameters");
+	rec->exit = json_object_get(reply, "error") ? ctl_complain(rec->ctl, reply) :
+						      ctl_check_reply(rec->ctl, "Record", params);
+	if (rec->exit == CTL_OK)
+		on_record(rec, json_object_get(params, "record"));
+	else
 		rec->end = BY_ERROR;
-	} else {
-		on_record(rec, json_object_get(json_object_get(reply, "parameters"), "record"));
-	}
 	json_decref(reply);
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command line: global options, the verb, its arguments and options. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/numbers.h"
 
 /* Operations on long ranges take their time; nothing else does. */
 #define CALL_TIMEOUT_MS 60000
@@ -35,6 +37,16 @@ static const char *take_value(struct ctl *ctl, int argc, char **argv, int *i, co
 	return NULL;
 }
 
+static int take_timeout(struct ctl *ctl, const char *text)
+{
+	uint64_t us = 0;
+	int r = text ? ctl_parse_duration(ctl, "--timeout", text, "100ms", "24h", &us) : CTL_USAGE;
+
+	if (r == CTL_OK)
+		ctl->timeout_ms = (int)(us / 1000);
+	return r;
+}
+
 /* Returns CTL_OK when argv[*i] was a global option, -1 when it was not, or complains. */
 static int take_global(struct ctl *ctl, int argc, char **argv, int *i)
 {
@@ -44,6 +56,8 @@ static int take_global(struct ctl *ctl, int argc, char **argv, int *i)
 		ctl->socket = take_value(ctl, argc, argv, i, "--socket", value);
 		return ctl->socket ? CTL_OK : CTL_USAGE;
 	}
+	if (is_option(argv[*i], "--timeout", &value))
+		return take_timeout(ctl, take_value(ctl, argc, argv, i, "--timeout", value));
 	if (!is_option(argv[*i], "-o", &value) && !is_option(argv[*i], "--output", &value))
 		return -1;
 	value = take_value(ctl, argc, argv, i, "-o", value);
@@ -173,6 +187,57 @@ static int parse_globals(struct ctl *ctl, int argc, char **argv, int *i)
 	return CTL_OK;
 }
 
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+	int i, r = parse_globals(ctl, argc, argv, &i);
+
+	if (r == CTL_OK)
+		r = parse_verb(ctl, argc, argv, &i);
+	if (r == CTL_OK)
+		r = parse_rest(ctl, argc, argv, i);
+	if (r == CTL_OK)
+		r = ctl->verb->run(ctl);
+	ctl->client = ctl_client_close(ctl->client);
+	return r < 0 ? CTL_OK : r;
+}
+
+/* Also where the rest of the line is wrong, which is an error, too. */
+static bool wants_json(int argc, char **argv)
+{
+	const char *value;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!is_option(argv[i], "-o", &value) && !is_option(argv[i], "--output", &value))
+			continue;
+		if (!value && i + 1 < argc)
+			value = argv[i + 1];
+		if (value && !strcmp(value, "json"))
+			return true;
+	}
+	return false;
+}
+
+/* One object of what was complained about; a warning beside a result is left as it is. */
+static void print_complaint(FILE *f, int code, char *text)
+{
+	static const char name[] = "tdx-lpctl: ";
+	size_t len = strlen(text);
+	json_t *object;
+
+	if (code == CTL_OK || !len) {
+		fputs(text, f);
+		return;
+	}
+	if (text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	if (!strncmp(text, name, strlen(name)))
+		text += strlen(name);
+	object = json_pack("{s:i, s:i, s:s}", "schema", CTL_SCHEMA, "exit", code, "text", text);
+	json_dumpf(object, f, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(object);
+	fputc('\n', f);
+}
+
 int ctl_run(const struct ctl_env *env, int argc, char **argv)
 {
 	struct ctl ctl = {.env = *env,
@@ -180,14 +245,20 @@ int ctl_run(const struct ctl_env *env, int argc, char **argv)
 			  .out = env->out,
 			  .err = env->err,
 			  .timeout_ms = CALL_TIMEOUT_MS};
-	int i, r = parse_globals(&ctl, argc, argv, &i);
+	FILE *f = NULL;
+	char *said = NULL;
+	size_t size;
+	int code;
 
-	if (r == CTL_OK)
-		r = parse_verb(&ctl, argc, argv, &i);
-	if (r == CTL_OK)
-		r = parse_rest(&ctl, argc, argv, i);
-	if (r == CTL_OK)
-		r = ctl.verb->run(&ctl);
-	ctl_client_close(ctl.client);
-	return r < 0 ? CTL_OK : r;
+	if (wants_json(argc, argv))
+		f = open_memstream(&said, &size);
+	if (f)
+		ctl.err = f;
+	code = run(&ctl, argc, argv);
+	if (f) {
+		fclose(f);
+		print_complaint(env->err, code, said);
+	}
+	free(said);
+	return code;
 }

@@ -325,15 +325,14 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "wait",
 		.args = "[VM]",
 		.help = "wait until coverage reaches a threshold",
-		.about =
-			"Without VM, waits for the coverage of all VMs together; a host "
-			"without VMs counts as reached. The exit status is 1 on a timeout. The unit "
-			"tdx-lpage-wait@VM.service waits for a VM, to order other units after it.",
+		.about = "Without VM, waits for the coverage of all VMs together; a host "
+			 "without VMs counts as reached. VM need not have started yet. The exit "
+			 "status is 1 on a timeout. The unit tdx-lpage-wait@VM.service waits for a "
+			 "VM, to order other units after it.",
 		.max_args = 1,
 		.complete = {CTL_COMPLETE_VM},
 		.run = verb_wait,
 		.options = {{"--coverage", "PERCENT", "the threshold (default: 95%)", 0},
-			    {"--appear", NULL, "wait for the VM to appear, too", 0},
 			    {"--timeout", "TIME",
 			     "give up after this time, such as 5m (default: never)", 0}},
 	},

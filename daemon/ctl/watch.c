@@ -34,11 +34,11 @@ static void print_event(struct ctl *ctl, const json_t *event)
 static int show_event(struct ctl *ctl, json_t *reply)
 {
 	json_t *event = json_object_get(reply, "event");
-	int r = CTL_OK;
+	int r = ctl_check_reply(ctl, "Watch", reply);
 
-	if (ctl->json)
+	if (r == CTL_OK && ctl->json)
 		r = ctl_print_json(ctl, json_incref(event));
-	else
+	else if (r == CTL_OK)
 		print_event(ctl, event);
 	json_decref(reply);
 	return r == CTL_OK && ferror(ctl->out) ? CTL_FAILED : r;
@@ -108,38 +108,11 @@ static int ask_degraded(struct ctl *ctl, struct progress *progress)
 	return CTL_OK;
 }
 
-/* Does the command line mean this VM? */
-static bool is_meant(const char *word, const json_t *vm)
+/* It may yet start, or start again. */
+static int set_absent(const struct ctl *ctl, struct progress *progress)
 {
-	char id[24];
-
-	snprintf(id, sizeof(id), "%" INT, get_int(vm, "id"));
-	if (strncmp(word, "id:", 3) == 0)
-		return strcmp(word + 3, id) == 0;
-	if (strncmp(word, "name:", 5) == 0)
-		return strcmp(word + 5, get_text(vm, "name")) == 0;
-	return strcmp(word, id) == 0 || strcmp(word, get_text(vm, "name")) == 0;
-}
-
-/* Is a VM there that may yet have to appear? */
-static int ask_for_vm(struct ctl *ctl, struct progress *progress)
-{
-	json_t *vms, *vm;
-	bool there = false;
-	size_t i;
-	int r;
-
-	if (!ctl->nr_args || !ctl_option(ctl, "--appear"))
-		return CTL_OK;
-	r = ctl_list_vms(ctl, NULL, &vms);
-	if (r != CTL_OK)
-		return r;
-	json_array_foreach(vms, i, vm)
-		there |= is_meant(ctl->args[0], vm);
-	json_decref(vms);
-	if (!there)
-		snprintf(progress->why, sizeof(progress->why), "no VM has the id or name \"%.80s\"",
-			 ctl->args[0]);
+	snprintf(progress->why, sizeof(progress->why), "no VM has the id or name \"%.64s\"",
+		 ctl->args[0]);
 	return CTL_OK;
 }
 
@@ -150,14 +123,16 @@ static int ask_coverage(struct ctl *ctl, struct progress *progress)
 	int r = ask_degraded(ctl, progress);
 
 	progress->percent = -1;
-	if (r == CTL_OK && !*progress->why)
-		r = ask_for_vm(ctl, progress);
 	if (r != CTL_OK || *progress->why)
 		return r;
 	params = json_pack("{s:b}", "fresh", 1);
 	if (vm)
 		json_object_set_new(params, "vm", json_string(ctl->args[0]));
+	ctl->expected_error = "NoSuchVm";
 	r = ctl_call(ctl, vm ? "ShowVm" : "Status", params, &reply);
+	ctl->expected_error = NULL;
+	if (r == CTL_EXPECTED)
+		return set_absent(ctl, progress);
 	if (r != CTL_OK)
 		return r;
 	object = json_object_get(reply, vm ? "vm" : "host");

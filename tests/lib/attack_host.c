@@ -212,7 +212,7 @@ struct ctl_client *attack_host_dial(const struct attack_host *host, const char *
 
 	snprintf(path, sizeof(path), "%s/%s", host->daemon->run, name);
 	for (;;) {
-		assert_int_equal(ctl_client_connect(path, &client), 0);
+		assert_int_equal(ctl_client_connect(path, ATTACK_ANSWER_MS, &client), 0);
 		r = ctl_client_send(client, "Ping", NULL, false);
 		if (r == 0)
 			r = ctl_client_receive(client, ATTACK_ANSWER_MS, &reply);

@@ -33,7 +33,11 @@ static void record(struct fake_core *fake, const char *format, ...)
 
 static void fake_status(const struct lp_core *core, struct lp_status *ret)
 {
-	*ret = ((const struct fake_core *)core)->status;
+	struct fake_core *fake = fake_of((struct lp_core *)core);
+
+	*ret = fake->status;
+	if (fake->nr_absent && !--fake->nr_absent)
+		fake->nr_vms = fake->nr_late;
 }
 
 static size_t fake_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)

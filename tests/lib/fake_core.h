@@ -18,7 +18,9 @@ struct fake_core {
 	size_t nr_vms;
 	struct lp_rule_snapshot rules[FAKE_RULES];
 	size_t nr_rules;
-	struct lp_shadow_snapshot shadow;		 /* age 0: none */
+	struct lp_shadow_snapshot shadow; /* age 0: none */
+	size_t nr_late;			  /* VMs that appear ... */
+	unsigned int nr_absent;		  /* ... when the status was asked for so often */
 	struct lp_region_snapshot regions[FAKE_REGIONS]; /* of every VM */
 	size_t nr_regions;
 	uint64_t nr_generated; /* instead: so many in state table */

@@ -242,7 +242,7 @@ static struct ctl_client *connect_unanswered(const struct attack_host *host, con
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/%s", host->daemon->run, name);
-	assert_int_equal(ctl_client_connect(path, &client), 0);
+	assert_int_equal(ctl_client_connect(path, ATTACK_ANSWER_MS, &client), 0);
 	return client;
 }
 

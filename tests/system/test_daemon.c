@@ -247,7 +247,7 @@ static void a_service_manager_that_reads_nothing_keeps_nobody_waiting(void **sta
 
 	daemon_host_start(host);
 	snprintf(path, sizeof(path), "%s/control", host->run);
-	assert_int_equal(ctl_client_connect(path, &client), 0);
+	assert_int_equal(ctl_client_connect(path, ATTACK_ANSWER_MS, &client), 0);
 	fill_notify_queue(host);
 	attack_host_ask(client, "Reload", NULL);
 	attack_host_ask(client, "SetDryRun", "{'on': true}");
