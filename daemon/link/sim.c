@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <tdx-lpage/base.h>
 
@@ -13,19 +15,47 @@
 
 #define QUEUE_MAX 1024
 #define VANISH_NS (5 * NS_PER_S)
+#define START_US  10000 /* between two looks for the file */
 
 static struct sim *sim_of(struct lp_link *link)
 {
 	return (struct sim *)link;
 }
 
+/* Has this process been kept waiting for a CPU? The second field of schedstat, in ns. */
+static uint64_t starved_ns(int fd)
+{
+	char text[96];
+	ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+	const char *second;
+
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	second = strchr(text, ' ');
+	return second ? strtoull(second, NULL, 10) : 0;
+}
+
+/* Our clock. On a steady host the two are read as of one time: it never goes back. */
+static uint64_t sim_clock_ns(const struct sim *sim)
+{
+	uint64_t before, starved = starved_ns(sim->schedstat_fd), now;
+
+	do {
+		before = starved;
+		now = monotonic_ns();
+		starved = starved_ns(sim->schedstat_fd);
+	} while (starved != before);
+	return now - starved;
+}
+
 static uint64_t sim_now_ns(const struct lp_link *link)
 {
 	const struct sim *sim = (const struct sim *)link;
 
-	if (sim->spec.is_virtual || !sim->running)
+	if (sim->spec.is_virtual || !sim->running || !sim->has_started)
 		return sim->virtual_ns;
-	return sim->epoch_ns + (monotonic_ns() - sim->started_ns) * link->speed;
+	return sim->epoch_ns + (sim_clock_ns(sim) - sim->started_ns) * link->speed;
 }
 
 /* ---- what was asked ---- */
@@ -108,7 +138,9 @@ static void arm(struct sim *sim)
 	struct timeval tv = {(time_t)(wait_ns / NS_PER_S),
 			     (suseconds_t)(wait_ns % NS_PER_S / NS_PER_US)};
 
-	if (!sim->running || next == UINT64_MAX || (sim->spec.is_virtual && next)) {
+	if (sim->running && !sim->has_started && (tv.tv_sec || tv.tv_usec > START_US))
+		tv = (struct timeval){0, START_US};
+	else if (!sim->running || next == UINT64_MAX || (sim->spec.is_virtual && next)) {
 		evtimer_del(sim->timer);
 		return;
 	}
@@ -166,12 +198,21 @@ static void step(struct sim *sim, uint64_t now_ns)
 	finish(sim);
 }
 
+static void look_for_start(struct sim *sim)
+{
+	if (sim->has_started || (sim->spec.start && access(sim->spec.start, F_OK) < 0))
+		return;
+	sim->started_ns = sim_clock_ns(sim);
+	sim->has_started = true;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sim *sim = ctx;
 
 	(void)fd;
 	(void)what;
+	look_for_start(sim);
 	step(sim, sim_now_ns(&sim->link));
 	arm(sim);
 }
@@ -313,7 +354,7 @@ static int sim_start(struct lp_link *link)
 	struct sim *sim = sim_of(link);
 
 	sim->running = true;
-	sim->started_ns = monotonic_ns();
+	look_for_start(sim);
 	return event_base_once(link->base, -1, EV_TIMEOUT, on_begin, sim, &now) ? -ENOMEM : 0;
 }
 
@@ -336,6 +377,8 @@ static void sim_free(struct lp_link *link)
 	drop_requests(sim);
 	if (sim->timer)
 		event_free(sim->timer);
+	if (sim->schedstat_fd >= 0)
+		close(sim->schedstat_fd);
 	sim_host_close(&sim->host);
 	sim_spec_done(&sim->spec);
 	free(sim);
@@ -363,6 +406,8 @@ static int open_host(struct sim *sim, char *error, size_t size)
 
 	sim->link.speed = (uint32_t)spec->speed;
 	sim->rng = spec->seed;
+	if (spec->is_steady)
+		sim->schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
 	/* Like a kernel's clock, unless nobody compares it with one. */
 	sim->epoch_ns = spec->is_virtual ? 0 : monotonic_ns();
 	sim->virtual_ns = sim->epoch_ns;
@@ -390,6 +435,7 @@ int lp_sim_new(struct event_base *base, const char *spec, struct lp_link **ret, 
 		return err;
 	sim->link = (struct lp_link){.ops = &ops, .base = base, .speed = 1};
 	sim->requests_end = &sim->requests;
+	sim->schedstat_fd = -1;
 	sim->timer = evtimer_new(base, on_timer, sim);
 	if (sim->timer)
 		err = sim_spec_parse(spec, &sim->spec, error, error_size);

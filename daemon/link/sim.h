@@ -19,6 +19,9 @@ struct sim_host;
  * Makes a link out of @spec: TRACE[,OPTION...] with
  *	speed=N		N ns of the host pass per ns of ours, 1 ... 1000000
  *	virtual		time stands still but for lp_sim_advance()
+ *	steady		time stands still while this process waits for a CPU, where the kernel
+ *			counts that: another process cannot make it late
+ *	start=FILE	time stands still until FILE exists
  *	loop		restarts at the end, with new VMs
  *	decisions=FILE	log of the tries, as `tdx-lpctl simulate --decisions` writes it
  *	score=FILE	at the end of the trace: cost, optimum and counts as JSON

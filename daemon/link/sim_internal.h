@@ -37,10 +37,12 @@ struct sim {
 	struct sim_probe *probes; /* whose window is open */
 	uint64_t tags;
 	uint64_t cookies;
-	uint64_t started_ns; /* our clock */
+	uint64_t started_ns; /* our clock, see sim_clock_ns() */
+	int schedstat_fd;    /* of a steady host; -1: none */
 	uint64_t epoch_ns;   /* the host's clock then */
 	uint64_t virtual_ns; /* host time, when it does not follow our clock */
 	bool running;
+	bool has_started; /* its time passes */
 	bool present;
 	bool finished;
 	uint64_t rng;

@@ -78,6 +78,10 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 {
 	if (value && strcmp(option, "decisions") == 0)
 		return open_file(value, &spec->decisions, error, size);
+	if (value && strcmp(option, "start") == 0) {
+		spec->start = value;
+		return 0;
+	}
 	if (value && strcmp(option, "score") == 0)
 		return open_file(value, &spec->score, error, size);
 	for (size_t i = 0; value && i < ARRAY_SIZE(numerics); i++) {
@@ -86,8 +90,8 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 	}
 	return fail(
 		error, size,
-		"sim: \"%s\" must be one of: speed=N virtual loop decisions=FILE score=FILE busy=P "
-		"interrupt=P lose=P stall=US vanish=S seed=N",
+		"sim: \"%s\" must be one of: speed=N virtual steady loop start=FILE decisions=FILE score=FILE "
+		"busy=P interrupt=P lose=P stall=US vanish=S seed=N",
 		option);
 }
 
@@ -101,6 +105,10 @@ static int set_option(struct sim_spec *spec, char *option, char *error, size_t s
 	}
 	if (strcmp(option, "loop") == 0) {
 		spec->loop = true;
+		return 0;
+	}
+	if (strcmp(option, "steady") == 0) {
+		spec->is_steady = true;
 		return 0;
 	}
 	value = strchr(option, '=');

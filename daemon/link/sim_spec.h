@@ -12,7 +12,9 @@ struct sim_spec {
 	char *path; /* of the trace */
 	bool is_virtual;
 	bool loop;
-	FILE *decisions; /* NULL: not asked for */
+	bool is_steady;
+	const char *start; /* a file, part of @path's memory; NULL: at once */
+	FILE *decisions;   /* NULL: not asked for */
 	FILE *score;
 	uint64_t speed;
 	uint64_t busy_percent;

@@ -93,13 +93,13 @@ struct attack {
 
 /*
  * Plays the trace under attack. The daemon must answer all along, and come to the same as @want,
- * within 2 %. A machine that is busy with something else can only make a run worse: the best of three
- * counts.
+ * within 2 %. What stops the whole machine, such as its hypervisor, can only make a run worse: the best
+ * of three counts.
  */
 void attack_host_withstand(struct attack_host *host, const struct attack *attack,
 			   const struct attack_score *want);
 
-/* Waits until @trace_s of the trace. */
+/* Waits until @trace_s of the trace, or a little later. */
 void attack_host_until(const struct attack_host *host, unsigned int trace_s);
 
 /* Calls a method of the interface; @params as in json_pack() text with single quotes, NULL: none. */
@@ -113,9 +113,6 @@ struct ctl_client *attack_host_dial(const struct attack_host *host, const char *
 
 /* The exit status of tdx-lpctl with these arguments, up to a NULL. Its output goes to host->ctl_log. */
 int attack_host_ctl(const struct attack_host *host, const char *const *args);
-
-/* Ends the program if it takes longer than it ever should: something hangs. */
-void attack_host_set_limit(void);
 
 #define ATTACK_TEST(f) cmocka_unit_test_setup_teardown(f, attack_host_setup, attack_host_teardown)
 

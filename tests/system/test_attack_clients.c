@@ -112,6 +112,5 @@ int main(void)
 		ATTACK_TEST(garbage_changes_nothing),
 	};
 
-	attack_host_set_limit();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -520,7 +520,6 @@ int main(void)
 		ATTACK_TEST(a_full_disk_changes_nothing),
 	};
 
-	attack_host_set_limit();
 	may_mount = enter_namespaces();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
