@@ -23,7 +23,7 @@
 #include <tdx-lpage/protocol.h>
 
 #define MAX_BYTES (UINT64_C(100) << 20)
-#define PASS_MS	  1000 /* how often pending records are written when nothing is received */
+#define PASS_MS	  1000 /* how often progress is shown */
 
 enum end { END_NONE, BY_SIGNAL, BY_TIME, BY_SIZE, BY_DAEMON, BY_ERROR };
 
@@ -56,7 +56,10 @@ static uint64_t now_us(void)
 	return monotonic_ns() / NS_PER_US;
 }
 
-/* The stream's time: extrapolated, never behind the last record. */
+/*
+ * The stream's time: extrapolated, never behind the last record. Only to say when a recording ended:
+ * what the daemon has not sent yet is older than this.
+ */
 static uint64_t stream_now(const struct record *rec)
 {
 	uint64_t ns = (now_us() - rec->began_us) * NS_PER_US * rec->speed;
@@ -307,8 +310,6 @@ static void run(struct record *rec)
 		if (now_us() - shown_us < PASS_MS * UINT64_C(1000))
 			continue;
 		shown_us = now_us();
-		if (rec->rebuild && !rec->end)
-			note_result(rec, rebuild_advance(rec->rebuild, stream_now(rec)));
 		show_progress(rec, false);
 	}
 	show_progress(rec, true);
