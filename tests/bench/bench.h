@@ -23,6 +23,7 @@ extern const struct bench bench_latency;
 extern const struct bench bench_idle;
 extern const struct bench bench_burst;
 extern const struct bench bench_scrape;
+extern const struct bench bench_many;
 
 /* CPU time of this process. */
 double bench_cpu_s(void);

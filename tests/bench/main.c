@@ -15,7 +15,7 @@
 
 static const struct bench *const benches[] = {
 	&bench_engine, &bench_replay, &bench_simhost, &bench_latency,
-	&bench_idle,   &bench_burst,  &bench_scrape,
+	&bench_idle,   &bench_burst,  &bench_scrape,  &bench_many,
 };
 
 #define BENCHES ARRAY_SIZE(benches)
