@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +9,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The place in the source is of no use to an admin. */
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include <tdx-lpage/base.h>
 
 #include "daemon/config/config.h"
+#include "daemon/core/log_output.h"
 
 static const char *const message_ids[] = {
 #define X(name, id, what) [LP_MESSAGE_##name] = id,
@@ -39,12 +37,16 @@ void lp_log_init(struct lp_log *log, int max_priority)
 	*log = (struct lp_log){
 		.file = stderr, .journal = stderr_is_journal(), .max_priority = max_priority};
 	log->tty = isatty(STDERR_FILENO);
+	log->fd = log_output_open(STDERR_FILENO);
+	if (log->journal)
+		log->journal_fd = log_output_open_journal();
+	log->journal = log->journal && log->journal_fd >= 0;
 }
 
 /* Fields of one entry, each "NAME=value". */
 struct entry {
-	char text[5][768];
-	struct iovec iov[5];
+	char text[6][768];
+	struct iovec iov[6];
 	int nr;
 };
 
@@ -58,34 +60,77 @@ static void add(struct entry *entry, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(entry->text[0]), format, args);
 	va_end(args);
+	/* It would begin another field. */
+	for (char *p = strchr(text, '\n'); p; p = strchr(p, '\n'))
+		*p = ' ';
 	entry->iov[entry->nr++] = (struct iovec){text, strlen(text)};
 }
 
-static bool to_journal(int priority, const struct lp_log_about *about, const char *line)
+static int to_journal(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		      const char *line)
 {
 	struct entry entry = {0};
 
 	add(&entry, "MESSAGE=%s", line);
 	add(&entry, "PRIORITY=%d", priority);
+	add(&entry, "SYSLOG_IDENTIFIER=tdx-lpaged");
 	if (about && about->message)
 		add(&entry, "MESSAGE_ID=%s", message_ids[about->message]);
 	if (about && about->vm_id)
 		add(&entry, "TDX_LPAGE_VM=%u", about->vm_id);
 	if (about && about->vm_name && about->vm_name[0])
 		add(&entry, "TDX_LPAGE_VM_NAME=%s", about->vm_name);
-	return sd_journal_sendv(entry.iov, entry.nr) >= 0;
+	return log_output_send(log->journal_fd, LOG_JOURNAL_PATH, entry.iov, entry.nr);
 }
 
-static void write_line(const struct lp_log *log, int priority, const struct lp_log_about *about,
-		       const char *line)
+static int to_stderr(const struct lp_log *log, int priority, const char *line)
 {
-	if (log->journal && to_journal(priority, about, line))
-		return;
+	char text[768];
+	int len;
+
 	if (log->tty)
-		fprintf(log->file, "tdx-lpaged: %s\n", line);
+		len = snprintf(text, sizeof(text), "tdx-lpaged: %s\n", line);
 	else
-		fprintf(log->file, "<%d>%s\n", priority, line);
+		len = snprintf(text, sizeof(text), "<%d>%s\n", priority, line);
+	if (log->fd)
+		return log_output_write(log->fd, text, (size_t)len);
+	fputs(text, log->file);
 	fflush(log->file);
+	return 0;
+}
+
+static int write_line(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		      const char *line)
+{
+	int r = log->journal ? to_journal(log, priority, about, line) : -ENOTCONN;
+
+	/* Without a journal, or one that is being restarted. */
+	return r == 0 || r == -EAGAIN ? r : to_stderr(log, priority, line);
+}
+
+/* Returns whether lines are taken. */
+static bool say_dropped(const struct lp_log *log)
+{
+	char line[96];
+
+	if (!log->cap || !log->cap->dropped)
+		return true;
+	snprintf(line, sizeof(line), "%u lines are missing here: nobody read them",
+		 log->cap->dropped);
+	if (write_line(log, LOG_WARNING, NULL, line) == -EAGAIN)
+		return false;
+	log->cap->dropped = 0;
+	return true;
+}
+
+/* Does not wait for whoever reads the log: the line is counted, and the next one that is read says so. */
+static void put_line(const struct lp_log *log, int priority, const struct lp_log_about *about,
+		     const char *line)
+{
+	if (say_dropped(log) && write_line(log, priority, about, line) != -EAGAIN)
+		return;
+	if (log->cap)
+		log->cap->dropped++;
 }
 
 static void say_suppressed(const struct lp_log *log)
@@ -97,7 +142,7 @@ static void say_suppressed(const struct lp_log *log)
 	snprintf(line, sizeof(line), "%u more lines were suppressed, above %u in a second",
 		 log->cap->suppressed, LP_LOG_LINES_PER_S);
 	log->cap->suppressed = 0;
-	write_line(log, LOG_WARNING, NULL, line);
+	put_line(log, LOG_WARNING, NULL, line);
 }
 
 /* Is there room for a line in this second? */
@@ -131,7 +176,7 @@ void lp_log(const struct lp_log *log, int priority, const struct lp_log_about *a
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	write_line(log, priority, about, line);
+	put_line(log, priority, about, line);
 }
 
 void lp_log_config(const struct lp_log *log, int priority, const struct lp_log_about *about,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Logging: to the journal with fields when stderr is the journal, else to stderr with the priority
- * in front as "<N>", which journald and syslog relays understand.
+ * in front as "<N>", which journald and syslog relays understand. Nobody is waited for: lines that are
+ * not taken at once are dropped, and counted.
  */
 #ifndef TDX_LPAGE_CORE_LOG_H
 #define TDX_LPAGE_CORE_LOG_H
@@ -40,10 +41,13 @@ struct lp_log_cap {
 	uint64_t second; /* of CLOCK_MONOTONIC */
 	unsigned int lines;
 	unsigned int suppressed;
+	unsigned int dropped; /* nobody read them */
 };
 
 struct lp_log {
 	FILE *file; /* where lines go without the journal */
+	int fd;	    /* the same, without waiting; 0: only @file */
+	int journal_fd;
 	bool journal;
 	bool tty;		/* without the "<N>" */
 	int max_priority;	/* of syslog(3); less important lines are dropped */

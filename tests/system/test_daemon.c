@@ -297,6 +297,49 @@ static bool http(unsigned int port, const char *request, char *text, size_t size
 	return ok;
 }
 
+/* Keeps a FIFO open in place of the log, and fills it. */
+static int full_log(const struct daemon_host *host)
+{
+	char block[4096] = "";
+	int fd;
+
+	assert_int_equal(mkfifo(host->log, 0600), 0);
+	fd = open(host->log, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	return fd;
+}
+
+static void a_log_that_nobody_reads_keeps_nobody_waiting(void **state)
+{
+	struct daemon_host *host = *state;
+	char text[70000];
+	ssize_t len;
+	int fd = full_log(host);
+
+	daemon_host_start(host);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(kill(host->pid, SIGHUP), 0);
+		daemon_host_message(host, "RELOADING=1");
+		daemon_host_message(host, "READY=1");
+	}
+	assert_true(daemon_host_answers(host, "control"));
+	/* It is said what is missing as soon as somebody reads. */
+	while ((len = read(fd, text, sizeof(text))) > 0)
+		;
+	assert_int_equal(kill(host->pid, SIGHUP), 0);
+	daemon_host_message(host, "READY=1");
+	len = read(fd, text, sizeof(text) - 1);
+	assert_true(len > 0);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "lines are missing here: nobody read them\n"));
+	assert_non_null(strstr(text, "reloaded"));
+	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
+	close(fd);
+}
+
 static void metrics_follow_the_configuration(void **state)
 {
 	struct daemon_host *host = *state;
@@ -415,6 +458,7 @@ int main(void)
 		DAEMON_HOST_TEST(sigterm_and_sigint_stop_it),
 		DAEMON_HOST_TEST(sighup_reloads_the_configuration),
 		DAEMON_HOST_TEST(a_service_manager_that_reads_nothing_keeps_nobody_waiting),
+		DAEMON_HOST_TEST(a_log_that_nobody_reads_keeps_nobody_waiting),
 		DAEMON_HOST_TEST(metrics_follow_the_configuration),
 		DAEMON_HOST_TEST(an_unavailable_metrics_address_is_logged),
 		DAEMON_HOST_TEST(the_watchdog_is_pinged),
