@@ -274,6 +274,7 @@ install: all ## Install (DESTDIR=, PREFIX=/usr/local)
 	$(call put,644,$(datadir)/doc/tdx-lpage/examples,etc/examples/kubernetes-node.yaml)
 	$(call put,644,$(datadir)/doc/tdx-lpage/examples/ansible,etc/examples/ansible/tdx-lpage.yaml)
 	$(call put,644,$(datadir)/doc/tdx-lpage/examples/ansible/templates,etc/examples/ansible/templates/50-site.yaml.j2)
+	$(call put,644,$(datadir)/doc/tdx-lpage/systemd,$(wildcard systemd/examples/*.conf))
 	$(foreach n,1 5 7 8,$(if $(filter %.$(n),$(MAN_PAGES)),$(call put,644,$(mandir)/man$(n),$(filter %.$(n),$(MAN_PAGES))) &&)) :
 	$(call put,644,$(datadir)/tdx-lpage/prometheus,$(wildcard etc/prometheus/*.yaml))
 	$(call put,644,$(datadir)/tdx-lpage/prometheus/consoles,$(wildcard etc/prometheus/consoles/*.html))

@@ -279,7 +279,8 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 	d->metrics = metrics_free(d->metrics);
 	r = start_metrics(d, listen, names);
 	if (r < 0) {
-		snprintf(why, size, "metrics: cannot listen on %s: %s", listen, strerror(-r));
+		snprintf(why, size, "metrics: cannot listen on %s: %s%s", listen, strerror(-r),
+			 r == -EAFNOSUPPORT ? "; the unit needs a drop-in, see tdx-lpaged(8)" : "");
 		if (start_metrics(d, d->metrics_listen.text, d->metrics_names) < 0)
 			d->metrics_listen.text[0] = '\0';
 		return r;

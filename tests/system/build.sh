@@ -102,6 +102,17 @@ catalog_is_complete() {
 	diff <(sed -n 's/.*"\([0-9a-f]\{32\}\)".*/\1/p' daemon/core/log.h | sort) <(sed -n 's/^-- //p' systemd/catalog/tdx-lpage.catalog | sort)
 }
 
+# Is the unit as closed as it is meant to be, and with the drop-in for metrics a little less?
+unit_is_closed() {
+	local unit=$dir/unit/tdx-lpaged.service
+	mkdir -p "$unit.d" && cp systemd/tdx-lpaged.service "$unit" || return 1
+	systemd-analyze security --offline=yes --no-pager --threshold=13 "$unit" || return 1
+	cp systemd/examples/metrics.conf "$unit.d/" || return 1
+	systemd-analyze security --offline=yes --no-pager "$unit" | tail -n 1 >"$dir/exposure"
+	cat "$dir/exposure"
+	! grep -q ': 1\.3 ' "$dir/exposure"
+}
+
 # The version stands in the Makefile and in debian/changelog.
 same_version() {
 	[ "$(sed -n 's/^VERSION := //p' Makefile)" = "$(sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)" ]
@@ -161,6 +172,7 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/policy-scores.svg
 		644 usr/share/doc/tdx-lpage/policy.md
 		644 usr/share/doc/tdx-lpage/simulate-report.png
+		644 usr/share/doc/tdx-lpage/systemd/metrics.conf
 		644 usr/share/doc/tdx-lpage/tdx.md
 		644 usr/share/doc/tdx-lpage/upstream.md
 		644 usr/share/man/man1/tdx-lpctl.1
@@ -211,6 +223,12 @@ check 'before apt knows anything, apt is asked' deps_takes '' '' build systemd-d
 check 'a package that may be absent is' deps_takes systemd '' check systemd
 check 'or is taken' deps_takes 'systemd clang-format-14' '' check 'systemd clang-format-14'
 check 'every message is in the catalog' catalog_is_complete
+if command -v systemd-analyze >"$dir/said"; then
+	check 'the unit is closed, and says what opens it' unit_is_closed
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP without systemd-analyze"
+fi
 check 'the package has the version of the source' same_version
 check 'make install installs what there is' installs_all
 check 'every page of the manual names the version' pages_have_version

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon under exactly the system calls that its unit allows: every one of its features. Prints TAP.
+set -u
+ctl=$TDX_LPCTL generate=$TDX_LPAGE_BUILD/tests/traces/generate
+# As it is installed: a sanitizer has calls of its own.
+daemon=${TDX_LPAGE_BUILD%/san}/normal/tdx-lpaged
+here=${TDX_LPAGE_SRC:-$PWD}
+dir=$(mktemp -d) pid=
+export TDX_LPAGE_RUNTIME_DIR=$dir/run
+mkdir "$dir/run"
+case $daemon in /*) ;; *) daemon=$here/$daemon ;; esac
+
+cleanup() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	wait
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+. "$here/tests/lib/tap.sh"
+
+filtered=(python3 "$here/tests/system/in_filter.py" "$here/systemd/tdx-lpaged.service")
+
+"${filtered[@]}" /bin/true 2>"$dir/err"
+if [ $? -eq 77 ]; then
+	echo "1..0 # SKIP $(head -n 1 "$dir/err")"
+	exit 0
+fi
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$generate" periodic 3 0.2 >"$dir/trace"
+name=$(sed -n 's/^vm .* name=\([^ ]*\).*/\1/p' "$dir/trace" | head -n 1)
+# CONFIG...: writes the file.
+config() { printf '%s\n' 'version: 1' "$@" >"$dir/c.yaml"; }
+
+# LINK: starts the daemon there, and waits for an answer.
+start() {
+	"${filtered[@]}" "$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" --link="$1" 2>>"$dir/log" &
+	pid=$!
+	until "$ctl" status >/dev/null 2>&1; do
+		kill -0 $pid 2>/dev/null || return 1
+		sleep 0.05 # between two looks at the condition
+	done
+}
+
+# SIGNAL: ends it. Exit status 0 where it may clean up.
+stop() {
+	local status
+	kill -"$1" "$pid"
+	wait "$pid"
+	status=$?
+	pid=
+	[ "$1" = KILL ] || return $status
+}
+
+# JQ-CONDITION: waits until it holds for the status.
+until_status() {
+	local tries
+	for ((tries = 0; tries < 400; tries++)); do
+		if "$ctl" -o json status | jq -e "$1" >/dev/null; then return; fi
+		kill -0 "$pid" 2>/dev/null || return 1
+		sleep 0.05 # between two looks at the condition
+	done
+	"$ctl" -o json status
+	return 1
+}
+
+scrapes() {
+	python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())' \
+		"http://127.0.0.1:$port/metrics" | grep -q '^# TYPE'
+}
+
+refused() {
+	"${filtered[@]}" "$(command -v python3)" -c 'import ctypes; ctypes.CDLL(None).unshare(0)'
+	[ $? -eq 159 ] # by SIGSYS
+}
+
+check 'a call that the unit does not allow ends a program' refused
+config 'global: {log-interval: 1s}'
+check 'the daemon starts on a simulated host' start "sim:$dir/trace,speed=50,loop"
+check 'it merges' until_status '.host.tally.merged > 0'
+check 'it shows a VM' says 0 '' vm show "$name"
+check 'it lists regions' says 0 '' region list "$name" --limit 3
+check 'it explains' says 0 '' explain "$name"
+check 'it plans' says 0 '' plan "$name"
+check 'it merges on request' says 0 '' merge "$name" 0-2M
+check 'it holds a VM' says 0 'held by me' hold "$name" --for 1h --owner me
+check 'it pauses' says 0 '' pause
+check 'it records' says 0 'of 1 VM' record --duration 1s "$dir/rec"
+config "global: {log-interval: 1s, metrics: \"127.0.0.1:$port\"}" 'rules: [{name: some, match: {vm-name: "*"}, quiet-time: 2s}]'
+check 'it reloads' says 0 '' reload
+check 'it serves metrics' scrapes
+config 'nonsense'
+check 'it refuses what is wrong' says 1 '' reload
+kill -HUP "$pid"
+config 'global: {log-interval: 1s}'
+check 'it still answers' says 0 '' status
+check 'it is killed' stop KILL
+check 'it starts again' start "sim:$dir/trace,speed=50,loop"
+check 'and is paused as before' until_status '.host.paused'
+check 'it stops' stop TERM
+check 'it starts on the kernel' start netlink
+check 'it answers' says 0 'degraded|DEGRADED' status
+check 'it stops, too' stop TERM
+echo "1..$n"
