@@ -48,7 +48,11 @@ struct ctl_option {
 	bool list; /* may be given several times; values are joined with commas */
 };
 
+/* What a verb is for: help is in this order. */
+enum ctl_group { CTL_LOOK, CTL_ACT, CTL_CONFIGURATION, CTL_TRACES, CTL_GROUPS };
+
 struct ctl_verb {
+	enum ctl_group group;
 	const char *name;  /* one or two words */
 	const char *args;  /* "VM RANGE..." */
 	const char *help;  /* one line without a full stop */

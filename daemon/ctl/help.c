@@ -24,6 +24,39 @@ static int words_matched(const char *name, int nr, const char *const *words)
 	return 2;
 }
 
+/* The same for words that may be cut off; hidden verbs are not for people. */
+static int words_abbreviated(const struct ctl_verb *verb, int nr, const char *const *words)
+{
+	const char *space = strchr(verb->name, ' ');
+	size_t len = space ? (size_t)(space - verb->name) : strlen(verb->name);
+
+	if (verb->hidden || nr < 1 || !*words[0] || strlen(words[0]) > len ||
+	    strncmp(verb->name, words[0], strlen(words[0])) != 0)
+		return 0;
+	if (!space)
+		return 1;
+	return nr > 1 && *words[1] && strncmp(space + 1, words[1], strlen(words[1])) == 0 ? 2 : 0;
+}
+
+/* What the words stand for, if they stand for one verb only. */
+static const struct ctl_verb *find_abbreviated(const struct ctl_verb *verbs, int nr,
+					       const char *const *words, int *ret_words)
+{
+	const struct ctl_verb *found = NULL;
+
+	for (const struct ctl_verb *verb = verbs; verb->name; verb++) {
+		int matched = words_abbreviated(verb, nr, words);
+
+		if (matched && found)
+			return NULL;
+		if (!matched)
+			continue;
+		found = verb;
+		*ret_words = matched;
+	}
+	return found;
+}
+
 const struct ctl_verb *ctl_find_verb(const struct ctl_verb *verbs, int nr, const char *const *words,
 				     int *ret_words)
 {
@@ -32,24 +65,37 @@ const struct ctl_verb *ctl_find_verb(const struct ctl_verb *verbs, int nr, const
 		if (*ret_words)
 			return verb;
 	}
-	return NULL;
+	return find_abbreviated(verbs, nr, words, ret_words);
 }
 
-void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
+static void print_group(FILE *f, const struct ctl_verb *verbs, enum ctl_group group)
 {
+	static const char *const titles[CTL_GROUPS] = {
+		[CTL_LOOK] = "Look",
+		[CTL_ACT] = "Act",
+		[CTL_CONFIGURATION] = "Configuration",
+		[CTL_TRACES] = "Traces",
+	};
 	char left[64];
 
-	fputs("Usage: tdx-lpctl [--socket PATH] [--timeout TIME] [-o table|json] [VERB] [ARGUMENTS]\n"
-	      "\n"
-	      "Shows and controls tdx-lpaged. Without a verb: status.\n"
-	      "\n",
-	      f);
+	fprintf(f, "\n%s:\n", titles[group]);
 	for (const struct ctl_verb *verb = verbs; verb->name; verb++) {
-		if (verb->hidden)
+		if (verb->hidden || verb->group != group)
 			continue;
 		snprintf(left, sizeof(left), "%s %s", verb->name, verb->args);
 		fprintf(f, "  %-21s  %s\n", left, verb->help);
 	}
+}
+
+void ctl_print_help(FILE *f, const struct ctl_verb *verbs)
+{
+	fputs("Usage: tdx-lpctl [--socket PATH] [--timeout TIME] [-o table|json] [VERB] [ARGUMENTS]\n"
+	      "\n"
+	      "Shows and controls tdx-lpaged. Without a verb: status. Verbs can be shortened as\n"
+	      "long as they are distinct.\n",
+	      f);
+	for (enum ctl_group group = 0; group < CTL_GROUPS; group++)
+		print_group(f, verbs, group);
 	fputs("\n"
 	      "  -o, --output FORMAT   table (default) or json (stable schema, times in us)\n"
 	      "  --socket PATH         the daemon's socket; /run/tdx-lpage/control or read\n"
@@ -115,6 +161,20 @@ static const char *nearest_verb(const struct ctl_verb *verbs, const char *first,
 	return nearest ? nearest : text_nearest(first, names);
 }
 
+/* "release, reload" for "rel"; "" when nothing begins so. */
+static void verbs_with_prefix(const struct ctl_verb *verbs, const char *first, char *ret,
+			      size_t size)
+{
+	size_t len = 0;
+
+	*ret = '\0';
+	for (const struct ctl_verb *verb = verbs; verb->name && len < size; verb++) {
+		if (words_abbreviated(verb, 1, &first))
+			len += (size_t)snprintf(ret + len, size - len, "%s%s", len ? ", " : "",
+						verb->name);
+	}
+}
+
 int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 {
 	const char *nearest = nearest_verb(ctl->verbs, first, second);
@@ -122,6 +182,9 @@ int ctl_unknown_verb(struct ctl *ctl, const char *first, const char *second)
 
 	/* Point to the general help rather than to that of a verb. */
 	ctl->verb = NULL;
+	verbs_with_prefix(ctl->verbs, first, words, sizeof(words));
+	if (*words)
+		return ctl_usage_error(ctl, "\"%s\" may be any of: %s", first, words);
 	second_words(ctl->verbs, first, words, sizeof(words));
 	if (!*words && nearest)
 		return ctl_usage_error(ctl, "unknown verb \"%s\"; did you mean \"%s\"?", first,

@@ -119,6 +119,7 @@ const struct ctl_verb ctl_verbs[] = {
 			    FRESH},
 	},
 	{
+		.group = CTL_ACT,
 		.name = "merge",
 		.args = "VM RANGE...",
 		.help = "merge regions now, regardless of policy and pause",
@@ -130,6 +131,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_merge,
 	},
 	{
+		.group = CTL_ACT,
 		.name = "split",
 		.args = "VM RANGE...",
 		.help = "split large regions now",
@@ -141,6 +143,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_split,
 	},
 	{
+		.group = CTL_ACT,
 		.name = "hold",
 		.args = "VM [RANGE...]",
 		.help = "prevent a VM, or regions of it, from being merged for some time",
@@ -164,6 +167,7 @@ const struct ctl_verb ctl_verbs[] = {
 			     "keep running, and hold the whole VM until interrupted", 0}},
 	},
 	{
+		.group = CTL_ACT,
 		.name = "release",
 		.args = "VM [RANGE...]",
 		.help = "release holds",
@@ -179,6 +183,7 @@ const struct ctl_verb ctl_verbs[] = {
 			    {"--all", NULL, "end the holds of all owners", 0}},
 	},
 	{
+		.group = CTL_ACT,
 		.name = "probe",
 		.args = "VM [RANGE...]",
 		.help = "find out which regions the guest uses",
@@ -200,6 +205,7 @@ const struct ctl_verb ctl_verbs[] = {
 			    {"--cold", NULL, "show only regions that were not touched", 0}},
 	},
 	{
+		.group = CTL_ACT,
 		.name = "pause",
 		.args = "[VM]",
 		.help = "stop carrying out decisions, for one VM or for all",
@@ -214,6 +220,7 @@ const struct ctl_verb ctl_verbs[] = {
 			     "resume after this time, 1s to 168h, such as 30m (default: never)", 0}},
 	},
 	{
+		.group = CTL_ACT,
 		.name = "resume",
 		.args = "[VM]",
 		.help = "resume carrying out decisions",
@@ -225,6 +232,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_resume,
 	},
 	{
+		.group = CTL_ACT,
 		.name = "dry-run",
 		.args = "on|off",
 		.help = "decide and log, but send no requests to the kernel",
@@ -236,6 +244,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_dry_run,
 	},
 	{
+		.group = CTL_CONFIGURATION,
 		.name = "reload",
 		.args = "",
 		.help = "reload the configuration",
@@ -246,6 +255,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_reload,
 	},
 	{
+		.group = CTL_CONFIGURATION,
 		.name = "config show",
 		.args = "",
 		.help = "show the configuration in force",
@@ -254,6 +264,7 @@ const struct ctl_verb ctl_verbs[] = {
 			     "say where each value comes from, and show what rules inherit", 0}},
 	},
 	{
+		.group = CTL_CONFIGURATION,
 		.name = "config check",
 		.args = "[FILE]",
 		.help = "check a configuration file without loading it",
@@ -275,6 +286,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = {{"--limit", "N", "exit after N events", 0}},
 	},
 	{
+		.group = CTL_TRACES,
 		.name = "record",
 		.args = "FILE",
 		.help = "record conversions to a trace for simulate",
@@ -344,6 +356,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_doctor,
 	},
 	{
+		.group = CTL_TRACES,
 		.name = "simulate",
 		.args = "",
 		.help = "run the policy on a trace and score it",
@@ -383,6 +396,7 @@ const struct ctl_verb ctl_verbs[] = {
 			    {"--limit", "N", "list N decisions of --against (default: 10)", 0}},
 	},
 	{
+		.group = CTL_TRACES,
 		.name = "tune",
 		.args = "",
 		.help = "search for settings that cost less on a trace",

@@ -104,6 +104,8 @@ static const struct {
 	{"wait-bad", "wait --coverage 101%"},
 	{"wait-absent", "wait nobody --timeout 0s"},
 	{"verb-half", "vm"},
+	{"verb-short", "v l"},
+	{"verb-ambiguous", "re"},
 	{"verb-second", "config chekc"},
 	{"verb-unknown", "frobnicate"},
 	{"verb-near", "stauts"},
