@@ -168,6 +168,10 @@ def rows(samples):
 
 
 def judge(samples, calls):
+    """
+    Compares the mean of the first half after SETTLE_S with that of the second. Not peaks: they grow with the number of
+    samples. Not the last value: it depends on what the last client asked for.
+    """
     settle_s = min(SETTLE_S, samples[-1][0] / 2)
     middle_s = (settle_s + samples[-1][0]) / 2
     first = mean(k for s, k in samples if settle_s <= s < middle_s)
