@@ -417,7 +417,8 @@ static int open_host(struct sim *sim, char *error, size_t size)
 	sim->host.vm_new = sim_tell_vm_new;
 	sim->host.vm_gone = sim_tell_vm_gone;
 	sim->host.ctx = sim;
-	err = sim_host_open(&sim->host, spec->path, sim->epoch_ns + SIM_EPOCH_NS);
+	err = sim_host_open(&sim->host, spec->path,
+			    sim->epoch_ns + (spec->at_once ? 0 : SIM_EPOCH_NS));
 	if (err)
 		snprintf(error, size, "%s",
 			 *sim_host_error(&sim->host) ? sim_host_error(&sim->host) : strerror(-err));

@@ -21,6 +21,7 @@ struct sim_host;
  *	virtual		time stands still but for lp_sim_advance()
  *	steady		time stands still while this process waits for a CPU, where the kernel
  *			counts that: another process cannot make it late
+ *	at-once		the trace begins with the link: its first VMs are listed from the start
  *	start=FILE	time stands still until FILE exists
  *	loop		restarts at the end, with new VMs
  *	decisions=FILE	log of the tries, as `tdx-lpctl simulate --decisions` writes it

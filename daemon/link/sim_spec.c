@@ -90,26 +90,30 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 	}
 	return fail(
 		error, size,
-		"sim: \"%s\" must be one of: speed=N virtual steady loop start=FILE decisions=FILE score=FILE "
+		"sim: \"%s\" must be one of: speed=N virtual steady loop at-once start=FILE decisions=FILE score=FILE "
 		"busy=P interrupt=P lose=P stall=US vanish=S seed=N",
 		option);
 }
+
+static const struct flag {
+	const char *name;
+	size_t offset; /* in struct sim_spec */
+} flags[] = {
+	{"virtual", offsetof(struct sim_spec, is_virtual)},
+	{"steady", offsetof(struct sim_spec, is_steady)},
+	{"loop", offsetof(struct sim_spec, loop)},
+	{"at-once", offsetof(struct sim_spec, at_once)},
+};
 
 static int set_option(struct sim_spec *spec, char *option, char *error, size_t size)
 {
 	char *value;
 
-	if (strcmp(option, "virtual") == 0) {
-		spec->is_virtual = true;
-		return 0;
-	}
-	if (strcmp(option, "loop") == 0) {
-		spec->loop = true;
-		return 0;
-	}
-	if (strcmp(option, "steady") == 0) {
-		spec->is_steady = true;
-		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (strcmp(option, flags[i].name) == 0) {
+			*(bool *)((char *)spec + flags[i].offset) = true;
+			return 0;
+		}
 	}
 	value = strchr(option, '=');
 	if (value)

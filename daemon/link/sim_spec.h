@@ -13,6 +13,7 @@ struct sim_spec {
 	bool is_virtual;
 	bool loop;
 	bool is_steady;
+	bool at_once;
 	const char *start; /* a file, part of @path's memory; NULL: at once */
 	FILE *decisions;   /* NULL: not asked for */
 	FILE *score;

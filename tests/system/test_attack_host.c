@@ -27,6 +27,7 @@
 #define SLACK_KIB 2048ul
 #define FRAME_KIB 1024ul
 #define KILLS	  20
+#define SWITCHES  4
 #define OTHER_VM  "{'vm': '" ATTACK_OTHER_VM "'}"
 
 static struct attack_score undisturbed; /* measured by the first test */
@@ -147,13 +148,31 @@ static void a_reload_storm_changes_nothing(void **state)
 
 /* ---- kill, stop ---- */
 
-/* The three switches that outlive the daemon, turned one after the other. */
+/* Is the other VM held? */
+static bool is_held(struct attack_host *host)
+{
+	json_t *reply = attack_host_call(host->client, "ShowVm", OTHER_VM);
+	json_t *vm = json_object_get(json_object_get(reply, "parameters"), "vm");
+	json_t *holds = json_object_get(vm, "holds");
+	bool held = json_array_size(holds) > 0;
+
+	assert_true(json_is_array(holds));
+	json_decref(reply);
+	return held;
+}
+
+/* The switches that outlive the daemon, turned one after the other. */
 static void turn(struct attack_host *host, unsigned int nr, bool on)
 {
 	if (nr == 0)
 		attack_host_ask(host->client, on ? "Pause" : "Resume", NULL);
 	else if (nr == 1)
 		attack_host_ask(host->client, on ? "Pause" : "Resume", OTHER_VM);
+	else if (nr == 2)
+		attack_host_ask(host->client, on ? "HoldVm" : "ReleaseVm",
+				on ? "{'vm': '" ATTACK_OTHER_VM
+				     "', 'owner': 'test', 'for_us': 3600000000}" :
+				     "{'vm': '" ATTACK_OTHER_VM "', 'owner': 'test'}");
 	else
 		attack_host_ask(host->client, "SetDryRun", on ? "{'on': true}" : "{'on': false}");
 }
@@ -162,19 +181,22 @@ static void check_switches(struct attack_host *host, const bool *on)
 {
 	assert_int_equal(flag(host, false, "paused"), on[0]);
 	assert_int_equal(flag(host, true, "paused"), on[1]);
-	assert_int_equal(flag(host, false, "dry_run"), on[2]);
+	assert_int_equal(is_held(host), on[2]);
+	assert_int_equal(flag(host, false, "dry_run"), on[3]);
 }
 
 /* Each kill follows an answer at once. */
 static void what_was_acknowledged_outlives_kill_9(void **state)
 {
 	struct attack_host *host = *state;
-	bool on[3] = {0};
+	bool on[SWITCHES] = {0};
 
+	/* A hold ends with its VM: it has to be there when the daemon is. */
+	strcat(host->spec, ",at-once");
 	attack_host_start(host);
 	for (unsigned int i = 0; i < KILLS; i++) {
-		on[i % 3] = !on[i % 3];
-		turn(host, i % 3, on[i % 3]);
+		on[i % SWITCHES] = !on[i % SWITCHES];
+		turn(host, i % SWITCHES, on[i % SWITCHES]);
 		attack_host_kill(host);
 		check_switches(host, on);
 	}
@@ -416,10 +438,10 @@ static void check_switches_without_room(struct attack_host *host, struct disk *d
 		assert_false(done_or_refused(host, i == 1 ? "SetDryRun" : "Pause",
 					     i == 1 ? "{'on': true}" : NULL));
 	assert_false(done_or_refused(host, "Resume", OTHER_VM));
-	check_switches(host, (bool[]){false, true, false});
+	check_switches(host, (bool[SWITCHES]){[1] = true});
 	attack_host_ask(host->client, "Reload", NULL);
 	attack_host_kill(host);
-	check_switches(host, (bool[]){false, true, false});
+	check_switches(host, (bool[SWITCHES]){[1] = true});
 	if (!disk->mounted)
 		disk_fill(host, disk, 0);
 	assert_false(done_or_refused(host, "Pause", NULL));
@@ -427,7 +449,7 @@ static void check_switches_without_room(struct attack_host *host, struct disk *d
 	turn(host, 0, true);
 	turn(host, 1, false);
 	attack_host_kill(host);
-	check_switches(host, (bool[]){true, false, false});
+	check_switches(host, (bool[SWITCHES]){[0] = true});
 	turn(host, 0, false);
 }
 
