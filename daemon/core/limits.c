@@ -8,6 +8,10 @@
 
 #define SETTING_LIMITS "setting the limits"
 
+/* A host whose daemon died is without its limits after this time. */
+#define LEASE_NS (600 * NS_PER_S)
+#define RENEW_NS (LEASE_NS / 2)
+
 static struct lp_limits limits_of(const struct config_settings *settings)
 {
 	/* The kernel's bucket holds a tenth of a second's merges, and at least one batch. */
@@ -42,18 +46,45 @@ void limits_want(struct lp_manager *m, struct vm_entry *vm)
 		vm->limits.pushed = wanted;
 }
 
+void limits_found(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->limits.pushed = vm->vm.limits_admin;
+	vm->limits.renew_ns = vm->vm.admin_lease_ns ? manager_now(m) : 0;
+}
+
+uint64_t limits_due_ns(const struct vm_entry *vm)
+{
+	if (vm->limits.push_tag)
+		return NS_NEVER;
+	if (vm->limits.need_push)
+		return 0;
+	return vm->limits.renew_ns ? vm->limits.renew_ns : NS_NEVER;
+}
+
+/* Limits that are not the daemon's to change. What it has set before remains. */
+static bool hands_off(const struct lp_manager *m, const struct vm_entry *vm)
+{
+	return vm->limits.foreign || vm_dry_run(m, vm);
+}
+
 void limits_push(struct lp_manager *m, struct vm_entry *vm)
 {
+	static const struct lp_limits none;
+	const struct lp_limits *limits = hands_off(m, vm) ? &none : &vm->limits.pushed;
 	int r;
 
-	r = m->link->ops->set_policy(m->link, vm->vm.id, &vm->limits.pushed, &vm->limits.push_tag);
+	/* What is in force already is no change for the kernel, i.e. costs no event. */
+	r = m->link->ops->set_policy(m->link, vm->vm.id, limits, LEASE_NS, &vm->limits.push_tag);
 	if (manager_deferred(m, r))
 		return;
 	if (r < 0) {
 		vm_failed(m, vm, SETTING_LIMITS, r, NULL);
 		return;
 	}
+	vm->limits.renewing = !vm->limits.need_push;
 	vm->limits.need_push = false;
+	/* All VMs at the same moment: one wake-up for all of them. */
+	vm->limits.renew_ns = (manager_now(m) / RENEW_NS + 1) * RENEW_NS;
 }
 
 void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error, const char *text)
@@ -64,13 +95,30 @@ void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error
 		return;
 	vm->limits.push_tag = 0;
 	if (error) {
-		vm->limits.need_push = true;
+		vm->limits.need_push = !hands_off(m, vm);
+		vm->limits.renew_ns = manager_now(m);
 		vm_failed(m, vm, SETTING_LIMITS, error, text);
 		return;
 	}
-	vm->sync.need_stats = true;
+	/* A renewal changes nothing that is to be looked at. */
+	vm->sync.need_stats |= !vm->limits.renewing;
 	vm_succeeded(m, vm, SETTING_LIMITS);
 	manager_wake(m);
+}
+
+static void tell_watchers(struct lp_manager *m, const struct vm_entry *vm,
+			  const struct lp_policy_change *change)
+{
+	if (change->expired)
+		watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
+				     "VM %u %s: limits of layer admin ended with their lease",
+				     change->vm_id, vm->identity.name);
+	else
+		watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
+				     "VM %u %s: limits of layer %s changed by pid %u, uid %u",
+				     change->vm_id, vm->identity.name,
+				     change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm",
+				     change->pid, change->uid);
 }
 
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
@@ -81,13 +129,14 @@ void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 	if (!vm)
 		return;
 	vm->vm.limits = change->limits;
-	watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
-			     "VM %u %s: limits of layer %s changed by pid %u, uid %u",
-			     change->vm_id, vm->identity.name,
-			     change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm", change->pid,
-			     change->uid);
+	tell_watchers(m, vm, change);
+	/* The daemon was too late to renew them. */
+	if (change->expired) {
+		vm->limits = (struct vm_limits){.push_tag = vm->limits.push_tag};
+		limits_want(m, vm);
+	}
 	/* Keep them: another process had the right to set them. The next reload sets ours. */
-	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours) {
+	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours && !change->expired) {
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
 		       "limits were changed by pid %u, uid %u, not by this daemon", change->pid,
 		       change->uid);

@@ -8,7 +8,13 @@
 /* The rule or dry-run may have changed: marks the VM if its limits have to be written. */
 void limits_want(struct lp_manager *m, struct vm_entry *vm);
 
-/* Writes the limits of a VM that is marked. */
+/* The VM is new to the daemon: takes what is in force for what a daemon has written before. */
+void limits_found(struct lp_manager *m, struct vm_entry *vm);
+
+/* When limits_push() is to be called: 0 at once, NS_NEVER not before something changes. */
+uint64_t limits_due_ns(const struct vm_entry *vm);
+
+/* Writes the limits of a VM that is marked, and renews the lease. */
 void limits_push(struct lp_manager *m, struct vm_entry *vm);
 
 /* The kernel has taken them, or refused them (negative errno): then they are written again later. */

@@ -4,7 +4,7 @@
  * policy to the link, and returns their outcomes. Serves struct lp_core_ops (snapshot.h).
  *
  * All work is done in one function, called from the event loop after an event or at a deadline. On an
- * idle host it is not called.
+ * idle host it is called only to renew the leases of limits.
  */
 #ifndef TDX_LPAGE_CORE_MANAGER_H
 #define TDX_LPAGE_CORE_MANAGER_H

@@ -400,7 +400,7 @@ static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 		vm_set_gate(m, vm);
 	if (manager_link_full(m))
 		return;
-	if (!backing_off && vm->limits.need_push && !vm->limits.push_tag)
+	if (!backing_off && limits_due_ns(vm) <= now_ns)
 		limits_push(m, vm);
 	if ((!backing_off || hurried_due_ns(vm) <= now_ns) && dump_due_ns(vm) <= now_ns)
 		ask_regions(m, vm);
@@ -450,8 +450,7 @@ static uint64_t vm_deadline_ns(const struct vm_entry *vm)
 	uint64_t due_ns = earliest(stats_due_ns(vm), dump_due_ns(vm));
 
 	/* Whatever is wanted comes at once, unless requests for the VM back off. */
-	if (vm->limits.need_push && !vm->limits.push_tag)
-		due_ns = 0;
+	due_ns = earliest(due_ns, limits_due_ns(vm));
 	if (vm->gate == LPAGE_REASON_BACKOFF)
 		due_ns = earliest(due_ns, vm->trouble.backoff_ns);
 	if (due_ns != NS_NEVER && due_ns < vm->trouble.backoff_ns)

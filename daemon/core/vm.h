@@ -47,7 +47,9 @@ struct vm_limits {
 	bool need_push;
 	uint64_t push_tag;
 	struct lp_limits pushed;
-	bool foreign; /* changed by another process; kept until the next reload */
+	uint64_t renew_ns; /* when the lease of the layer is renewed, 0: it has none */
+	bool renewing;	   /* all that is under way is a renewal */
+	bool foreign;	   /* changed by another process; kept until the next reload */
 };
 
 /* Failed requests: vm_failed() and vm_succeeded(). */

@@ -119,7 +119,7 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 	vm->seen_ns = now_ns;
 	vm->sync.need_dump = DUMP_FULL;
 	vm->sync.settle_ns = now_ns + SETTLE_NS;
-	vm->limits.pushed = init->limits_admin;
+	limits_found(m, vm);
 	vms_identify(m, vm);
 	r = policy_vm_add(m->policy, init->id, &m->config->defaults, now_ns);
 	if (r == 0)

@@ -55,6 +55,7 @@ struct lp_vm {
 	struct lp_limits limits; /* in force */
 	struct lp_limits limits_vmm;
 	struct lp_limits limits_admin;
+	uint64_t admin_lease_ns; /* left of the lease of limits_admin, 0: none */
 	uint64_t generation;
 	uint64_t resync_generation;
 	/* Regions. */
@@ -87,6 +88,7 @@ struct lp_vm {
 /* A region as the kernel describes it; counters are modulo 2^32. */
 struct lp_region {
 	uint64_t rfn;
+	uint32_t level; /* KVM_LPAGE_LEVEL_2M: a link delivers no others */
 	uint32_t state; /* mixed also when all pages are shared, see @shared */
 	bool shared;	/* no page of it is private */
 	bool inhibited;
@@ -122,6 +124,7 @@ struct lp_range {
 /* What became of one range of an operation. */
 struct lp_result {
 	uint64_t start_rfn;
+	uint32_t level; /* as in struct lp_region */
 	uint32_t nr_regions;
 	uint32_t done;
 	uint32_t refused;
@@ -145,6 +148,7 @@ struct lp_batch {
 /* What a probe found out about a region. */
 struct lp_probed {
 	uint64_t rfn;
+	uint32_t level; /* as in struct lp_region */
 	bool touched;
 	uint32_t reason;	 /* why there is no verdict; NONE: there is one */
 	uint64_t first_touch_ns; /* 0: not known */
@@ -190,8 +194,9 @@ struct lp_dump_end {
 struct lp_policy_change {
 	uint32_t vm_id;
 	uint32_t layer;
-	uint32_t pid; /* who; 0: a process outside the initial namespace */
+	uint32_t pid; /* who */
 	uint32_t uid;
+	bool expired;		 /* nobody: the lease of the admin's layer was over */
 	struct lp_limits limits; /* now in force */
 };
 
@@ -259,9 +264,10 @@ struct lp_link_ops {
 	int (*dump_vms)(struct lp_link *link, uint32_t vm_id, uint64_t *ret_tag);
 	int (*dump_regions)(struct lp_link *link, const struct lp_region_query *query,
 			    uint64_t *ret_tag);
-	/* Sets the given fields of the admin's layer. */
+	/* Sets the given fields of the admin's layer, or none. @lease_ns: for how long the layer lasts
+	 * from now, 1 s ... 1 h; 0: as it is. */
 	int (*set_policy)(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			  uint64_t *ret_tag);
+			  uint64_t lease_ns, uint64_t *ret_tag);
 	/* @op: KVM_LPAGE_OP_*. @ttl_ns: of a hold; the window of a probe; else 0. At most
 	 * KVM_LPAGE_RANGES_MAX ranges; in a probe, at most KVM_LPAGE_PROBES_MAX regions. */
 	int (*range_op)(struct lp_link *link, uint32_t vm_id, uint32_t op,

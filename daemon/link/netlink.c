@@ -368,9 +368,9 @@ static int netlink_dump_regions(struct lp_link *link, const struct lp_region_que
 }
 
 static int netlink_set_policy(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			      uint64_t *ret_tag)
+			      uint64_t lease_ns, uint64_t *ret_tag)
 {
-	return lp_proto_set_policy(&netlink_of(link)->proto, vm_id, limits, ret_tag);
+	return lp_proto_set_policy(&netlink_of(link)->proto, vm_id, limits, lease_ns, ret_tag);
 }
 
 static int netlink_range_op(struct lp_link *link, uint32_t vm_id, uint32_t op,

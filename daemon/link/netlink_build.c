@@ -10,7 +10,7 @@
 
 #include "daemon/link/netlink_attrs.h"
 
-/* The kernel refuses other holds: a forgotten one must end, and a short one is a mistake. */
+/* The kernel refuses other holds and leases: a forgotten one must end, and a short one is a mistake. */
 #define TTL_MIN_NS NS_PER_S
 #define TTL_MAX_NS (3600 * NS_PER_S)
 
@@ -84,13 +84,17 @@ struct nl_msg *lp_nl_build_region_get(uint16_t family, const struct lp_region_qu
 		r |= nla_put_u32(msg, KVM_LPAGE_A_REGION_DUMP_STATES, query->states);
 	if (query->present)
 		r |= nla_put_flag(msg, KVM_LPAGE_A_REGION_DUMP_PRESENT);
+	r |= nla_put_u32(msg, KVM_LPAGE_A_REGION_DUMP_LEVEL, KVM_LPAGE_LEVEL_2M);
 	return finish(msg, r);
 }
 
 static int put_limits(struct nl_msg *msg, const struct lp_limits *limits)
 {
+	struct nlattr *nest = nla_nest_start(msg, KVM_LPAGE_A_POLICY_CHANGE_POLICY | NLA_F_NESTED);
 	int r = 0;
 
+	if (!nest)
+		return -1;
 	if (limits->set & LP_LIMIT(KVM_LPAGE_A_POLICY_MODE))
 		r |= nla_put_u32(msg, KVM_LPAGE_A_POLICY_MODE, limits->mode);
 	if (limits->set & LP_LIMIT(KVM_LPAGE_A_POLICY_MIN_QUIET_NS))
@@ -106,24 +110,30 @@ static int put_limits(struct nl_msg *msg, const struct lp_limits *limits)
 	if (limits->set & LP_LIMIT(KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS))
 		r |= put_uint(msg, KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS,
 			      limits->notify_interval_ns);
+	nla_nest_end(msg, nest);
 	return r;
 }
 
+bool lp_policy_set_ok(uint32_t vm_id, const struct lp_limits *limits, uint64_t lease_ns)
+{
+	bool lease_ok = !lease_ns || (lease_ns >= TTL_MIN_NS && lease_ns <= TTL_MAX_NS);
+
+	return vm_id && lease_ok && (limits->set || lease_ns);
+}
+
 struct nl_msg *lp_nl_build_policy_set(uint16_t family, uint32_t vm_id,
-				      const struct lp_limits *limits)
+				      const struct lp_limits *limits, uint64_t lease_ns)
 {
 	struct nl_msg *msg = new_call(family, KVM_LPAGE_CMD_POLICY_SET);
-	struct nlattr *nest;
 	int r;
 
 	if (!msg)
 		return NULL;
 	r = nla_put_u32(msg, KVM_LPAGE_A_POLICY_CHANGE_VM_ID, vm_id);
-	nest = nla_nest_start(msg, KVM_LPAGE_A_POLICY_CHANGE_POLICY | NLA_F_NESTED);
-	if (!nest)
-		return finish(msg, -1);
-	r |= put_limits(msg, limits);
-	nla_nest_end(msg, nest);
+	if (limits->set)
+		r |= put_limits(msg, limits);
+	if (lease_ns)
+		r |= put_uint(msg, KVM_LPAGE_A_POLICY_CHANGE_LEASE_NS, lease_ns);
 	return finish(msg, r);
 }
 
@@ -136,6 +146,7 @@ static int put_range(struct nl_msg *msg, const struct lp_range *range)
 		return -1;
 	r = put_uint(msg, KVM_LPAGE_A_RANGE_START_RFN, range->start_rfn);
 	r |= nla_put_u32(msg, KVM_LPAGE_A_RANGE_NR_REGIONS, range->nr_regions);
+	r |= nla_put_u32(msg, KVM_LPAGE_A_RANGE_LEVEL, KVM_LPAGE_LEVEL_2M);
 	nla_nest_end(msg, nest);
 	return r;
 }

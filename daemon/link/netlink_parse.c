@@ -68,6 +68,7 @@ static const struct lp_attr_field vm_fields[] = {
 	[KVM_LPAGE_A_VM_RETAINED_BYTES] = LP_ATTR_AT(UINT, struct lp_vm, retained_bytes),
 	[KVM_LPAGE_A_VM_WORKER_ERRNO] = LP_ATTR_AT(U32, struct lp_vm, worker_errno),
 	[KVM_LPAGE_A_VM_CHUNKS] = LP_ATTR_AT(UINT, struct lp_vm, chunks),
+	[KVM_LPAGE_A_VM_ADMIN_LEASE_NS] = LP_ATTR_AT(UINT, struct lp_vm, admin_lease_ns),
 	[KVM_LPAGE_A_VM_PROBES] = LP_ATTR_AT(UINT, struct lp_vm, probes),
 	[KVM_LPAGE_A_VM_PROBE_TOUCHES] = LP_ATTR_AT(UINT, struct lp_vm, probe_touches),
 	[KVM_LPAGE_A_VM_PROBE_CANCELS] = LP_ATTR_AT(UINT, struct lp_vm, probe_cancels),
@@ -95,6 +96,7 @@ static const struct lp_attr_field region_fields[] = {
 	[KVM_LPAGE_A_REGION_LAST_REASON] = LP_ATTR_AT(U32, struct lp_region, last_reason),
 	[KVM_LPAGE_A_REGION_LAST_OP_NS] = LP_ATTR_AT(U64, struct lp_region, last_op_ns),
 	[KVM_LPAGE_A_REGION_GENERATION] = LP_ATTR_AT(U64, struct lp_region, generation),
+	[KVM_LPAGE_A_REGION_LEVEL] = LP_ATTR_AT(U32, struct lp_region, level),
 };
 
 static const struct lp_attr_field chunk_fields[] = {
@@ -115,6 +117,7 @@ static const struct lp_attr_field change_fields[] = {
 		LP_ATTR_AT(U32, struct lp_policy_change, layer, .max = KVM_LPAGE_LAYER_ADMIN),
 	[KVM_LPAGE_A_POLICY_CHANGE_PID] = LP_ATTR_AT(U32, struct lp_policy_change, pid),
 	[KVM_LPAGE_A_POLICY_CHANGE_UID] = LP_ATTR_AT(U32, struct lp_policy_change, uid),
+	[KVM_LPAGE_A_POLICY_CHANGE_EXPIRED] = LP_ATTR_AT(FLAG, struct lp_policy_change, expired),
 };
 
 static const struct lp_attr_field result_fields[] = {
@@ -130,6 +133,7 @@ static const struct lp_attr_field result_fields[] = {
 	[KVM_LPAGE_A_RESULT_REASON_LAYER] =
 		LP_ATTR_AT(U32, struct lp_result, reason_layer, .max = KVM_LPAGE_LAYER_ADMIN),
 	[KVM_LPAGE_A_RESULT_NS] = LP_ATTR_AT(UINT, struct lp_result, ns),
+	[KVM_LPAGE_A_RESULT_LEVEL] = LP_ATTR_AT(U32, struct lp_result, level),
 };
 
 static const struct lp_attr_field batch_fields[] = {
@@ -146,6 +150,7 @@ static const struct lp_attr_field probed_fields[] = {
 	[KVM_LPAGE_A_PROBED_TOUCHED] = LP_ATTR_AT(FLAG, struct lp_probed, touched),
 	[KVM_LPAGE_A_PROBED_FIRST_TOUCH_NS] = LP_ATTR_AT(U64, struct lp_probed, first_touch_ns),
 	[KVM_LPAGE_A_PROBED_REASON] = LP_ATTR_AT(U32, struct lp_probed, reason),
+	[KVM_LPAGE_A_PROBED_LEVEL] = LP_ATTR_AT(U32, struct lp_probed, level),
 };
 
 static const struct lp_attr_field done_fields[] = {
@@ -326,10 +331,22 @@ static void note_shared(struct lp_region *regions, size_t nr)
 	}
 }
 
+/* What is mapped at a level of a later time is none of the regions that are known here. */
+static size_t drop_other_levels(struct lp_region *regions, size_t nr)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (regions[i].level == KVM_LPAGE_LEVEL_2M)
+			regions[kept++] = regions[i];
+	}
+	return kept;
+}
+
 int lp_nl_parse_regions(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch,
 			struct lp_region_chunk *ret)
 {
-	static const struct lp_region init = {.state = STATE_LEFT_OUT};
+	static const struct lp_region init = {.state = STATE_LEFT_OUT, .level = KVM_LPAGE_LEVEL_2M};
 	int r;
 
 	*ret = (struct lp_region_chunk){0};
@@ -341,6 +358,7 @@ int lp_nl_parse_regions(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratc
 		       sizeof(*scratch->regions), &ret->nr_regions);
 	if (r < 0)
 		return r;
+	ret->nr_regions = drop_other_levels(scratch->regions, ret->nr_regions);
 	note_shared(scratch->regions, ret->nr_regions);
 	ret->regions = scratch->regions;
 	return 0;
@@ -381,9 +399,10 @@ static bool probed_ok(const struct lp_probed *probed, size_t nr)
 
 int lp_nl_parse_done(const struct nlmsghdr *hdr, struct lp_nl_scratch *scratch, struct lp_done *ret)
 {
-	static const struct lp_result no_result = {.reason_layer = LAYER_LEFT_OUT};
+	static const struct lp_result no_result = {.reason_layer = LAYER_LEFT_OUT,
+						   .level = KVM_LPAGE_LEVEL_2M};
 	static const struct lp_batch no_batch;
-	static const struct lp_probed no_probed;
+	static const struct lp_probed no_probed = {.level = KVM_LPAGE_LEVEL_2M};
 	int r;
 
 	*ret = (struct lp_done){0};

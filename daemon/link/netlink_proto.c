@@ -421,15 +421,16 @@ int lp_proto_dump_regions(struct lp_proto *proto, const struct lp_region_query *
 }
 
 int lp_proto_set_policy(struct lp_proto *proto, uint32_t vm_id, const struct lp_limits *limits,
-			uint64_t *ret_tag)
+			uint64_t lease_ns, uint64_t *ret_tag)
 {
 	struct lp_txn init = {.kind = LP_TXN_POLICY, .vm_id = vm_id};
 
 	if (!proto->family)
 		return -ENOTCONN;
-	if (!vm_id || !limits->set)
+	if (!lp_policy_set_ok(vm_id, limits, lease_ns))
 		return -EINVAL;
-	return enqueue(proto, &init, lp_nl_build_policy_set(proto->family, vm_id, limits), ret_tag);
+	return enqueue(proto, &init, lp_nl_build_policy_set(proto->family, vm_id, limits, lease_ns),
+		       ret_tag);
 }
 
 int lp_proto_range_op(struct lp_proto *proto, uint32_t vm_id, uint32_t op,

@@ -118,7 +118,7 @@ int lp_proto_dump_vms(struct lp_proto *proto, uint32_t vm_id, uint64_t *ret_tag)
 int lp_proto_dump_regions(struct lp_proto *proto, const struct lp_region_query *query,
 			  uint64_t *ret_tag);
 int lp_proto_set_policy(struct lp_proto *proto, uint32_t vm_id, const struct lp_limits *limits,
-			uint64_t *ret_tag);
+			uint64_t lease_ns, uint64_t *ret_tag);
 int lp_proto_range_op(struct lp_proto *proto, uint32_t vm_id, uint32_t op,
 		      const struct lp_range *ranges, size_t nr_ranges, uint64_t ttl_ns,
 		      uint64_t *ret_tag);

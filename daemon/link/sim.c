@@ -11,6 +11,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/link/netlink_build.h"
 #include "daemon/link/sim_internal.h"
 
 #define QUEUE_MAX 1024
@@ -115,7 +116,7 @@ static uint64_t next_ns(const struct sim *sim)
 	if (sim->nr_requests)
 		return 0;
 	for (size_t i = 0; sim->present && i < sim->host.nr_vms; i++) {
-		uint64_t notify_ns = sim_tell_at_ns(&sim->host.vms[i]);
+		uint64_t notify_ns = sim_tell_at_ns(sim, &sim->host.vms[i]);
 
 		next = notify_ns < next ? notify_ns : next;
 	}
@@ -297,11 +298,13 @@ static int sim_dump_regions(struct lp_link *link, const struct lp_region_query *
 }
 
 static int sim_set_policy(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			  uint64_t *ret_tag)
+			  uint64_t lease_ns, uint64_t *ret_tag)
 {
 	const struct sim_request init = {
-		.kind = SIM_REQUEST_POLICY, .vm_id = vm_id, .limits = *limits};
+		.kind = SIM_REQUEST_POLICY, .vm_id = vm_id, .limits = *limits, .ttl_ns = lease_ns};
 
+	if (!lp_policy_set_ok(vm_id, limits, lease_ns))
+		return -EINVAL;
 	return ask(sim_of(link), &init, NULL, ret_tag);
 }
 

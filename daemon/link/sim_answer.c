@@ -54,10 +54,11 @@ void sim_tell_vm_gone(void *ctx, struct sim_vm *vm)
 		sim->link.events->vm_gone(sim->link.ctx, vm->id);
 }
 
-uint64_t sim_tell_at_ns(const struct sim_vm *vm)
+uint64_t sim_tell_at_ns(const struct sim *sim, const struct sim_vm *vm)
 {
-	uint64_t interval_ns = vm->admin.set & LP_LIMIT(KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS) ?
-				       vm->admin.notify_interval_ns :
+	struct lp_limits admin = sim_host_admin_limits(&sim->host, vm);
+	uint64_t interval_ns = admin.set & LP_LIMIT(KVM_LPAGE_A_POLICY_NOTIFY_INTERVAL_NS) ?
+				       admin.notify_interval_ns :
 				       NS_PER_S / 10;
 
 	return vm->armed && vm->pending && !vm->gone ? vm->told_ns + interval_ns : UINT64_MAX;
@@ -68,7 +69,7 @@ void sim_tell_changes(struct sim *sim)
 	for (size_t i = 0; sim->present && i < sim->host.nr_vms; i++) {
 		struct sim_vm *vm = &sim->host.vms[i];
 
-		if (sim_tell_at_ns(vm) > sim->host.now_ns)
+		if (sim_tell_at_ns(sim, vm) > sim->host.now_ns)
 			continue;
 		vm->armed = vm->pending = false;
 		vm->told_ns = sim->host.now_ns;
@@ -144,8 +145,14 @@ static void answer_policy(struct sim *sim, const struct sim_request *request)
 {
 	struct sim_vm *vm = sim_host_vm(&sim->host, request->vm_id);
 
-	if (vm)
+	if (vm) {
+		vm->admin = sim_host_admin_limits(&sim->host, vm);
+		if (!vm->admin.set)
+			vm->lease_until_ns = 0;
 		merge_limits(&vm->admin, &request->limits);
+		if (request->ttl_ns)
+			vm->lease_until_ns = sim->host.now_ns + request->ttl_ns;
+	}
 	if (sim->link.events->policy_set)
 		sim->link.events->policy_set(sim->link.ctx, request->tag, request->vm_id,
 					     vm ? 0 : -ENOENT, vm ? NULL : "no such VM");
@@ -178,7 +185,9 @@ static struct lp_result operate_range(struct sim *sim, struct sim_vm *vm,
 				      const struct sim_request *request,
 				      const struct lp_range *range, struct progress *progress)
 {
-	struct lp_result result = {.start_rfn = range->start_rfn, .nr_regions = range->nr_regions};
+	struct lp_result result = {.start_rfn = range->start_rfn,
+				   .level = KVM_LPAGE_LEVEL_2M,
+				   .nr_regions = range->nr_regions};
 
 	for (uint32_t i = 0; i < range->nr_regions; i++) {
 		uint32_t reason = operate(sim, vm, request, range->start_rfn + i, progress);

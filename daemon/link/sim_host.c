@@ -234,9 +234,22 @@ static void count_regions(const struct sim_host *host, const struct model_vm *mo
 	}
 }
 
-static struct lp_limits limits_in_force(const struct sim_vm *vm)
+/* What is left of the lease of the admin's layer, which holds nothing once that is over. */
+static uint64_t lease_left_ns(const struct sim_host *host, const struct sim_vm *vm)
 {
-	struct lp_limits limits = vm->admin;
+	return vm->lease_until_ns > host->now_ns ? vm->lease_until_ns - host->now_ns : 0;
+}
+
+struct lp_limits sim_host_admin_limits(const struct sim_host *host, const struct sim_vm *vm)
+{
+	static const struct lp_limits none;
+
+	return vm->lease_until_ns && !lease_left_ns(host, vm) ? none : vm->admin;
+}
+
+static struct lp_limits limits_in_force(const struct sim_host *host, const struct sim_vm *vm)
+{
+	struct lp_limits limits = sim_host_admin_limits(host, vm);
 
 	if (!(limits.set & LP_LIMIT(KVM_LPAGE_A_POLICY_MODE)))
 		limits.mode = MANAGED_DEFAULT;
@@ -258,8 +271,9 @@ void sim_host_describe(const struct sim_host *host, const struct sim_vm *vm, str
 		.nr_vcpus = VCPUS,
 		.running = true,
 		.memory_pages = model_vm->regions << REGION_PAGES_SHIFT,
-		.limits = limits_in_force(vm),
-		.limits_admin = vm->admin,
+		.limits = limits_in_force(host, vm),
+		.limits_admin = sim_host_admin_limits(host, vm),
+		.admin_lease_ns = lease_left_ns(host, vm),
 		.generation = vm->generation,
 		.capable = model_vm->regions,
 		.merges = vm->merges,
@@ -277,6 +291,7 @@ static struct lp_region describe_region(uint64_t rfn, const struct model_region 
 {
 	return (struct lp_region){
 		.rfn = rfn,
+		.level = KVM_LPAGE_LEVEL_2M,
 		.state = model_region_state(region),
 		.present_pages = REGION_PAGES - region->nr_shared - region->nr_pending,
 		.to_shared_pages = region->to_shared_pages,
@@ -329,7 +344,7 @@ size_t sim_host_regions(const struct sim_host *host, const struct lp_region_quer
 static uint32_t merge_region(struct sim_host *host, struct sim_vm *vm, struct model_region *region,
 			     uint64_t rfn)
 {
-	struct lp_limits limits = limits_in_force(vm);
+	struct lp_limits limits = limits_in_force(host, vm);
 	uint64_t last_ns = region->last_to_shared_ns > region->last_to_private_ns ?
 				   region->last_to_shared_ns :
 				   region->last_to_private_ns;

@@ -18,6 +18,7 @@ struct sim_vm {
 	bool pending; /* ... and there is one */
 	uint64_t told_ns;
 	struct lp_limits admin;
+	uint64_t lease_until_ns; /* of @admin; 0: for the life of the VM */
 	uint64_t merges;
 	uint64_t splits;
 	uint64_t split_ns;
@@ -51,6 +52,9 @@ struct sim_host {
 int sim_host_open(struct sim_host *host, const char *path, uint64_t epoch_ns);
 void sim_host_close(struct sim_host *host);
 const char *sim_host_error(const struct sim_host *host);
+
+/* The admin's layer as it is now: empty once its lease is over. */
+struct lp_limits sim_host_admin_limits(const struct sim_host *host, const struct sim_vm *vm);
 
 /* Time of the next record, UINT64_MAX: the trace is over. */
 uint64_t sim_host_next_ns(const struct sim_host *host);

@@ -57,7 +57,7 @@ struct sim {
 void sim_tell_vm_new(void *ctx, struct sim_vm *vm);
 void sim_tell_vm_gone(void *ctx, struct sim_vm *vm);
 /* When the next change of a VM may be sent as an event; UINT64_MAX: there is none. */
-uint64_t sim_tell_at_ns(const struct sim_vm *vm);
+uint64_t sim_tell_at_ns(const struct sim *sim, const struct sim_vm *vm);
 /* Sends the changes that are due. */
 void sim_tell_changes(struct sim *sim);
 /* Tells, as a socket does, that something was lost: not how much, and not what. */

@@ -100,9 +100,9 @@ static int link_dump_regions(struct lp_link *link, const struct lp_region_query 
 }
 
 static int link_set_policy(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			   uint64_t *ret_tag)
+			   uint64_t lease_ns, uint64_t *ret_tag)
 {
-	return lp_proto_set_policy(&host_of(link)->proto, vm_id, limits, ret_tag);
+	return lp_proto_set_policy(&host_of(link)->proto, vm_id, limits, lease_ns, ret_tag);
 }
 
 static int link_range_op(struct lp_link *link, uint32_t vm_id, uint32_t op,

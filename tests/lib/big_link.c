@@ -244,9 +244,10 @@ static int big_dump_regions(struct lp_link *link, const struct lp_region_query *
 }
 
 static int big_set_policy(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			  uint64_t *ret_tag)
+			  uint64_t lease_ns, uint64_t *ret_tag)
 {
 	(void)limits;
+	(void)lease_ns;
 	return ask(big_of(link), &(struct big_request){.kind = BIG_POLICY, .vm_id = vm_id},
 		   ret_tag);
 }

@@ -63,9 +63,10 @@ static int fake_dump_regions(struct lp_link *link, const struct lp_region_query 
 }
 
 static int fake_set_policy(struct lp_link *link, uint32_t vm_id, const struct lp_limits *limits,
-			   uint64_t *ret_tag)
+			   uint64_t lease_ns, uint64_t *ret_tag)
 {
-	struct fake_asked init = {.what = FAKE_SET_POLICY, .vm_id = vm_id, .limits = *limits};
+	struct fake_asked init = {
+		.what = FAKE_SET_POLICY, .vm_id = vm_id, .limits = *limits, .ttl_ns = lease_ns};
 
 	return ask(link, &init, ret_tag);
 }

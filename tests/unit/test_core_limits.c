@@ -150,6 +150,64 @@ static void foreign_limits_stay_until_a_reload(void **state)
 
 /* ---- switches ---- */
 
+static void the_lease_of_the_limits_is_renewed(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_vm *vm = host->fake.vms;
+	struct fake_asked *push;
+
+	core_host_one_vm_fixture(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+	host->fake.nr_asked = 0;
+	core_host_pass(host, 300 * NS_PER_S);
+	push = fake_link_open(&host->fake, FAKE_SET_POLICY);
+	assert_non_null(push);
+	/* The limits come along, in case that they were lost without a word. */
+	assert_int_equal(push->ttl_ns, 600 * NS_PER_S);
+	assert_int_equal(push->limits.mode, KVM_LPAGE_MODE_MANAGED);
+	vm->limits_admin = push->limits;
+	vm->admin_lease_ns = push->ttl_ns;
+	core_host_settle(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+	/* The next daemon takes it over at once. */
+	core_host_restart(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+}
+
+static void limits_that_ended_with_their_lease_are_written_again(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_policy_change change = {
+		.vm_id = VM_WEB, .layer = KVM_LPAGE_LAYER_ADMIN, .expired = true};
+
+	core_host_one_vm_fixture(host);
+	change.limits = host->fake.vms[0].limits;
+	fake_link_policy_changed(&host->fake, &change);
+	core_host_settle(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 2);
+	assert_false(core_host_logged(host, "limits were changed by pid"));
+}
+
+/* They end with the daemon like its own, not before. */
+static void only_the_lease_of_foreign_limits_is_renewed(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_policy_change change = {
+		.vm_id = VM_WEB, .layer = KVM_LPAGE_LAYER_ADMIN, .pid = 1, .uid = 0};
+	struct fake_asked *push;
+
+	core_host_one_vm_fixture(host);
+	change.limits = host->fake.vms[0].limits;
+	fake_link_policy_changed(&host->fake, &change);
+	core_host_settle(host);
+	host->fake.nr_asked = 0;
+	core_host_pass(host, 301 * NS_PER_S);
+	push = fake_link_open(&host->fake, FAKE_SET_POLICY);
+	assert_non_null(push);
+	assert_int_equal(push->limits.set, 0);
+	assert_int_equal(push->ttl_ns, 600 * NS_PER_S);
+}
+
 static void dry_run_changes_nothing_in_the_kernel(void **state)
 {
 	struct core_host *host = *state;
@@ -299,6 +357,9 @@ int main(void)
 		CORE_HOST_TEST(a_bad_file_leaves_the_configuration_in_force),
 		CORE_HOST_TEST(a_configuration_refused_by_a_hook_is_not_applied),
 		CORE_HOST_TEST(foreign_limits_stay_until_a_reload),
+		CORE_HOST_TEST(the_lease_of_the_limits_is_renewed),
+		CORE_HOST_TEST(limits_that_ended_with_their_lease_are_written_again),
+		CORE_HOST_TEST(only_the_lease_of_foreign_limits_is_renewed),
 		CORE_HOST_TEST(dry_run_changes_nothing_in_the_kernel),
 		CORE_HOST_TEST(limits_are_written_when_dry_run_ends),
 		CORE_HOST_TEST(a_pause_of_the_host_survives_a_restart),

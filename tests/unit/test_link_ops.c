@@ -231,13 +231,19 @@ static void limits_are_sent(void **state)
 	struct lp_limits limits = {.set = LP_LIMIT(KVM_LPAGE_A_POLICY_MODE), .mode = 1};
 	struct proto_host *host = *state;
 
-	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NULL), 0);
+	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, 0, NULL), 0);
 	lp_proto_pump(&host->proto);
 	assert_int_equal(host->sent[host->nr_sent - 1].cmd, KVM_LPAGE_CMD_POLICY_SET);
 	proto_ack(host, proto_last_seq(host), 0, NULL);
 	assert_int_equal(host->seen.policy_sets, 1);
+	/* A lease alone is a renewal. */
 	limits.set = 0;
-	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NULL), -EINVAL);
+	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NS_PER_S, NULL), 0);
+	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, 0, NULL), -EINVAL);
+	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, NS_PER_S - 1, NULL),
+			 -EINVAL);
+	assert_int_equal(lp_proto_set_policy(&host->proto, 1, &limits, 3600 * NS_PER_S + 1, NULL),
+			 -EINVAL);
 }
 
 static void operations_of_a_vm_that_is_gone_end(void **state)

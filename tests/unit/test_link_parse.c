@@ -83,6 +83,30 @@ static void regions_are_parsed(void **state)
 	lp_nl_scratch_free(&scratch);
 }
 
+/* What a kernel of a later time has mapped at another level is none of our regions. */
+static void regions_of_other_levels_are_left_out(void **state)
+{
+	struct lp_nl_scratch scratch = {0};
+	struct lp_region_chunk chunk;
+	struct nlbuild b;
+
+	(void)state;
+	nlb_start(&b, NLB_FAMILY, KVM_LPAGE_CMD_REGION_GET, 1);
+	nlb_u32(&b, KVM_LPAGE_A_REGION_DUMP_VM_ID, 7);
+	for (uint32_t level = KVM_LPAGE_LEVEL_2M - 1; level <= KVM_LPAGE_LEVEL_2M + 1; level++) {
+		size_t nest = nlb_nest(&b, KVM_LPAGE_A_REGION_DUMP_REGION);
+
+		nlb_u32(&b, KVM_LPAGE_A_REGION_RFN, level * 512);
+		nlb_u32(&b, KVM_LPAGE_A_REGION_LEVEL, level);
+		nlb_end(&b, nest);
+	}
+	assert_int_equal(lp_nl_parse_regions(&b.hdr, &scratch, &chunk), 0);
+	assert_int_equal(chunk.nr_regions, 1);
+	assert_int_equal(chunk.regions[0].rfn, KVM_LPAGE_LEVEL_2M * 512);
+	assert_int_equal(chunk.regions[0].level, KVM_LPAGE_LEVEL_2M);
+	lp_nl_scratch_free(&scratch);
+}
+
 static void an_operation_report_is_parsed(void **state)
 {
 	struct lp_nl_scratch scratch = {0};
@@ -175,6 +199,10 @@ static void small_messages_are_parsed(void **state)
 	assert_int_equal(change.pid, 1234);
 	assert_int_equal(change.layer, KVM_LPAGE_LAYER_ADMIN);
 	assert_int_equal(change.limits.batch_regions, 32);
+	assert_false(change.expired);
+	nlb_flag(&b, KVM_LPAGE_A_POLICY_CHANGE_EXPIRED);
+	assert_int_equal(lp_nl_parse_policy_change(&b.hdr, &change), 0);
+	assert_true(change.expired);
 
 	nlb_start(&b, NLB_FAMILY, KVM_LPAGE_CMD_CHANGED_NTF, 0);
 	nlb_u32(&b, KVM_LPAGE_A_VM_ID, 3);
@@ -431,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vm_is_parsed),
 		cmocka_unit_test(regions_are_parsed),
+		cmocka_unit_test(regions_of_other_levels_are_left_out),
 		cmocka_unit_test(an_operation_report_is_parsed),
 		cmocka_unit_test(a_probe_report_is_parsed),
 		cmocka_unit_test(an_inconsistent_probe_report_is_refused),

@@ -141,6 +141,40 @@ static void regions_follow_the_trace(void **state)
 	end(&w);
 }
 
+static void look_at_the_vm(struct world *w)
+{
+	assert_int_equal(w->link->ops->dump_vms(w->link, 0, NULL), 0);
+	lp_sim_advance(w->link, w->link->ops->now_ns(w->link));
+}
+
+static void limits_end_with_their_lease(void **state)
+{
+	const struct lp_limits off = {.set = LP_LIMIT(KVM_LPAGE_A_POLICY_MODE),
+				      .mode = KVM_LPAGE_MODE_OFF};
+	static const struct lp_limits none;
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	lp_sim_advance(w.link, EPOCH + S);
+	assert_int_equal(w.link->ops->set_policy(w.link, VM, &none, 0, NULL), -EINVAL);
+	assert_int_equal(w.link->ops->set_policy(w.link, VM, &off, 2 * S, NULL), 0);
+	look_at_the_vm(&w);
+	assert_int_equal(w.seen.vm.admin_lease_ns, 2 * S);
+	lp_sim_advance(w.link, EPOCH + 2 * S);
+	assert_int_equal(w.link->ops->set_policy(w.link, VM, &none, 3 * S, NULL), 0);
+	lp_sim_advance(w.link, EPOCH + 4 * S);
+	look_at_the_vm(&w);
+	assert_int_equal(w.seen.vm.limits.mode, KVM_LPAGE_MODE_OFF);
+	assert_int_equal(w.seen.vm.admin_lease_ns, S);
+	lp_sim_advance(w.link, EPOCH + 6 * S);
+	look_at_the_vm(&w);
+	assert_int_equal(w.seen.vm.limits.mode, KVM_LPAGE_MODE_MANAGED);
+	assert_int_equal(w.seen.vm.limits_admin.set, 0);
+	assert_int_equal(w.seen.vm.admin_lease_ns, 0);
+	end(&w);
+}
+
 static void changes_are_notified_once(void **state)
 {
 	struct world w;
@@ -317,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(regions_follow_the_trace),
+		cmocka_unit_test(limits_end_with_their_lease),
 		cmocka_unit_test(changes_are_notified_once),
 		cmocka_unit_test(operations_are_carried_out),
 		cmocka_unit_test(probes_see_touched_regions),

@@ -116,9 +116,14 @@ static void expect_definition(struct spec_fixture *fixture, yaml_node_t *definit
 		return;
 	}
 	entries = spec_entries(doc, name);
-	for (size_t i = 0; i < spec_nr(entries); i++)
-		expect_symbol(fixture, "", name, spec_text(doc, spec_item(doc, entries, i), "name"),
-			      strcmp(type, "flags") == 0 ? UINT64_C(1) << i : i);
+	for (size_t i = 0; i < spec_nr(entries); i++) {
+		yaml_node_t *entry = spec_item(doc, entries, i);
+		const char *text = spec_text(doc, entry, "value");
+		uint64_t value = text ? strtoull(text, NULL, 10) : i;
+
+		expect_symbol(fixture, "", name, spec_text(doc, entry, "name"),
+			      strcmp(type, "flags") == 0 ? UINT64_C(1) << i : value);
+	}
 }
 
 static void the_uapi_header_has_the_numbers_of_the_spec(void **state)
@@ -303,8 +308,8 @@ static void requests_have_the_attributes_of_the_spec(void **state)
 
 	memset(&limits, 0xff, sizeof(limits));
 	check_request(doc, lp_nl_build_vm_get(30, 7), "vm-get", 1);
-	check_request(doc, lp_nl_build_region_get(30, &query), "region-get", 6);
-	check_request(doc, lp_nl_build_policy_set(30, 7, &limits), "policy-set", 2);
+	check_request(doc, lp_nl_build_region_get(30, &query), "region-get", 7);
+	check_request(doc, lp_nl_build_policy_set(30, 7, &limits, NS_PER_S), "policy-set", 3);
 	check_request(doc, lp_nl_build_range_op(30, 7, KVM_LPAGE_OP_MERGE, &range, 1, 0), "merge",
 		      2);
 	check_request(doc, lp_nl_build_range_op(30, 7, KVM_LPAGE_OP_SPLIT, &range, 1, 0), "split",
