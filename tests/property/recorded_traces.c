@@ -36,6 +36,7 @@ static const struct {
 	{"once", 2, 336, 84, 3.0, true},
 	{"hot", 2, 300, 16, 1.5, false},
 	{"mixed", 3, 300, 30, 2.5, false},
+	{"linux", 1, 24, 4, 2.0, false},
 };
 
 #define NR_TRACES ARRAY_SIZE(traces)

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Records guests of one kind and hands the trace out through the report, as lines "#@ KIND BASE64" of its gzip.
-#   record.sh once|hot|mixed
+#   record.sh once|hot|mixed|linux
 # once: guests that convert in most of their regions four times while they start, then rest; hot: one that never rests, some
-# regions a second, and one that converts all the time; mixed: all of these, coming and going.
+# regions a second, and one that converts all the time; mixed: all of these, coming and going. linux: a distribution's kernel as a
+# software TD, from its boot to its kexec and the end of what that started.
 . "$(dirname "$0")/lib.sh"
 
 kind=$1
@@ -61,6 +62,16 @@ mixed)
 	guest_end busy
 	during 10 "one rests, one converts"
 	guest_end web dma
+	;;
+linux)
+	td_start linux
+	wait_for "Linux has booted" 600 td_said linux 'td: working'
+	during 60 "it writes and reads its disk, loads and unloads the driver, and rests now and then"
+	td_stop linux
+	wait_for "kexec" 600 td_said linux 'td: kexec'
+	wait_for "phase 2 ended with its data intact" 900 td_said linux 'td: OK'
+	wait_for "the guest has reset itself" 60 guest_has_ended linux
+	systemctl stop guest-linux.service
 	;;
 *) fail "$kind: no such kind" ;;
 esac
