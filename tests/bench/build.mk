@@ -15,6 +15,11 @@ bench-mode-off: ## Instructions that the series costs a VM in mode off, counted 
 	@$(call deps,check kernel vm)
 	@tests/bench/mode-off/run
 
+.PHONY: bench-vm
+bench-vm: all ## What 2 MiB private pages cost and give, beside each other in QEMU; PARTS="count guests td" (some twenty minutes)
+	@$(call deps,check kernel vm)
+	@tests/bench/vm/run $(PARTS)
+
 bench: $(if $(B),,bench-instructions)
 
 .PHONY: bench-instructions
