@@ -389,6 +389,7 @@ static const struct field event_rows[] = {
 	EVENT("kind", NAME, kind),
 	EVENT("time_us", US, now_ns),
 	EVENT("vm", OPT_U64, vm_id),
+	EVENT("name", STRING, vm_name),
 	EVENT("text", NAME, text),
 	EVENT("op", STRING, op),
 	EVENT("error", ERRNO, error),

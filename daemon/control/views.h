@@ -109,7 +109,8 @@ struct probed_view {
 struct event_view {
 	const char *kind;
 	uint64_t now_ns;
-	uint64_t vm_id; /* UINT64_MAX: not about one VM */
+	uint64_t vm_id;	     /* UINT64_MAX: not about one VM */
+	const char *vm_name; /* NULL: not known */
 	const char *text;
 	const char *op; /* NULL: none */
 	int error;

@@ -44,6 +44,7 @@ static json_t *event_json(const struct lp_watch_event *event)
 		.kind = kinds[event->kind],
 		.now_ns = event->now_ns,
 		.vm_id = event->vm_id ? event->vm_id : UINT64_MAX,
+		.vm_name = event->vm_name,
 		.text = event->text ? event->text : "",
 		.op = op == KVM_LPAGE_OP_NONE ? NULL : lpage_op_name(op),
 		.error = event->error,

@@ -21,8 +21,7 @@ static void tell(struct lp_manager *m, struct vm_entry *vm, const char *owner, c
 {
 	vm_set_gate(m, vm);
 	vm_log(m, LOG_INFO, LP_MESSAGE_HOLD, vm, "hold of %s %s", owner, what);
-	watchers_notify_text(m, LP_WATCH_HOLD, vm->vm.id, "VM %u %s: hold of %s %s", vm->vm.id,
-			     vm->identity.name, owner, what);
+	watchers_notify_vm(m, LP_WATCH_HOLD, vm, "hold of %s %s", owner, what);
 }
 
 /* ---- begin ---- */

@@ -110,15 +110,13 @@ static void tell_watchers(struct lp_manager *m, const struct vm_entry *vm,
 			  const struct lp_policy_change *change)
 {
 	if (change->expired)
-		watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
-				     "VM %u %s: limits of layer admin ended with their lease",
-				     change->vm_id, vm->identity.name);
+		watchers_notify_vm(m, LP_WATCH_POLICY, vm,
+				   "limits of layer admin ended with their lease");
 	else
-		watchers_notify_text(m, LP_WATCH_POLICY, change->vm_id,
-				     "VM %u %s: limits of layer %s changed by pid %u, uid %u",
-				     change->vm_id, vm->identity.name,
-				     change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm",
-				     change->pid, change->uid);
+		watchers_notify_vm(m, LP_WATCH_POLICY, vm,
+				   "limits of layer %s changed by pid %u, uid %u",
+				   change->layer == KVM_LPAGE_LAYER_ADMIN ? "admin" : "vmm",
+				   change->pid, change->uid);
 }
 
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)

@@ -142,8 +142,7 @@ static void on_family(void *ctx, bool present, const char *why)
 		refresh_check(m, -ENOTCONN);
 		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to appear", why);
 	}
-	watchers_notify_text(m, LP_WATCH_FAMILY, 0, "%s",
-			     present ? "connected to the kernel" : why);
+	watchers_notify_text(m, LP_WATCH_FAMILY, "%s", present ? "connected to the kernel" : why);
 	manager_status_soon(m);
 	manager_wake(m);
 }

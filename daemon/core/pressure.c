@@ -58,7 +58,7 @@ static void set_gate(struct lp_manager *m, enum lpage_reason gate)
 	shadow_set_paused(m);
 	lp_log(m->log, LOG_NOTICE, &about, "%s%s", shut ? "no merges are begun: " : "merging again",
 	       shut ? info->why : "");
-	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "%s%s",
+	watchers_notify_text(m, LP_WATCH_PAUSE, "%s%s",
 			     shut ? "no merges are begun: " : "merging again",
 			     shut ? info->why : "");
 	manager_status_soon(m);

@@ -203,6 +203,7 @@ struct lp_watch_event {
 	enum lp_watch_kind kind;
 	uint64_t now_ns;	    /* CLOCK_MONOTONIC */
 	uint32_t vm_id;		    /* 0: not about one VM */
+	const char *vm_name;	    /* its name; NULL: not known. Set by watchers_notify() */
 	const char *text;	    /* one line for people */
 	const struct lp_done *done; /* LP_WATCH_OP_DONE */
 	/* LP_WATCH_DRY_RUN, LP_WATCH_OP_FAILED: */

@@ -33,7 +33,7 @@ static void take_pause_of_host(struct lp_manager *m, const char *what, const cha
 	manager_pause_policy(m);
 	shadow_set_paused(m);
 	lp_log(m->log, LOG_NOTICE, &about_pause, "all VMs %s%s", what, why);
-	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "all VMs %s%s", what, why);
+	watchers_notify_text(m, LP_WATCH_PAUSE, "all VMs %s%s", what, why);
 }
 
 static int pause_host(struct lp_manager *m, bool paused, uint64_t for_ns)
@@ -74,8 +74,7 @@ static void take_pause_of_vm(struct lp_manager *m, struct vm_entry *vm, const ch
 {
 	vm_set_gate(m, vm);
 	vm_log(m, LOG_NOTICE, LP_MESSAGE_PAUSE, vm, "%s%s", what, why);
-	watchers_notify_text(m, LP_WATCH_PAUSE, vm->vm.id, "VM %u %s %s%s", vm->vm.id,
-			     vm->identity.name, what, why);
+	watchers_notify_vm(m, LP_WATCH_PAUSE, vm, "%s%s", what, why);
 }
 
 static int set_pause(struct lp_state *state, const struct lp_vm_key *vm, bool paused,
@@ -206,7 +205,7 @@ int switches_set_dry_run(struct lp_core *core, bool dry_run)
 	       manager_dry_run(m) && !dry_run ?
 		       ", but remains on by command line or configuration" :
 		       "");
-	watchers_notify_text(m, LP_WATCH_PAUSE, 0, "dry-run turned %s", dry_run ? "on" : "off");
+	watchers_notify_text(m, LP_WATCH_PAUSE, "dry-run turned %s", dry_run ? "on" : "off");
 	apply_to_all(m);
 	return 0;
 }
@@ -223,7 +222,7 @@ static void log_errors(struct lp_manager *m, const char *text)
 	}
 	lp_log(m->log, LOG_ERR, &about_reload,
 	       "reload failed, the old configuration remains in force");
-	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "reload failed: %s", m->config_error);
+	watchers_notify_text(m, LP_WATCH_RELOAD, "reload failed: %s", m->config_error);
 }
 
 /* @why: what is wrong, when the file itself is fine. */
@@ -276,7 +275,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
 	       m->nr_vms == 1 ? "" : "s");
 	warn_config(m);
-	watchers_notify_text(m, LP_WATCH_RELOAD, 0, "configuration reloaded");
+	watchers_notify_text(m, LP_WATCH_RELOAD, "configuration reloaded");
 }
 
 static int reload(struct lp_manager *m, char **ret_text)

@@ -273,8 +273,7 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 			m->resync.due_ns = m->resync.last_ns + RESYNC_INTERVAL_NS;
 		lp_log(m->log, LOG_WARNING, &(struct lp_log_about){.message = LP_MESSAGE_LOSS},
 		       "events may be lost (%s), resynchronizing", loss_texts[kind]);
-		watchers_notify_text(m, LP_WATCH_LOSS, 0, "events may be lost: %s",
-				     loss_texts[kind]);
+		watchers_notify_text(m, LP_WATCH_LOSS, "events may be lost: %s", loss_texts[kind]);
 	}
 	m->resync.loss_ns = now_ns;
 	recorders_notify_loss(m);

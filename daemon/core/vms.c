@@ -135,8 +135,7 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 
 static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
 {
-	watchers_notify_text(m, LP_WATCH_VM, vm->vm.id, "VM %u %s is new", vm->vm.id,
-			     vm->identity.name);
+	watchers_notify_vm(m, LP_WATCH_VM, vm, "new");
 }
 
 /* Only a full description has the statistics; what a short one leaves out is not zero. */
@@ -231,8 +230,7 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 	accounts_charge(m, vm);
 	shadow_remove_vm(m, vm);
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
-	watchers_notify_text(m, LP_WATCH_VM_GONE, vm->vm.id, "VM %u %s: %s", vm->vm.id,
-			     vm->identity.name, why);
+	watchers_notify_vm(m, LP_WATCH_VM_GONE, vm, "%s", why);
 	recorders_notify_vm(m, vm->vm.id, LP_RECORD_VM_GONE);
 	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s", why);
 	lp_regions_done(&vm->regions);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/core/context.h"
+#include "daemon/core/vm.h"
 
 struct watcher {
 	TAILQ_ENTRY(watcher) entry;
@@ -28,33 +29,62 @@ static void drop_gone_watchers(struct lp_manager *m)
 	}
 }
 
+static const char *name_of(const struct lp_manager *m, uint32_t vm_id)
+{
+	const struct vm_entry *vm = vm_id ? vm_find(m, vm_id) : NULL;
+
+	return vm && vm->identity.name[0] ? vm->identity.name : NULL;
+}
+
 void watchers_notify(struct lp_manager *m, const struct lp_watch_event *event)
 {
+	struct lp_watch_event named = *event;
 	struct watcher *watcher;
 
+	if (!named.vm_name)
+		named.vm_name = name_of(m, event->vm_id);
 	m->notifying = true;
 	TAILQ_FOREACH(watcher, &m->watchers, entry) {
 		if (!watcher->gone)
-			watcher->cb(watcher->ctx, event);
+			watcher->cb(watcher->ctx, &named);
 	}
 	m->notifying = false;
 	drop_gone_watchers(m);
 }
 
-void watchers_notify_text(struct lp_manager *m, enum lp_watch_kind kind, uint32_t vm_id,
-			  const char *format, ...)
+static void notify_text(struct lp_manager *m, struct lp_watch_event *event, const char *format,
+			va_list args)
 {
 	char text[256];
-	struct lp_watch_event event = {
-		.kind = kind, .now_ns = manager_now(m), .vm_id = vm_id, .text = text};
-	va_list args;
 
 	if (TAILQ_EMPTY(&m->watchers))
 		return;
-	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
+	event->now_ns = manager_now(m);
+	event->text = text;
+	watchers_notify(m, event);
+}
+
+void watchers_notify_text(struct lp_manager *m, enum lp_watch_kind kind, const char *format, ...)
+{
+	struct lp_watch_event event = {.kind = kind};
+	va_list args;
+
+	va_start(args, format);
+	notify_text(m, &event, format, args);
 	va_end(args);
-	watchers_notify(m, &event);
+}
+
+void watchers_notify_vm(struct lp_manager *m, enum lp_watch_kind kind, const struct vm_entry *vm,
+			const char *format, ...)
+{
+	const char *name = vm->identity.name[0] ? vm->identity.name : NULL;
+	struct lp_watch_event event = {.kind = kind, .vm_id = vm->vm.id, .vm_name = name};
+	va_list args;
+
+	va_start(args, format);
+	notify_text(m, &event, format, args);
+	va_end(args);
 }
 
 int watchers_add(struct lp_core *core, lp_watch_cb cb, void *ctx)

@@ -78,6 +78,7 @@ struct ctl_env {
 	int columns;		 /* of the terminal; 0: none, a line is as long as it is */
 	const char *sysroot;	 /* in front of /sys and /proc, "" */
 	const char *runtime_dir; /* of the daemon's sockets */
+	uint64_t wall_us;	 /* since 1970, in place of the clock; 0: the clock */
 };
 
 struct ctl {

@@ -208,13 +208,11 @@ static void check_family(const struct ctl *ctl, json_t *checks)
 }
 
 /* Returns true when somebody answers on it. */
-static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name)
+static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name, const char *path)
 {
 	struct ctl_client *client = NULL;
-	char path[256];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s", ctl->env.runtime_dir, name);
 	r = ctl_client_connect(path, ctl->timeout_ms, &client);
 	ctl_client_close(client);
 	if (r == 0)
@@ -226,6 +224,24 @@ static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name
 		add(checks, BAD, name, "systemctl enable --now tdx-lpaged", "%s: %s", path,
 		    strerror(-r));
 	return r == 0;
+}
+
+static bool check_own_socket(const struct ctl *ctl, json_t *checks, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", ctl->env.runtime_dir, name);
+	return check_socket(ctl, checks, name, path);
+}
+
+static bool check_sockets(const struct ctl *ctl, json_t *checks)
+{
+	bool control;
+
+	if (ctl->socket)
+		return check_socket(ctl, checks, "--socket", ctl->socket);
+	control = check_own_socket(ctl, checks, CONTROL_SOCKET);
+	return check_own_socket(ctl, checks, CONTROL_READ_SOCKET) || control;
 }
 
 static void check_daemon(json_t *checks, const json_t *host)
@@ -293,13 +309,15 @@ static void check_vm(json_t *checks, const json_t *vm)
 		    get_text(vm, "rule_passed_over"));
 }
 
-static void check_running(struct ctl *ctl, json_t *checks)
+/* Sets @ret_simulated when the daemon's host is not this machine. */
+static void check_running(struct ctl *ctl, json_t *checks, bool *ret_simulated)
 {
 	json_t *status, *vms, *vm;
 	size_t i;
 
 	if (ctl_call(ctl, "Status", NULL, &status) != CTL_OK)
 		return;
+	*ret_simulated = strcmp(get_text(json_object_get(status, "host"), "link"), "sim") == 0;
 	check_daemon(checks, json_object_get(status, "host"));
 	json_decref(status);
 	if (ctl_list_vms(ctl, NULL, &vms) != CTL_OK)
@@ -344,21 +362,34 @@ static bool any_bad(const json_t *checks)
 	return false;
 }
 
+/* The daemon first: what matters depends on its host. */
+static json_t *look_at_everything(struct ctl *ctl)
+{
+	json_t *checks = json_array(), *daemon = json_array();
+	bool simulated = false;
+
+	if (check_sockets(ctl, daemon))
+		check_running(ctl, daemon, &simulated);
+	if (simulated) {
+		add(checks, GOOD, "host", NULL,
+		    "simulated by the daemon; the kernel of this machine does not matter");
+	} else {
+		check_kernel(ctl, checks);
+		check_memory_params(ctl, checks);
+		check_tdx_params(ctl, checks);
+		check_free_memory(ctl, checks);
+		check_family(ctl, checks);
+	}
+	json_array_extend(checks, daemon);
+	json_decref(daemon);
+	return checks;
+}
+
 int verb_doctor(struct ctl *ctl)
 {
-	json_t *checks = json_array();
-	bool control, reader, bad;
+	json_t *checks = look_at_everything(ctl);
+	bool bad = any_bad(checks);
 
-	check_kernel(ctl, checks);
-	check_memory_params(ctl, checks);
-	check_tdx_params(ctl, checks);
-	check_free_memory(ctl, checks);
-	check_family(ctl, checks);
-	control = check_socket(ctl, checks, CONTROL_SOCKET);
-	reader = check_socket(ctl, checks, CONTROL_READ_SOCKET);
-	if (control || reader)
-		check_running(ctl, checks);
-	bad = any_bad(checks);
 	if (ctl->json) {
 		ctl_print_json(ctl, json_pack("{s:b, s:o}", "good", !bad, "checks", checks));
 	} else {

@@ -16,16 +16,31 @@
 
 #define INT JSON_INTEGER_FORMAT
 
-/* Seconds since boot, as the kernel's log has them. */
+/* When the event arrived, which is when it happened: the journal's time, to compare with it. */
+static void print_time(const struct ctl *ctl)
+{
+	struct timespec now = {.tv_sec = (time_t)(ctl->env.wall_us / US_PER_S),
+			       .tv_nsec = (long)(ctl->env.wall_us % US_PER_S * NS_PER_US)};
+	struct tm local;
+	char text[32];
+
+	if (!ctl->env.wall_us)
+		clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	strftime(text, sizeof(text), "%F %T", &local);
+	fprintf(ctl->out, "%s.%03ld ", text, now.tv_nsec / 1000000);
+}
+
 static void print_event(struct ctl *ctl, const json_t *event)
 {
-	json_int_t us = get_int(event, "time_us");
-	const json_t *vm = json_object_get(event, "vm");
+	const json_t *vm = json_object_get(event, "vm"), *name = json_object_get(event, "name");
 	char word[TEXT_NAME_MAX];
 
-	fprintf(ctl->out, "[%6" INT ".%06" INT "] ", us / US_PER_S, us % US_PER_S);
+	print_time(ctl);
 	if (json_is_integer(vm))
 		fprintf(ctl->out, "VM %" INT " ", json_integer_value(vm));
+	if (json_is_string(name))
+		fprintf(ctl->out, "%s ", json_string_value(name));
 	fprintf(ctl->out, "%s: %s\n", text_kebab(get_text(event, "kind"), word),
 		get_text(event, "text"));
 	fflush(ctl->out);

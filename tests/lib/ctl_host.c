@@ -43,6 +43,7 @@ struct ctl_host *ctl_host_new(void)
 
 	/* As in the daemon: a client may leave while an event is being sent. */
 	signal(SIGPIPE, SIG_IGN);
+	setenv("TZ", "UTC0", 1);
 	fake_core_init(&host->fake);
 	host->fake.answer_at_once = true;
 	host->event_text = "appeared: db";
@@ -89,7 +90,10 @@ void ctl_host_free(struct ctl_host *host)
 int ctl_host_run_in(struct ctl_host *host, const char *sysroot, const char *line)
 {
 	char words[512], *argv[WORDS_MAX + 1] = {NULL}, *save = NULL;
-	struct ctl_env env = {.sysroot = sysroot, .runtime_dir = host->dir};
+	/* 2026-03-04 05:06:07.089 UTC */
+	struct ctl_env env = {.sysroot = sysroot,
+			      .runtime_dir = host->dir,
+			      .wall_us = UINT64_C(1772600767089000)};
 	size_t size;
 	int argc = 0, code;
 

@@ -390,7 +390,7 @@ static void watching_streams_what_happens(void **state)
 		  "{\"method\":\"" OWN "Watch\",\"parameters\":{\"vm\":\"web-1\"},\"more\":true}");
 	peer_calls(&p, "watch");
 	fake_core_event(&p.fake, &event);
-	peer_expect(&p, "{'parameters':{'event':{'kind':'dry_run','time_us':5,'vm':1,"
+	peer_expect(&p, "{'parameters':{'event':{'kind':'dry_run','time_us':5,'vm':1,'name':null,"
 			"'text':'would merge 2 regions','op':'merge','error':null,"
 			"'ranges':[{'start_rfn':9,'nr_regions':2}],'results':[],'batches':null}},"
 			"'continues':true}");

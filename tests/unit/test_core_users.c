@@ -227,6 +227,28 @@ static void watchers_see_events_until_they_leave(void **state)
 	assert_int_equal(host->events[LP_WATCH_VM_GONE], 0);
 }
 
+static void expect_name(void *ctx, const struct lp_watch_event *event)
+{
+	unsigned int *seen = ctx;
+
+	if (event->kind != LP_WATCH_VM && event->kind != LP_WATCH_VM_GONE)
+		return;
+	assert_string_equal(event->vm_name, "web-1");
+	++*seen;
+}
+
+static void an_event_names_its_vm_to_the_end(void **state)
+{
+	struct core_host *host = *state;
+	unsigned int seen = 0;
+
+	assert_int_equal(host->core->ops->watch(host->core, expect_name, &seen), 0);
+	core_host_one_vm_fixture(host);
+	core_host_vm_gone(host);
+	assert_int_equal(seen, 2);
+	host->core->ops->unwatch(host->core, expect_name, &seen);
+}
+
 static void unwatching_frees_the_watcher_at_once(void **state)
 {
 	struct core_host *host = *state;
@@ -346,6 +368,7 @@ int main(void)
 		CORE_HOST_TEST(manual_operations_are_answered_once),
 		CORE_HOST_TEST(the_deadline_of_a_probe_includes_its_window),
 		CORE_HOST_TEST(watchers_see_events_until_they_leave),
+		CORE_HOST_TEST(an_event_names_its_vm_to_the_end),
 		CORE_HOST_TEST(unwatching_frees_the_watcher_at_once),
 		CORE_HOST_TEST(regions_are_filtered_and_paged),
 		CORE_HOST_TEST(explain_gives_the_numbers),

@@ -264,7 +264,11 @@ static void send_later(evutil_socket_t fd, short what, void *ctx)
 {
 	struct ctl_host *host = ctx;
 	const struct lp_watch_event events[] = {
-		{.kind = LP_WATCH_VM, .now_ns = 12345678901, .vm_id = 7, .text = host->event_text},
+		{.kind = LP_WATCH_VM,
+		 .now_ns = 12345678901,
+		 .vm_id = 7,
+		 .vm_name = "db",
+		 .text = host->event_text},
 		{.kind = LP_WATCH_LOSS, .now_ns = 12345679000, .text = "events were lost"},
 	};
 

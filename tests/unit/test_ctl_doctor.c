@@ -66,9 +66,32 @@ static void doctor_suggests_settings(void **state)
 	put(root, "/sys/module/kvm_intel/parameters/tdx_huge_pages", "Y\n");
 	put(root, "/sys/module/kvm_intel/parameters/tdx_demote_uninterrupted", "Y\n");
 	put(root, "/sys/module/kvm/parameters/nx_huge_pages", "N\n");
+	host->fake.status.link = "netlink";
 	ctl_host_start(host);
 	ctl_host_compare(host, "doctor", ctl_host_run_in(host, root, "doctor"));
 	ctl_host_compare(host, "doctor.json", ctl_host_run_in(host, root, "-o json doctor"));
+	ctl_host_free(host);
+	remove_root(root);
+}
+
+/* A simulated host needs nothing of this machine, and only what was asked for is looked at. */
+static void doctor_is_content_with_a_simulated_host(void **state)
+{
+	struct ctl_host *host = ctl_host_new();
+	char root[] = "/tmp/test_ctl_root.XXXXXX", line[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	ctl_host_start(host);
+	snprintf(line, sizeof(line), "--socket %s/read doctor", host->dir);
+	assert_int_equal(ctl_host_run_in(host, root, line), 0);
+	assert_non_null(strstr(host->out, "host: simulated by the daemon"));
+	assert_non_null(strstr(host->out, "--socket: "));
+	assert_null(strstr(host->out, "control: "));
+	assert_null(strstr(host->out, "failed"));
+	snprintf(line, sizeof(line), "--socket %s/nobody doctor", host->dir);
+	assert_int_equal(ctl_host_run_in(host, root, line), 1);
+	assert_non_null(strstr(host->out, "nobody: No such file"));
 	ctl_host_free(host);
 	remove_root(root);
 }
@@ -77,6 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(doctor_suggests_settings),
+		cmocka_unit_test(doctor_is_content_with_a_simulated_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
