@@ -109,13 +109,15 @@ plays() {
 		"$examples/ansible/tdx-lpage.yaml")
 }
 
-# In check mode, as it finds nothing there, it would change three things, and changes none.
+# In check mode, as it finds nothing there, it would change five things, and changes none.
 would_change() {
-	plays --check --diff >"$dir/play" 2>&1 && grep -E 'changed=3 .*unreachable=0 .*failed=0' "$dir/play" && [ ! -e "$dir/root/etc/tdx-lpage.d" ]
+	plays --check --diff >"$dir/play" 2>&1 && grep -E 'changed=5 .*unreachable=0 .*failed=0' "$dir/play" && [ ! -e "$dir/root/etc/tdx-lpage.d" ]
 }
 
 changes() { { plays >"$dir/play" 2>&1 || { cat "$dir/play"; return 1; }; } && "$ctl" config check "$dir/root/etc/tdx-lpage.d/50-site.yaml"; }
 then_nothing() { plays --check >"$dir/play" 2>&1 && grep -E 'changed=0 .*failed=0' "$dir/play"; }
+# Its values are those of the drop-in that the documentation has.
+metrics_are_allowed() { diff <(grep -v '^#' systemd/examples/metrics.conf) "$dir/root/etc/systemd/system/tdx-lpaged.service.d/metrics.conf"; }
 refuses_nonsense() {
 	! plays -e '{"tdx_lpage_settings": {"global": {"nonsense": 1}}}' >"$dir/play" 2>&1 && grep -q 'unknown key' "$dir/play" &&
 		! grep nonsense "$dir/root/etc/tdx-lpage.d/50-site.yaml"
@@ -125,6 +127,7 @@ if command -v ansible-playbook >/dev/null; then
 	mkdir -p "$dir/root/etc/modprobe.d" "$dir/tmp"
 	check "the play says in check mode what it would change" would_change
 	check "it writes a valid configuration" changes
+	check "the unit may serve the metrics that it configures" metrics_are_allowed
 	check "and then there is nothing to do" then_nothing
 	check "what the daemon refuses is not written" refuses_nonsense
 else
