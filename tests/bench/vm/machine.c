@@ -15,32 +15,23 @@
 #define LOW_BYTES 0x10000u
 #define CODE_GPA  0x1000u
 
-/*
- * EDI: address, ESI: step, EBX: end of the slot, EDX: its size, ECX: how many.
- */
+/* EDI: address, ESI: step, EBX: end of the slot, EDX: its size, ECX: how many. */
+#define TOUCH_LOOP(name, access)                                                                   \
+	name ":\n"                                                                                 \
+	     "1:	" access "\n"                                                              \
+	     "	addl %esi, %edi\n"                                                                  \
+	     "	cmpl %ebx, %edi\n"                                                                  \
+	     "	jb 2f\n"                                                                            \
+	     "	subl %edx, %edi\n"                                                                  \
+	     "2:	decl %ecx\n"                                                                      \
+	     "	jnz 1b\n"                                                                           \
+	     "	hlt\n"
+
 __asm__(".pushsection .rodata\n"
-	".code32\n"
-	"touch_write:\n"
-	"1:	movl %ecx, (%edi)\n"
-	"	addl %esi, %edi\n"
-	"	cmpl %ebx, %edi\n"
-	"	jb 2f\n"
-	"	subl %edx, %edi\n"
-	"2:	decl %ecx\n"
-	"	jnz 1b\n"
-	"	hlt\n"
-	"touch_read:\n"
-	"1:	movl (%edi), %eax\n"
-	"	addl %esi, %edi\n"
-	"	cmpl %ebx, %edi\n"
-	"	jb 2f\n"
-	"	subl %edx, %edi\n"
-	"2:	decl %ecx\n"
-	"	jnz 1b\n"
-	"	hlt\n"
-	"touch_end:\n"
-	".code64\n"
-	".popsection\n");
+	".code32\n" TOUCH_LOOP("touch_write", "movl %ecx, (%edi)")
+		TOUCH_LOOP("touch_read", "movl (%edi), %eax") "touch_end:\n"
+							      ".code64\n"
+							      ".popsection\n");
 extern const uint8_t touch_write[], touch_read[], touch_end[];
 
 uint64_t now_ns(void)
