@@ -9,14 +9,17 @@
 
 #include "daemon/core/ranges.h"
 
-/* What the VM gained since it was charged last. */
-static struct policy_ledger open_ledger(const struct lp_manager *m, const struct vm_entry *vm)
+/* What the VM gained since it was charged last. Sets @ret_now to all that it has gained. */
+static struct policy_ledger open_ledger(const struct lp_manager *m, const struct vm_entry *vm,
+					struct policy_ledger *ret_now)
 {
-	struct policy_ledger ledger = vm->charged;
+	struct policy_ledger gained;
 
-	(void)policy_vm_ledger(m->policy, vm->vm.id, manager_now(m), &ledger);
-	policy_ledger_since(&ledger, &vm->charged);
-	return ledger;
+	*ret_now = vm->charged;
+	(void)policy_vm_ledger(m->policy, vm->vm.id, manager_now(m), ret_now);
+	gained = *ret_now;
+	policy_ledger_since(&gained, &vm->charged);
+	return gained;
 }
 
 void accounts_init(struct accounts *accounts)
@@ -27,13 +30,11 @@ void accounts_init(struct accounts *accounts)
 
 void accounts_charge(const struct lp_manager *m, struct vm_entry *vm)
 {
-	struct policy_ledger now = vm->charged, gained;
+	struct policy_ledger gained, now;
 
 	if (!vm->account)
 		return;
-	(void)policy_vm_ledger(m->policy, vm->vm.id, manager_now(m), &now);
-	gained = now;
-	policy_ledger_since(&gained, &vm->charged);
+	gained = open_ledger(m, vm, &now);
 	/* Figures of now are those of VMs. */
 	gained.tracked_regions = gained.waiting_regions = 0;
 	gained.large_regions = gained.queued_regions = 0;
@@ -125,7 +126,7 @@ void accounts_reorder(struct lp_manager *m)
 static void add_vm(const struct lp_manager *m, const struct vm_entry *vm,
 		   struct lp_rule_snapshot *rule)
 {
-	struct policy_ledger ledger = open_ledger(m, vm);
+	struct policy_ledger now, ledger = open_ledger(m, vm, &now);
 
 	policy_ledger_add(&rule->ledger, &ledger);
 	rule->nr_vms++;

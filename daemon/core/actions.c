@@ -14,9 +14,6 @@
 /* Maximum policy operations in flight, all VMs; the policy's own limits come first. */
 #define FLIGHTS_MAX 64
 
-/* Batches per turn of the event loop: each may come with a slice of the policy's decisions. */
-#define BATCHES_PER_TURN 4
-
 static const char *doing(uint32_t op)
 {
 	return op == KVM_LPAGE_OP_MERGE ? "merging" : "holding";

@@ -47,6 +47,9 @@ struct listing {
 	unsigned int failures; /* in a row */
 };
 
+/* Batches of a policy per turn of the event loop: each may come with a slice of the policy's decisions. */
+#define BATCHES_PER_TURN 4
+
 /* What merges cost and saved under one rule: accounts.c. */
 struct account {
 	char rule[CONFIG_NAME_MAX + 1];

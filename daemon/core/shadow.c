@@ -7,9 +7,6 @@
 
 #include "daemon/config/value.h"
 
-/* Batches per turn of the event loop, as many as of the policy in force. */
-#define BATCHES_PER_TURN 4
-
 /* ---- what it is told ---- */
 
 void shadow_set_global(struct lp_manager *m)

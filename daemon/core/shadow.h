@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A second configuration on the same events: a policy of its own that is told all that the policy in force is
- * told, and whose merges are not carried out. What would have become of them is
- * read from the region: it is large by now, or a try since its last conversion was refused; where
- * neither is so, the merge is assumed to succeed, until a later try by somebody shows that it could not.
+ * A second configuration on the same events: a policy of its own that gets the same observations as the policy in force, and
+ * whose merges are not carried out. Their outcome is derived from the region: it is large by now, or a merge since its last
+ * conversion was refused. Otherwise the merge is assumed to succeed, until a later refusal shows that it could not.
  *
  * It takes as much memory again as the policy in force, and hands out as many batches per turn of the event loop.
  * Without `shadow:` in the configuration, everything here returns at once.
@@ -15,12 +14,12 @@
 #include "daemon/core/vm.h"
 
 /*
- * The configuration is new: begins, ends, or when what the shadow has instead is something else, begins anew. Out
- * of memory: there is no shadow, and it is logged.
+ * After a change of the configuration: starts or stops the shadow, or restarts it if its settings changed. Without memory
+ * there is no shadow, which is logged.
  */
 void shadow_apply_config(struct lp_manager *m);
 
-/* What the policy in force is told: after it, but observations before it. */
+/* Pass on what the policy in force was given. To be called after it, but shadow_observe() before it. */
 void shadow_set_global(struct lp_manager *m);
 void shadow_set_paused(struct lp_manager *m);
 void shadow_add_vm(struct lp_manager *m, const struct vm_entry *vm,

@@ -108,7 +108,7 @@ void vm_set_gate(struct lp_manager *m, struct vm_entry *vm)
 	if (gate != vm->gate)
 		vm_log(m, LOG_DEBUG, LP_MESSAGE_VM, vm, "gate %s, was %s", lpage_reason_name(gate),
 		       lpage_reason_name(vm->gate));
-	/* A shadow waits for no report. */
+	/* At once, also where the policy in force is told later: a shadow has no requests under way. */
 	if (gate != vm->gate && m->shadow.policy)
 		(void)policy_vm_gate(m->shadow.policy, vm->vm.id, gate, now_ns);
 	vm->gate = gate;

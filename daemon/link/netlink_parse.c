@@ -331,7 +331,7 @@ static void note_shared(struct lp_region *regions, size_t nr)
 	}
 }
 
-/* What is mapped at a level of a later time is none of the regions that are known here. */
+/* Drops regions of other page levels, which only a later kernel reports. */
 static size_t drop_other_levels(struct lp_region *regions, size_t nr)
 {
 	size_t kept = 0;

@@ -37,7 +37,7 @@ static uint64_t starved_ns(int fd)
 	return second ? strtoull(second, NULL, 10) : 0;
 }
 
-/* Our clock. On a steady host the two are read as of one time: it never goes back. */
+/* Our clock. Both values are of the same moment, so that the clock of a steady host never goes back. */
 static uint64_t sim_clock_ns(const struct sim *sim)
 {
 	uint64_t before, starved = starved_ns(sim->schedstat_fd), now;
