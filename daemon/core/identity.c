@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/identity.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
 
 #define PAGE 4096
-
-/* QEMU's command line is long; -name comes early in it. */
-#define ARGS_MAX (64 * 1024)
 
 const char *lp_name_source_name(enum lp_name_source source)
 {
@@ -46,56 +39,6 @@ void lp_identity_slice(const char *cgroup, char *ret, size_t size)
 	}
 }
 
-int lp_identity_start_ticks(const char *stat, unsigned long long *ret)
-{
-	/* The command, in parentheses, may contain any character; field 3 follows the last ")". */
-	const char *at = strrchr(stat, ')');
-	char *end;
-
-	for (int field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
-	if (!at || !isdigit((unsigned char)*at))
-		return -EINVAL;
-	errno = 0;
-	*ret = strtoull(at, &end, 10);
-	return errno || (*end != ' ' && *end != '\n' && *end) ? -EINVAL : 0;
-}
-
-/* Reads up to @size - 1 bytes and ends them with NUL. Returns the length or negative errno. */
-static ssize_t read_file(int dir_fd, const char *name, char *ret, size_t size)
-{
-	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	size_t have = 0;
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		len = read(fd, ret + have, size - 1 - have);
-		have += len > 0 ? (size_t)len : 0;
-	} while ((len > 0 && have < size - 1) || (len < 0 && errno == EINTR));
-	if (len < 0)
-		len = -errno;
-	close(fd);
-	ret[have] = '\0';
-	return len < 0 ? len : (ssize_t)have;
-}
-
-/* Did the process in @dir_fd create the VM? The start time in /proc is in clock ticks. */
-static bool same_process(int dir_fd, uint64_t start_ns)
-{
-	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
-	unsigned long long ticks;
-	char stat[1024];
-
-	if (read_file(dir_fd, "stat", stat, sizeof(stat)) < 0 ||
-	    lp_identity_start_ticks(stat, &ticks) < 0)
-		return false;
-	return ticks == start_ns / (NS_PER_S / hz);
-}
-
 /* The path in the line of /proc/PID/cgroup that begins with "N:" and @controllers; NULL: none. */
 static const char *find_path(const char *text, const char *controllers)
 {
@@ -124,7 +67,7 @@ static void read_cgroup(int dir_fd, struct lp_identity *ret)
 	const char *path;
 	size_t len;
 
-	if (read_file(dir_fd, "cgroup", text, sizeof(text)) < 0)
+	if (vmm_read_file(dir_fd, "cgroup", text, sizeof(text)) < 0)
 		return;
 	path = cgroup_path(text);
 	len = path && *path == '/' ? strcspn(path, "\n") : 0;
@@ -144,50 +87,43 @@ static void found_name(struct lp_identity *ret, enum lp_name_source source)
 }
 
 /* What the command line says. A name there is whole, in contrast to that of a scope. */
-static void use_args(const char *args, size_t len, struct lp_identity *ret)
+static void use_args(const struct lp_vmm_args *args, struct lp_identity *ret)
 {
-	ret->command_known = vm_command_of_args(args, len, ret->command, sizeof(ret->command)) == 0;
+	memcpy(ret->command, args->command, sizeof(ret->command));
+	ret->command_known = args->command[0] != '\0';
+	memcpy(ret->uuid, args->uuid, sizeof(ret->uuid));
 	ret->uuid_known = true;
-	(void)vm_uuid_of_args(args, len, ret->uuid);
-	if (!ret->name_known && vm_name_of_args(args, len, ret->name, sizeof(ret->name)) == 0)
-		found_name(ret, LP_NAME_QEMU);
-}
-
-static bool read_args(int dir_fd, struct lp_identity *ret)
-{
-	CLEANUP(freep) char *args = malloc(ARGS_MAX);
-	ssize_t len = args ? read_file(dir_fd, "cmdline", args, ARGS_MAX) : -ENOMEM;
-
-	if (len > 0)
-		use_args(args, (size_t)len, ret);
-	return len > 0;
-}
-
-static void read_process(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret)
-{
-	char path[256];
-	int dir_fd;
-
-	snprintf(path, sizeof(path), "%s/%u", procfs, vm->pid);
-	/* Read through the directory: it stays that of this process even if the pid is reused. */
-	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
+	if (ret->name_known || !args->name[0])
 		return;
-	if (same_process(dir_fd, vm->pid_start_ns)) {
-		bool have_args = read_args(dir_fd, ret);
-
-		read_cgroup(dir_fd, ret);
-		if (!ret->name_known && ret->cgroup_known &&
-		    vm_name_of_scope(ret->cgroup, ret->name, sizeof(ret->name)) == 0)
-			found_name(ret, LP_NAME_LIBVIRT);
-		/* All sources were read: it is known to have no name. */
-		if (!ret->name_known && ret->cgroup_known && have_args)
-			found_name(ret, LP_NAME_NONE);
-	}
-	close(dir_fd);
+	memcpy(ret->name, args->name, sizeof(ret->name));
+	found_name(ret, LP_NAME_QEMU);
 }
 
-void lp_identity_read(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret)
+static void use_scope(struct lp_identity *ret)
+{
+	if (!ret->name_known && ret->cgroup_known &&
+	    vm_name_of_scope(ret->cgroup, ret->name, sizeof(ret->name)) == 0)
+		found_name(ret, LP_NAME_LIBVIRT);
+}
+
+static void read_process(const char *procfs, const struct lp_vm *vm, const struct lp_vmm_args *args,
+			 struct lp_identity *ret)
+{
+	CLEANUP(closep) int dir_fd = vmm_open(procfs, vm->pid, vm->pid_start_ns);
+
+	/* It was read from the process that created the VM. */
+	if (args)
+		use_args(args, ret);
+	if (dir_fd >= 0)
+		read_cgroup(dir_fd, ret);
+	use_scope(ret);
+	/* All sources were read: it is known to have no name. */
+	if (!ret->name_known && ret->cgroup_known && args)
+		found_name(ret, LP_NAME_NONE);
+}
+
+void lp_identity_read(const char *procfs, const struct lp_vm *vm, const struct lp_vmm_args *args,
+		      struct lp_identity *ret)
 {
 	*ret = (struct lp_identity){
 		.vm_id = vm->id,
@@ -202,7 +138,7 @@ void lp_identity_read(const char *procfs, const struct lp_vm *vm, struct lp_iden
 		found_name(ret, LP_NAME_IOCTL);
 	}
 	if (vm->pid)
-		read_process(procfs, vm, ret);
+		read_process(procfs, vm, args, ret);
 }
 
 void lp_identity_for_rules(const struct lp_identity *identity, struct config_identity *ret)

@@ -13,9 +13,14 @@
 #include "daemon/config/config.h"
 #include "daemon/core/snapshot.h"
 #include "daemon/core/vm_names.h"
+#include "daemon/core/vmm_args.h"
 
-/* Fills @ret from @vm and the proc file system at @procfs ("/proc"). Blocks on files, never fails. */
-void lp_identity_read(const char *procfs, const struct lp_vm *vm, struct lp_identity *ret);
+/*
+ * Fills @ret from @vm, @args (NULL: the command line is not known) and the proc file system at @procfs
+ * ("/proc"), of which it reads nothing that waits for the VMM. Never fails.
+ */
+void lp_identity_read(const char *procfs, const struct lp_vm *vm, const struct lp_vmm_args *args,
+		      struct lp_identity *ret);
 
 /* Converts it for config_select(); borrows the strings of @identity. */
 void lp_identity_for_rules(const struct lp_identity *identity, struct config_identity *ret);
@@ -23,12 +28,9 @@ void lp_identity_for_rules(const struct lp_identity *identity, struct config_ide
 /* "ioctl", "libvirt", "qemu", "none". */
 const char *lp_name_source_name(enum lp_name_source source);
 
-/* Pure functions, declared for the tests. */
+/* Pure, declared for the tests. */
 
 /* The innermost slice of a cgroup path, "" for none. */
 void lp_identity_slice(const char *cgroup, char *ret, size_t size);
-
-/* The start time, in clock ticks, from the text of /proc/PID/stat. 0 or -EINVAL. */
-int lp_identity_start_ticks(const char *stat, unsigned long long *ret);
 
 #endif

@@ -38,6 +38,8 @@ void limits_want(struct lp_manager *m, struct vm_entry *vm)
 {
 	struct lp_limits wanted = limits_of(vm->settings);
 
+	if (!vm->decided)
+		return;
 	vm->limits.need_push |= !vm_dry_run(m, vm) && !vm->limits.foreign &&
 				memcmp(&wanted, &vm->limits.pushed, sizeof(wanted)) != 0;
 	if (vm_dry_run(m, vm))

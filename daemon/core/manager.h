@@ -14,6 +14,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/snapshot.h"
 #include "daemon/core/state.h"
+#include "daemon/core/vmm_args.h"
 
 struct config;
 struct event_base;
@@ -32,6 +33,11 @@ struct lp_manager_hooks {
 	 * with half a sentence in @why, a reload fails and changes nothing; a start continues.
 	 */
 	int (*configure)(void *ctx, const struct config *config, char *why, size_t size);
+	/*
+	 * Has the command line of a VMM read, elsewhere; lp_manager_vmm_args() gets the answer, later and
+	 * within seconds. Negative errno: there will be none.
+	 */
+	int (*ask_args)(void *ctx, const struct lp_vmm_query *query);
 };
 
 struct lp_manager_options {
@@ -62,6 +68,10 @@ int lp_manager_start(struct lp_manager *manager);
 
 /* Stops the link; clients that wait get -ECANCELED. NULL-safe; returns NULL. */
 struct lp_manager *lp_manager_free(struct lp_manager *manager);
+
+/* The answer to ask_args(): 0, or negative errno without @args. */
+void lp_manager_vmm_args(struct lp_manager *manager, const struct lp_vmm_query *query, int error,
+			 const struct lp_vmm_args *args);
 
 /* For control sockets and metrics. Valid as long as the manager. */
 struct lp_core *lp_manager_core(struct lp_manager *manager);

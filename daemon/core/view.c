@@ -87,7 +87,7 @@ static enum lpage_reason shown_gate(const struct lp_manager *m, const struct vm_
 {
 	if (!m->family)
 		return LPAGE_REASON_DEGRADED;
-	if (vm->gate == LPAGE_REASON_STALE)
+	if (vm->gate == LPAGE_REASON_STALE || vm->gate == LPAGE_REASON_IDENTIFYING)
 		return vm->gate;
 	if (vm->settings->mode == CONFIG_MODE_OFF || vm->settings->policy == CONFIG_POLICY_NEVER)
 		return LPAGE_REASON_RULE;

@@ -84,6 +84,8 @@ static enum lpage_reason find_gate(const struct lp_manager *m, const struct vm_e
 {
 	if (vm->stale || vm->sync.behind_ns)
 		return LPAGE_REASON_STALE;
+	if (!vm->decided)
+		return LPAGE_REASON_IDENTIFYING;
 	if (vm_pause(m, vm))
 		return LPAGE_REASON_PAUSED;
 	if (vm_held(m, vm))

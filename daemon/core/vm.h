@@ -9,6 +9,7 @@
 #include "daemon/core/context.h"
 #include "daemon/core/log.h"
 #include "daemon/core/regions.h"
+#include "daemon/core/vmm_args.h"
 
 /* Which dump of regions a VM needs: none, what changed since the last one, or all. */
 enum dump_need { DUMP_NONE, DUMP_CHANGES, DUMP_FULL };
@@ -63,9 +64,19 @@ struct vm_trouble {
 	uint64_t logged_ns; /* when a failure was logged last, 0: never */
 };
 
+/* The command line of the VMM: asked for when the VM appears, and once more if that failed. */
+struct vm_args {
+	bool asked;
+	bool awaited; /* the first time: nothing is decided before the answer */
+	bool known;
+	struct lp_vmm_args args;
+};
+
 struct vm_entry {
 	struct lp_vm vm;
 	struct lp_identity identity;
+	struct vm_args args;
+	bool decided; /* its first rule was found; before that, it has that of what is known */
 	const struct config_settings *settings; /* of the configuration in force */
 	const char *rule;			/* its name, "" for the defaults */
 	struct lp_regions regions;

@@ -61,38 +61,93 @@ static void log_rule(const struct lp_manager *m, const struct vm_entry *vm,
 	       vm_dry_run(m, vm) ? ", dry-run" : "");
 }
 
+static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
+{
+	watchers_notify_vm(m, LP_WATCH_VM, vm, "new");
+}
+
+/* The VM's rule is another one, or says something else now. */
+static void rule_changed(struct lp_manager *m, struct vm_entry *vm,
+			 const struct config_selected *selected)
+{
+	bool is_new = !vm->decided;
+
+	vm->decided = true;
+	vm->limits.foreign = false;
+	(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
+	shadow_configure_vm(m, vm);
+	if (is_new)
+		notify_new(m, vm);
+	log_rule(m, vm, selected, is_new);
+}
+
 void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 {
 	static const struct config_settings none;
 	struct config_settings before = vm->settings ? *vm->settings : none;
 	struct config_identity identity;
 	struct config_selected selected;
-	bool is_new = !vm->settings;
 	const char *rule;
 	bool changed;
 
 	lp_identity_for_rules(&vm->identity, &identity);
 	(void)config_match(m->config, &identity, &selected);
 	rule = selected.rule >= 0 ? m->config->rules[selected.rule].name : "";
-	changed = is_new || strcmp(rule, vm->rule ? vm->rule : "") != 0 ||
+	changed = !vm->decided || strcmp(rule, vm->rule ? vm->rule : "") != 0 ||
 		  memcmp(&before, selected.settings, sizeof(before)) != 0;
 	vm->settings = selected.settings;
 	vm->rule = rule;
-	if (changed) {
-		vm->limits.foreign = false;
-		(void)policy_vm_configure(m->policy, vm->vm.id, vm->settings, manager_now(m));
-		shadow_configure_vm(m, vm);
-		log_rule(m, vm, &selected, is_new);
-	}
+	if (changed && !vm->args.awaited)
+		rule_changed(m, vm, &selected);
 	accounts_assign(m, vm);
 	limits_want(m, vm);
 	vm_set_gate(m, vm);
 }
 
+/* Asks for the command line, unless it is known. Does not wait for it. */
+static void ask_args(struct lp_manager *m, struct vm_entry *vm)
+{
+	const struct lp_vmm_query query = {vm->vm.id, vm->vm.pid, vm->vm.uid, vm->vm.pid_start_ns};
+	const struct lp_manager_hooks *hooks = m->options.hooks;
+
+	if (vm->args.known || vm->args.asked || !vm->vm.pid || !hooks || !hooks->ask_args)
+		return;
+	vm->args.asked = hooks->ask_args(m->options.hooks_ctx, &query) == 0;
+	vm->args.awaited = vm->args.asked && !vm->decided;
+}
+
+static void identify(struct lp_manager *m, struct vm_entry *vm)
+{
+	lp_identity_read(m->options.procfs, &vm->vm, vm->args.known ? &vm->args.args : NULL,
+			 &vm->identity);
+	vm->identity_ns = manager_now(m);
+}
+
 void vms_identify(struct lp_manager *m, struct vm_entry *vm)
 {
-	lp_identity_read(m->options.procfs, &vm->vm, &vm->identity);
-	vm->identity_ns = manager_now(m);
+	identify(m, vm);
+	ask_args(m, vm);
+}
+
+void lp_manager_vmm_args(struct lp_manager *m, const struct lp_vmm_query *query, int error,
+			 const struct lp_vmm_args *args)
+{
+	struct vm_entry *vm = vm_find(m, query->vm_id);
+
+	/* The VM may have gone, and its id be another's. */
+	if (!vm || !vm->args.asked || vm->vm.pid != query->pid ||
+	    vm->vm.pid_start_ns != query->start_ns)
+		return;
+	vm->args.asked = vm->args.awaited = false;
+	vm->args.known = error == 0;
+	if (error == 0)
+		vm->args.args = *args;
+	identify(m, vm);
+	if (error == -ETIMEDOUT)
+		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
+		       "the command line of its process %u could not be read in time", vm->vm.pid);
+	vms_apply_rule(m, vm);
+	manager_wake(m);
 }
 
 static int insert(struct lp_manager *m, struct vm_entry *vm)
@@ -131,11 +186,6 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 	}
 	shadow_add_vm(m, vm, &m->config->defaults);
 	return vm;
-}
-
-static void notify_new(struct lp_manager *m, const struct vm_entry *vm)
-{
-	watchers_notify_vm(m, LP_WATCH_VM, vm, "new");
 }
 
 /* Only a full description has the statistics; what a short one leaves out is not zero. */
@@ -213,8 +263,6 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	if (named)
 		vms_identify(m, vm);
 	vm->identity.memory_bytes = vm->vm.memory_pages * 4096;
-	if (is_new)
-		notify_new(m, vm);
 	vms_apply_rule(m, vm);
 	if (is_new || full)
 		recorders_notify_vm(m, init->id, LP_RECORD_VM);

@@ -23,8 +23,11 @@
 #include "daemon/metrics/metrics.h"
 #include "daemon/process/lock.h"
 #include "daemon/process/notify.h"
+#include "daemon/process/vmm_reader.h"
 
 #define STATE_DIR "state" /* below the runtime directory, whose sockets may have another owner */
+
+#define PROCFS "/proc"
 
 #define NR_SIGNALS 3
 
@@ -45,6 +48,7 @@ struct daemon {
 	bool metrics_names;
 	struct event *signals[NR_SIGNALS];
 	struct lp_notify notify;
+	struct vmm_reader *reader; /* NULL: command lines are not read */
 	struct event *watchdog;
 };
 
@@ -292,12 +296,28 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 	return 0;
 }
 
+static int on_ask_args(void *ctx, const struct lp_vmm_query *query)
+{
+	struct daemon *d = ctx;
+
+	return d->reader ? vmm_reader_ask(d->reader, query) : -ENOTCONN;
+}
+
+static void on_args(void *ctx, const struct lp_vmm_query *query, int error,
+		    const struct lp_vmm_args *args)
+{
+	struct daemon *d = ctx;
+
+	lp_manager_vmm_args(d->manager, query, error, args);
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
 	.reload_begins = on_reload_begins,
 	.reload_ended = on_reload_ended,
 	.configure = on_configure,
+	.ask_args = on_ask_args,
 };
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
@@ -316,6 +336,16 @@ static void open_notify(struct daemon *d)
 
 	if (r < 0)
 		lp_log(&d->log, LOG_WARNING, NULL, "cannot notify the service manager: %s",
+		       strerror(-r));
+}
+
+/* Without it, names come from KVM and from scopes only. */
+static void open_reader(struct daemon *d)
+{
+	int r = vmm_reader_new(d->base, PROCFS, &d->log, on_args, d, &d->reader);
+
+	if (r < 0)
+		lp_log(&d->log, LOG_WARNING, NULL, "cannot read command lines of VMMs: %s",
 		       strerror(-r));
 }
 
@@ -435,7 +465,7 @@ static int make_manager(struct daemon *d)
 		.config = d->config,
 		.config_path = d->options->config_path,
 		.config_must_exist = d->options->config_given,
-		.procfs = "/proc",
+		.procfs = PROCFS,
 		.runtime_dir_fd = d->state_dir_fd,
 		.state = &d->state,
 		.dry_run = d->options->dry_run,
@@ -476,8 +506,10 @@ static int start(struct daemon *d)
 	r = d->base ? catch_signals(d) : -ENOMEM;
 	if (r == 0)
 		r = reserve_timers(d);
-	if (r == 0)
+	if (r == 0) {
+		open_reader(d);
 		open_notify(d);
+	}
 	if (r == 0)
 		r = open_link(d);
 	if (r == 0)
@@ -507,6 +539,7 @@ static int run(struct daemon *d)
 static void clean_up(struct daemon *d)
 {
 	d->control = control_free(d->control);
+	d->reader = vmm_reader_free(d->reader);
 	d->metrics = metrics_free(d->metrics);
 	d->manager = lp_manager_free(d->manager);
 	if (d->link)

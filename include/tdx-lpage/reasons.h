@@ -67,6 +67,8 @@
 	X(DEGRADED, "degraded", "the kernel cannot be reached", "see `tdx-lpctl doctor`")          \
 	X(STALE, "stale", "the VM is being resynchronized",                                        \
 	  "wait for the end of the resynchronization")                                             \
+	X(IDENTIFYING, "identifying", "the VMM's command line has not been read yet",              \
+	  "wait; given up after a few seconds")                                                    \
 	X(RULE, "rule", "the rule in force says mode: off or policy: never",                       \
 	  "change the rule, then `tdx-lpctl reload`")                                              \
 	X(PAUSED, "paused", "decisions are paused", "`tdx-lpctl resume`")                          \

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,12 +52,24 @@ static int on_configure(void *ctx, const struct config *config, char *why, size_
 	return host->configure_error;
 }
 
+static int on_ask_args(void *ctx, const struct lp_vmm_query *query)
+{
+	struct core_host *host = ctx;
+
+	if (!host->reads_args)
+		return -ENOTCONN;
+	host->asked = *query;
+	host->nr_asked++;
+	return 0;
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
 	.reload_begins = on_reload,
 	.reload_ended = on_reload,
 	.configure = on_configure,
+	.ask_args = on_ask_args,
 };
 
 static uint64_t clock_ns(void *ctx)

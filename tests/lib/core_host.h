@@ -41,7 +41,10 @@ struct core_host {
 	int statuses;
 	char status[192];
 	int reloads;
-	int configure_error; /* of the next configuration */
+	int configure_error;	   /* of the next configuration */
+	bool reads_args;	   /* somebody reads command lines: the test */
+	struct lp_vmm_query asked; /* whose command line was asked for last */
+	int nr_asked;
 	/* Answers to requests to the core. */
 	int answers;
 	int error;

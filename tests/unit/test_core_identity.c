@@ -91,10 +91,14 @@ static struct lp_identity identify(const struct proc_fixture *proc, const char *
 		.pid_start_ns = 1000254321000,
 		.memory_pages = 262144,
 	};
+	const struct lp_vmm_query query = {vm.id, vm.pid, vm.uid, vm.pid_start_ns};
 	struct lp_identity identity;
+	struct lp_vmm_args args;
+	bool have_args;
 
 	strcpy(vm.name, name);
-	lp_identity_read(proc->root, &vm, &identity);
+	have_args = vmm_args_read(proc->root, &query, &args) == 0;
+	lp_identity_read(proc->root, &vm, have_args ? &args : NULL, &identity);
 	return identity;
 }
 
@@ -298,10 +302,10 @@ static void a_process_that_is_gone_stays_unknown(void **state)
 	struct lp_identity identity;
 
 	(void)state;
-	lp_identity_read("/nonexistent", &vm, &identity);
+	lp_identity_read("/nonexistent", &vm, NULL, &identity);
 	assert_false(identity.cgroup_known);
 	vm.pid = 0; /* in another pid namespace */
-	lp_identity_read("/proc", &vm, &identity);
+	lp_identity_read("/proc", &vm, NULL, &identity);
 	assert_false(identity.cgroup_known);
 }
 
@@ -369,19 +373,17 @@ static void start_ticks_are_parsed(void **state)
 	unsigned long long ticks;
 
 	(void)state;
-	assert_int_equal(
-		lp_identity_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
-					"18 4242 x",
-					&ticks),
-		0);
+	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					 "18 4242 x",
+					 &ticks),
+			 0);
 	assert_int_equal(ticks, 4242);
-	assert_int_equal(lp_identity_start_ticks("1 (a) S 1 2 3", &ticks), -EINVAL);
-	assert_int_equal(lp_identity_start_ticks("", &ticks), -EINVAL);
-	assert_int_equal(
-		lp_identity_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
-					"18 -1 x",
-					&ticks),
-		-EINVAL);
+	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3", &ticks), -EINVAL);
+	assert_int_equal(vmm_start_ticks("", &ticks), -EINVAL);
+	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					 "18 -1 x",
+					 &ticks),
+			 -EINVAL);
 }
 
 static void the_own_process_is_identified(void **state)
@@ -389,6 +391,8 @@ static void the_own_process_is_identified(void **state)
 	struct lp_vm vm = {.id = 1, .pid = (uint32_t)getpid()};
 	unsigned long long ticks;
 	struct lp_identity identity;
+	struct lp_vmm_query query;
+	struct lp_vmm_args args;
 	char text[1024] = "";
 	FILE *f = fopen("/proc/self/stat", "r");
 
@@ -396,9 +400,11 @@ static void the_own_process_is_identified(void **state)
 	assert_non_null(f);
 	assert_non_null(fgets(text, sizeof(text), f));
 	fclose(f);
-	assert_int_equal(lp_identity_start_ticks(text, &ticks), 0);
+	assert_int_equal(vmm_start_ticks(text, &ticks), 0);
 	vm.pid_start_ns = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
-	lp_identity_read("/proc", &vm, &identity);
+	query = (struct lp_vmm_query){vm.id, vm.pid, 0, vm.pid_start_ns};
+	assert_int_equal(vmm_args_read("/proc", &query, &args), 0);
+	lp_identity_read("/proc", &vm, &args, &identity);
 	assert_true(identity.command_known);
 	assert_string_equal(identity.command, "test_core_identity");
 }
