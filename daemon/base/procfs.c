@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
@@ -81,4 +82,49 @@ int procfs_pressure(const char *procfs, const char *resource, uint32_t *ret_ppm)
 	snprintf(name, sizeof(name), "pressure/%s", resource);
 	r = read_text(procfs, name, text);
 	return r < 0 ? r : parse_pressure(text, ret_ppm);
+}
+
+/* "pid:[4026531836]": the number of the initial one is the same on every kernel. */
+#define PID_NS_INITIAL "pid:[4026531836]"
+
+static bool in_pid_namespace(const char *procfs)
+{
+	char path[PATH_TEXT_MAX], text[64];
+	struct stat unused;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/self", procfs);
+	if (lstat(path, &unused) < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/self/ns/pid", procfs);
+	/* Where /proc is another namespace's, this process is not in it. */
+	len = readlink(path, text, sizeof(text) - 1);
+	if (len < 0)
+		return true;
+	text[len] = '\0';
+	return strcmp(text, PID_NS_INITIAL) != 0;
+}
+
+/* "boottime            -5 999999999" */
+static int64_t offset_of_line(const char *text, const char *clock)
+{
+	const char *at = strstr(text, clock);
+	long long seconds, ns;
+
+	if (!at || sscanf(at + strlen(clock), " %lld %lld", &seconds, &ns) != 2)
+		return 0;
+	return (int64_t)seconds * (int64_t)NS_PER_S + ns;
+}
+
+void procfs_namespaces(const char *procfs, struct procfs_namespaces *ret)
+{
+	char text[FILE_TEXT_MAX];
+
+	*ret = (struct procfs_namespaces){.pid = in_pid_namespace(procfs)};
+	/* Absent before Linux 5.6, and without CONFIG_TIME_NS. */
+	if (read_text(procfs, "self/timens_offsets", text) < 0)
+		return;
+	ret->monotonic_ns = offset_of_line(text, "monotonic");
+	ret->boottime_ns = offset_of_line(text, "boottime");
+	ret->time = ret->monotonic_ns || ret->boottime_ns;
 }

@@ -139,6 +139,8 @@ static const struct field host_rows[] = {
 	HOST("cpu_pressure_percent", PERCENT, cpu_pressure_ppm),
 	HOST("free_huge_blocks", OPT_U64, free_huge_blocks),
 	HOST("dry_run", BOOL, dry_run),
+	HOST("pid_namespace", BOOL, pid_namespace),
+	HOST("time_namespace", BOOL, time_namespace),
 	HOST("config_file", STRING, config_file),
 	ROW("config_missing", BOOL, struct host_view, config_missing),
 	ROW("rules", U64, struct host_view, rules),
@@ -159,7 +161,7 @@ static const struct field host_rows[] = {
 };
 const struct fields control_host_fields = FIELDS(
 	"Host",
-	"The host. pressure is memory_pressure or cpu_pressure while it is short of one of them and no merges are begun; the percentages were read then last, null without a limit in the configuration. free_huge_blocks are free blocks of 2 MiB.",
+	"The host. pressure is memory_pressure or cpu_pressure while it is short of one of them and no merges are begun; the percentages were read then last, null without a limit in the configuration. free_huge_blocks are free blocks of 2 MiB. pid_namespace and time_namespace say whether the daemon is in one of its own: in the former it cannot tell the processes of VMMs.",
 	host_rows);
 
 #define VM_HOLD(name, kind, member) ROW(name, kind, struct lp_vm_hold, member)

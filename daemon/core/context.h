@@ -22,6 +22,7 @@
 #include <sys/queue.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 
 #include "daemon/config/config.h"
 #include "daemon/core/manager.h"
@@ -138,6 +139,7 @@ struct lp_manager {
 	struct accounts accounts;
 	struct shadow shadow;
 	struct pressure pressure;
+	struct procfs_namespaces namespaces;
 };
 
 /* The link's clock: CLOCK_MONOTONIC for a kernel, the time of a simulated host. */

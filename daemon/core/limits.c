@@ -124,7 +124,9 @@ static void tell_watchers(struct lp_manager *m, const struct vm_entry *vm,
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 {
 	struct vm_entry *vm = vm_find(m, change->vm_id);
-	bool ours = change->layer == KVM_LPAGE_LAYER_ADMIN && change->pid == (uint32_t)getpid();
+	/* In a pid namespace nobody knows whose it is, and the daemon must not back out of its own. */
+	bool ours = change->layer == KVM_LPAGE_LAYER_ADMIN &&
+		    (m->namespaces.pid || change->pid == (uint32_t)getpid());
 
 	if (!vm)
 		return;

@@ -288,6 +288,8 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	m->link = options->link;
 	m->log = options->log;
 	m->config = options->config;
+	if (options->procfs)
+		procfs_namespaces(options->procfs, &m->namespaces);
 	accounts_init(&m->accounts);
 	TAILQ_INIT(&m->flights);
 	TAILQ_INIT(&m->waiters);
@@ -302,6 +304,21 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	return 0;
 }
 
+/* Said once: what is not as on the host itself. */
+static void log_namespaces(const struct lp_manager *m)
+{
+	if (m->namespaces.pid)
+		lp_log(m->log, LOG_WARNING, NULL,
+		       "in a pid namespace: processes of VMMs cannot be told, so VMs have only the names that KVM "
+		       "was given, and rules that match on cgroup, slice, vmm or uuid do not apply");
+	if (m->namespaces.time)
+		lp_log(m->log, LOG_NOTICE, NULL,
+		       "in a time namespace: its clocks are %lld s (monotonic) and %lld s (boottime) ahead of the "
+		       "kernel's, which is taken into account",
+		       (long long)(m->namespaces.monotonic_ns / (int64_t)NS_PER_S),
+		       (long long)(m->namespaces.boottime_ns / (int64_t)NS_PER_S));
+}
+
 int lp_manager_start(struct lp_manager *m)
 {
 	char why[MANAGER_WHY_MAX];
@@ -309,6 +326,7 @@ int lp_manager_start(struct lp_manager *m)
 
 	if (manager_configure(m, m->config, why) < 0)
 		lp_log(m->log, LOG_ERR, NULL, "%s", why);
+	log_namespaces(m);
 	pressure_apply_config(m);
 	lp_link_listen(m->link, &link_events, m);
 	r = m->link->ops->start(m->link);

@@ -166,6 +166,8 @@ struct lp_status {
 	uint64_t memory_pressure_ppm, cpu_pressure_ppm; /* read last, UINT64_MAX: never */
 	uint64_t free_huge_blocks; /* of 2 MiB, of the host; UINT64_MAX: not known */
 	bool dry_run;
+	bool pid_namespace;  /* of the daemon: processes of VMMs cannot be told */
+	bool time_namespace; /* likewise; the offset is taken into account */
 	const char *config_file;
 	char config_error[256]; /* of the last reload, "" when it was fine */
 	uint64_t config_age_ns; /* since the config in force was read */

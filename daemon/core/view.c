@@ -58,6 +58,8 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		.resyncs = m->resync.count,
 		.resync_age_ns = age(now_ns, m->resync.last_ns),
 		.wakeups = m->wakeups,
+		.pid_namespace = m->namespaces.pid,
+		.time_namespace = m->namespaces.time,
 	};
 	if (ret->degraded)
 		snprintf(ret->degraded_why, sizeof(ret->degraded_why), "%s",

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 
 #include "daemon/core/vm_names.h"
 
@@ -52,7 +53,10 @@ ssize_t vmm_read_file(int dir_fd, const char *name, char *ret, size_t size)
 	return len < 0 ? len : (ssize_t)have;
 }
 
-/* Is the process in @dir_fd the one that started then? The start time in /proc is in clock ticks. */
+/*
+ * Is the process in @dir_fd the one that started then? The start time in /proc is in clock ticks, by the clock
+ * of the reader's time namespace.
+ */
 static bool same_process(int dir_fd, uint64_t start_ns)
 {
 	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
@@ -67,14 +71,19 @@ static bool same_process(int dir_fd, uint64_t start_ns)
 
 int vmm_open(const char *procfs, uint32_t pid, uint64_t start_ns)
 {
+	struct procfs_namespaces namespaces;
 	char path[256];
 	int dir_fd;
 
+	procfs_namespaces(procfs, &namespaces);
+	/* Another process has that number here, which may even have started in the same tick. */
+	if (namespaces.pid)
+		return -EXDEV;
 	snprintf(path, sizeof(path), "%s/%u", procfs, pid);
 	dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return -errno;
-	if (same_process(dir_fd, start_ns))
+	if (same_process(dir_fd, start_ns + (uint64_t)namespaces.boottime_ns))
 		return dir_fd;
 	close(dir_fd);
 	return -ESRCH;

@@ -31,7 +31,8 @@ struct lp_vmm_query {
 
 /*
  * Opens the directory of a process, which stays that of this process even if the pid is reused.
- * A descriptor, or negative errno: -ESRCH if the pid is another process's now.
+ * A descriptor, or negative errno: -ESRCH if the pid is another process's now, -EXDEV if @procfs has other
+ * pids than the kernel reports. @start_ns is as the kernel reports it.
  */
 int vmm_open(const char *procfs, uint32_t pid, uint64_t start_ns);
 

@@ -266,6 +266,13 @@ static void check_daemon(json_t *checks, const json_t *host)
 	if (*get_text(host, "pressure"))
 		add(checks, NOTE, "daemon", show_pressure_remedy(host), "no merges are begun: %s",
 		    show_pressure(host, text));
+	if (get_bool(host, "pid_namespace"))
+		add(checks, NOTE, "daemon",
+		    "run it in the host's pid namespace; in a container: hostPID, --pid=host",
+		    "in a pid namespace: %s", SHOW_PID_NAMESPACE);
+	if (get_bool(host, "time_namespace"))
+		add(checks, GOOD, "daemon", NULL,
+		    "in a time namespace, whose offset is taken into account");
 	if (get_bool(host, "dry_run"))
 		add(checks, NOTE, "daemon", "tdx-lpctl dry-run off, and dry-run: false",
 		    "dry-run: no requests are sent to the kernel");

@@ -92,6 +92,7 @@ static void print_host(struct ctl *ctl, const json_t *host)
 	       get_text(host, "config_error"));
 	print_pause(ctl, host);
 	print_pressure(ctl, host);
+	say_if(ctl, get_bool(host, "pid_namespace"), "PID NAMESPACE", SHOW_PID_NAMESPACE);
 	say_if(ctl, get_bool(host, "dry_run"), "DRY-RUN", "no requests are sent to the kernel");
 	fprintf(ctl->out,
 		"coverage %s: %" INT " large, %" INT " table; %" INT " mixed, %" INT

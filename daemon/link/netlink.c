@@ -36,7 +36,8 @@ struct netlink {
 	struct event *events_event;
 	struct event *pump_timer;
 	struct event *wake; /* apart from the timer: arming a timer would undo a wake-up */
-	uint64_t armed_ns;  /* when pump_timer fires, UINT64_MAX: it does not */
+	int64_t clock_offset_ns;
+	uint64_t armed_ns; /* when pump_timer fires, UINT64_MAX: it does not */
 	union {
 		char bytes[BUFFER_SIZE];
 		struct nlmsghdr align;
@@ -352,8 +353,7 @@ static void netlink_free(struct lp_link *link)
 
 static uint64_t netlink_now_ns(const struct lp_link *link)
 {
-	(void)link;
-	return monotonic_ns();
+	return monotonic_ns() - (uint64_t)((const struct netlink *)link)->clock_offset_ns;
 }
 
 static int netlink_dump_vms(struct lp_link *link, uint32_t vm_id, uint64_t *ret_tag)
@@ -399,12 +399,13 @@ static const struct lp_link_ops netlink_ops = {
 	.stats = netlink_stats,
 };
 
-struct lp_link *lp_netlink_new(struct event_base *base)
+struct lp_link *lp_netlink_new(struct event_base *base, int64_t clock_offset_ns)
 {
 	struct netlink *netlink = calloc(1, sizeof(*netlink));
 
 	if (!netlink)
 		return NULL;
+	netlink->clock_offset_ns = clock_offset_ns;
 	netlink->link = (struct lp_link){.ops = &netlink_ops, .base = base, .speed = 1};
 	lp_proto_init(&netlink->proto, &netlink->link, &netlink_io, netlink);
 	return &netlink->link;

@@ -8,7 +8,8 @@
 /*
  * Makes a link whose callbacks come from @base, which must outlive it. Nothing is opened before
  * ops->start, which fails with the negative errno of socket(2) and the like. NULL: out of memory.
+ * @clock_offset_ns: by how much CLOCK_MONOTONIC is ahead of the kernel's, in a time namespace.
  */
-struct lp_link *lp_netlink_new(struct event_base *base);
+struct lp_link *lp_netlink_new(struct event_base *base, int64_t clock_offset_ns);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
@@ -48,6 +49,7 @@ struct daemon {
 	bool metrics_names;
 	struct event *signals[NR_SIGNALS];
 	struct lp_notify notify;
+	struct procfs_namespaces namespaces;
 	struct vmm_reader *reader; /* NULL: command lines are not read */
 	struct event *watchdog;
 };
@@ -446,14 +448,16 @@ static int open_link(struct daemon *d)
 			lp_log(&d->log, LOG_ERR, NULL, "--link: %s", error);
 		return r;
 	}
-	d->link = lp_netlink_new(d->base);
+	d->link = lp_netlink_new(d->base, d->namespaces.monotonic_ns);
 	return d->link ? 0 : -ENOMEM;
 }
 
+/* That of the kernel, also in a time namespace: ends of pauses are kept over restarts. */
 static uint64_t clock_ns(void *ctx)
 {
-	(void)ctx;
-	return monotonic_ns();
+	const struct daemon *d = ctx;
+
+	return monotonic_ns() - (uint64_t)d->namespaces.monotonic_ns;
 }
 
 static int make_manager(struct daemon *d)
@@ -502,6 +506,7 @@ static int start(struct daemon *d)
 {
 	int r;
 
+	procfs_namespaces(PROCFS, &d->namespaces);
 	d->base = event_base_new();
 	r = d->base ? catch_signals(d) : -ENOMEM;
 	if (r == 0)

@@ -3,6 +3,7 @@
 #ifndef TDX_LPAGE_PROCFS_H
 #define TDX_LPAGE_PROCFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -17,5 +18,22 @@ int procfs_free_huge_blocks(const char *procfs, uint64_t *ret);
  * kernel does not tell.
  */
 int procfs_pressure(const char *procfs, const char *resource, uint32_t *ret_ppm);
+
+/*
+ * The kernel's words about a VM are of the initial namespaces: the pid of its creator, when that started, and
+ * when regions changed.
+ */
+struct procfs_namespaces {
+	bool pid;  /* processes have other numbers here than there, or none */
+	bool time; /* clocks differ, by what follows */
+	int64_t monotonic_ns;
+	int64_t boottime_ns; /* also of times in /proc */
+};
+
+/*
+ * In which namespaces this process is beside the initial ones, or whose processes @procfs has. Without
+ * @procfs/self, as in what a test has in its place: none.
+ */
+void procfs_namespaces(const char *procfs, struct procfs_namespaces *ret);
 
 #endif

@@ -231,6 +231,34 @@ static void a_hold_is_not_of_another_vm_with_the_number(void **state)
 	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_NONE);
 }
 
+/* kvm is loaded again, and another process creates the first VM: under the daemon's eyes, and without it. */
+static void a_pause_is_not_of_another_vm_with_the_number(void **state)
+{
+	struct core_host *host = *state;
+
+	core_host_one_vm_fixture(host);
+	host->fake.vms[0].pid = 4242;
+	host->fake.vms[0].pid_start_ns = 5;
+	core_host_restart(host);
+	assert_int_equal(core_host_set_paused(host, VM_WEB, true), 0);
+	assert_int_equal(core_host_hold(host, VM_WEB, "libvirt", (3600 * NS_PER_S)), 0);
+	fake_link_family(&host->fake, false);
+	core_host_run(host);
+	host->fake.vms[0].pid = 4243;
+	fake_link_family(&host->fake, true);
+	core_host_settle(host);
+	assert_false(core_host_web(host).paused);
+	assert_int_equal(core_host_web(host).nr_holds, 0);
+	assert_int_equal(core_host_web(host).gate, LPAGE_REASON_NONE);
+	/* The one that is paused comes back: no other has been paused meanwhile. */
+	host->fake.vms[0].pid = 4242;
+	core_host_restart(host);
+	assert_true(core_host_web(host).paused);
+	host->fake.vms[0].pid_start_ns = 6;
+	core_host_restart(host);
+	assert_false(core_host_web(host).paused);
+}
+
 static void the_holds_of_a_vm_are_bounded(void **state)
 {
 	struct core_host *host = *state;
@@ -326,6 +354,7 @@ int main(void)
 		CORE_HOST_TEST(holds_survive_a_restart),
 		CORE_HOST_TEST(a_hold_ends_with_its_vm),
 		CORE_HOST_TEST(a_hold_is_not_of_another_vm_with_the_number),
+		CORE_HOST_TEST(a_pause_is_not_of_another_vm_with_the_number),
 		CORE_HOST_TEST(the_holds_of_a_vm_are_bounded),
 		CORE_HOST_TEST(a_hold_ends_with_its_connection),
 		CORE_HOST_TEST(a_client_is_told_why_its_hold_ended),
