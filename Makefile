@@ -209,6 +209,11 @@ check: check-deps man $(DAEMONS) $(call test_program,$(unit_SRCS) $(property_SRC
 check-unit: check-deps $(call test_program,$(unit_SRCS)) ## Unit tests only (T=word)
 	@$(run_tests) $(call only,$(call test_program,$(unit_SRCS)))
 
+.PHONY: syscalls
+syscalls: $(PROGRAMS:%=$(BUILD)/normal/%) $(BUILD)/san/tdx-lpctl $(BUILD)/normal/tests/traces/generate $(BUILD)/san/tests/traces/generate ## The system calls that the daemon makes, beside those that its unit allows
+	@$(call deps,build check syscalls)
+	@scripts/syscalls
+
 .PHONY: check-report
 check-report: $(BUILD)/normal/tdx-lpctl $(BUILD)/normal/tests/traces/generate ## The page of simulate --report, drawn by a browser (to build/report)
 	@$(call deps,build report)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -127,4 +128,21 @@ void procfs_namespaces(const char *procfs, struct procfs_namespaces *ret)
 	ret->monotonic_ns = offset_of_line(text, "monotonic");
 	ret->boottime_ns = offset_of_line(text, "boottime");
 	ret->time = ret->monotonic_ns || ret->boottime_ns;
+}
+
+int procfs_start_ticks(const char *stat, unsigned long long *ret)
+{
+	/* The command, in parentheses, may contain any character; field 3 follows the last ")". */
+	const char *at = strrchr(stat, ')');
+	char *end;
+
+	for (int field = 2; at && field < 22; field++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at || !isdigit((unsigned char)*at))
+		return -EINVAL;
+	errno = 0;
+	*ret = strtoull(at, &end, 10);
+	return errno || (*end != ' ' && *end != '\n' && *end) ? -EINVAL : 0;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/core/vmm_args.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,23 +15,6 @@
 
 /* QEMU's command line is long; -name comes early in it. */
 #define ARGS_MAX (64 * 1024)
-
-int vmm_start_ticks(const char *stat, unsigned long long *ret)
-{
-	/* The command, in parentheses, may contain any character; field 3 follows the last ")". */
-	const char *at = strrchr(stat, ')');
-	char *end;
-
-	for (int field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
-	if (!at || !isdigit((unsigned char)*at))
-		return -EINVAL;
-	errno = 0;
-	*ret = strtoull(at, &end, 10);
-	return errno || (*end != ' ' && *end != '\n' && *end) ? -EINVAL : 0;
-}
 
 ssize_t vmm_read_file(int dir_fd, const char *name, char *ret, size_t size)
 {
@@ -64,7 +46,7 @@ static bool same_process(int dir_fd, uint64_t start_ns)
 	char stat[1024];
 
 	if (vmm_read_file(dir_fd, "stat", stat, sizeof(stat)) < 0 ||
-	    vmm_start_ticks(stat, &ticks) < 0)
+	    procfs_start_ticks(stat, &ticks) < 0)
 		return false;
 	return ticks == start_ns / (NS_PER_S / hz);
 }

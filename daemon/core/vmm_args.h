@@ -45,7 +45,4 @@ void vmm_args_parse(const char *args, size_t len, struct lp_vmm_args *ret);
 /* Reads and parses the command line. Blocks: not for the event loop. 0 or negative errno. */
 int vmm_args_read(const char *procfs, const struct lp_vmm_query *query, struct lp_vmm_args *ret);
 
-/* The start time, in clock ticks, from the text of /proc/PID/stat. 0 or -EINVAL. */
-int vmm_start_ticks(const char *stat, unsigned long long *ret);
-
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 
 #include "daemon/link/netlink_build.h"
 #include "daemon/link/sim_internal.h"
@@ -402,6 +403,28 @@ static const struct lp_link_ops ops = {
 
 /* ---- together ---- */
 
+/* When the process started that the VMs are said to be of. */
+static int read_start(struct sim *sim)
+{
+	const uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	char path[64], stat[1024];
+	unsigned long long ticks;
+	FILE *f;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%llu/stat", (unsigned long long)sim->spec.pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	r = fgets(stat, sizeof(stat), f) ? procfs_start_ticks(stat, &ticks) : -EIO;
+	fclose(f);
+	if (r < 0)
+		return r;
+	sim->host.pid = (uint32_t)sim->spec.pid;
+	sim->host.pid_start_ns = ticks * tick_ns;
+	return 0;
+}
+
 static int open_host(struct sim *sim, char *error, size_t size)
 {
 	const struct sim_spec *spec = &sim->spec;
@@ -416,6 +439,11 @@ static int open_host(struct sim *sim, char *error, size_t size)
 	sim->virtual_ns = sim->epoch_ns;
 	if (spec->vanish_s)
 		sim->vanish_ns = sim->epoch_ns + SIM_EPOCH_NS + spec->vanish_s * NS_PER_S;
+	if (spec->pid && read_start(sim) < 0) {
+		snprintf(error, size, "sim: pid=%llu: there is no such process",
+			 (unsigned long long)spec->pid);
+		return -ESRCH;
+	}
 	sim->host.decisions = spec->decisions;
 	sim->host.vm_new = sim_tell_vm_new;
 	sim->host.vm_gone = sim_tell_vm_gone;

@@ -30,6 +30,7 @@ struct sim_host;
  *	interrupt=P	leaves the rest of P percent of the operations undone as interrupted
  *	lose=P		loses P percent of the events; a run of losses is reported once
  *	stall=TIME_US	every batch stalls its VM that long
+ *	pid=N		a process of this machine is said to have created the VMs
  *	vanish=T	the family is absent from second T of the trace on, for 5 seconds
  *	seed=N		of the chances above
  * Returns 0, or a negative errno with one line in @error.

@@ -270,6 +270,8 @@ void sim_host_describe(const struct sim_host *host, const struct sim_vm *vm, str
 		.type = VM_TYPE_TDX,
 		.nr_vcpus = VCPUS,
 		.running = true,
+		.pid = host->pid,
+		.pid_start_ns = host->pid_start_ns,
 		.memory_pages = model_vm->regions << REGION_PAGES_SHIFT,
 		.limits = limits_in_force(host, vm),
 		.limits_admin = sim_host_admin_limits(host, vm),

@@ -41,6 +41,8 @@ struct sim_host {
 	struct sim_vm *vms; /* sorted by id */
 	size_t nr_vms;
 	size_t vms_capacity;
+	uint32_t pid; /* of who created the VMs, 0: not known */
+	uint64_t pid_start_ns;
 	FILE *decisions; /* a log of the tries; the caller's, or NULL */
 	/* The id of each VM that came or went, in trace order. */
 	void (*vm_new)(void *ctx, struct sim_vm *vm);

@@ -56,6 +56,7 @@ static const struct numeric {
 	{"interrupt", 0, 100, offsetof(struct sim_spec, interrupt_percent)},
 	{"lose", 0, 100, offsetof(struct sim_spec, lose_percent)},
 	{"stall", 0, 1000000, offsetof(struct sim_spec, stall_us)},
+	{"pid", 1, INT32_MAX, offsetof(struct sim_spec, pid)},
 	{"vanish", 1, UINT32_MAX, offsetof(struct sim_spec, vanish_s)},
 	{"seed", 0, UINT64_MAX, offsetof(struct sim_spec, seed)},
 };
@@ -91,7 +92,7 @@ static int set_value(struct sim_spec *spec, const char *option, const char *valu
 	return fail(
 		error, size,
 		"sim: \"%s\" must be one of: speed=N virtual steady loop at-once start=FILE decisions=FILE score=FILE "
-		"busy=P interrupt=P lose=P stall=US vanish=S seed=N",
+		"busy=P interrupt=P lose=P stall=US pid=N vanish=S seed=N",
 		option);
 }
 

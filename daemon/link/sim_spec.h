@@ -22,6 +22,7 @@ struct sim_spec {
 	uint64_t interrupt_percent;
 	uint64_t lose_percent;
 	uint64_t stall_us;
+	uint64_t pid;	   /* who has created the VMs; 0: nobody */
 	uint64_t vanish_s; /* of the trace; 0: never */
 	uint64_t seed;
 };

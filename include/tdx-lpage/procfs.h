@@ -19,6 +19,9 @@ int procfs_free_huge_blocks(const char *procfs, uint64_t *ret);
  */
 int procfs_pressure(const char *procfs, const char *resource, uint32_t *ret_ppm);
 
+/* When a process started, in clock ticks, from the text of its stat. 0 or -EINVAL. */
+int procfs_start_ticks(const char *stat, unsigned long long *ret);
+
 /*
  * The kernel's words about a VM are of the initial namespaces: the pid of its creator, when that started, and
  * when regions changed.

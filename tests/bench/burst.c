@@ -238,7 +238,8 @@ static int measure(json_t *ret, const char *name, uint32_t nr_vms, uint64_t regi
 	struct burst burst = {.dry_run = dry_run};
 	struct samples ns = {0};
 	json_t *object = json_object();
-	double seconds, us;
+	uint64_t before = bench_resident_bytes();
+	double seconds, us, grown;
 	int err;
 
 	bench_progress("burst: %s", name);
@@ -250,6 +251,7 @@ static int measure(json_t *ret, const char *name, uint32_t nr_vms, uint64_t regi
 	if (!err) {
 		seconds = (double)(burst.end_ns - burst.begin_ns) / 1e9;
 		us = cpu_us_per_merge(&burst);
+		grown = (double)(bench_resident_bytes() - before) / (double)burst.regions;
 		*alone_us = *alone_us > 0 ? *alone_us : us;
 		samples_report(&ns, object, "ping", "ns");
 		json_object_set_new(object, "merges_per_s",
@@ -259,10 +261,11 @@ static int measure(json_t *ret, const char *name, uint32_t nr_vms, uint64_t regi
 		json_object_set_new(object, "decisions_per_merge",
 				    json_real((double)burst.manager->policy->decisions /
 					      (double)burst.regions));
-		printf("%-20s %10.0f %10.2f %10.2f %10.1f %10.1f\n", name,
+		json_object_set_new(object, "rss_bytes_per_region", json_real(grown));
+		printf("%-20s %10.0f %10.2f %10.2f %10.1f %10.1f %10.1f\n", name,
 		       (double)burst.regions / seconds, us, us / *alone_us,
 		       (double)samples_percentile(&ns, 99) / 1e6,
-		       (double)samples_percentile(&ns, 100) / 1e6);
+		       (double)samples_percentile(&ns, 100) / 1e6, grown);
 	}
 	json_object_set_new(ret, name, object);
 	samples_done(&ns);
@@ -275,8 +278,8 @@ static int run(json_t *ret)
 	double alone_us = 0, dry_alone_us = 0;
 	int err;
 
-	printf("%-20s %10s %10s %10s %10s %10s\n", "regions due", "merges/s", "us/merge", "ratio",
-	       "ping p99", "max, ms");
+	printf("%-20s %10s %10s %10s %10s %10s %10s\n", "regions due", "merges/s", "us/merge",
+	       "ratio", "ping p99", "max, ms", "B/region");
 	err = measure(ret, "1024_times_4000", FEW_VMS, FEW, false, &alone_us);
 	if (!err)
 		err = measure(ret, "4_million", 1, REGIONS, false, &alone_us);

@@ -3,6 +3,7 @@
 """Runs a program under the SystemCallFilter= of a unit; a call that the filter refuses ends it, so that none is missed.
 
 in_filter.py UNIT PROGRAM [ARGUMENT...]
+in_filter.py UNIT --list
 
 What groups have in them is asked of systemd-analyze. Exit status 77 where it, or libseccomp, is not installed.
 """
@@ -51,6 +52,9 @@ def load(names):
 def main():
     try:
         names = allowed(sys.argv[1])
+        if sys.argv[2] == "--list":
+            print(*sorted(names), sep="\n")
+            return
         load(names)
     except (OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The daemon under exactly the system calls that its unit allows: every one of its features. Prints TAP.
+# With TDX_LPAGE_TRACE=FILE it runs under strace instead, which writes to FILE.*: scripts/syscalls.
 set -u
 ctl=$TDX_LPCTL generate=$TDX_LPAGE_BUILD/tests/traces/generate
 # As it is installed: a sanitizer has calls of its own.
@@ -20,23 +21,32 @@ trap cleanup EXIT
 
 . "$here/tests/lib/tap.sh"
 
-filtered=(python3 "$here/tests/system/in_filter.py" "$here/systemd/tdx-lpaged.service")
-
-"${filtered[@]}" /bin/true 2>"$dir/err"
-if [ $? -eq 77 ]; then
-	echo "1..0 # SKIP $(head -n 1 "$dir/err")"
-	exit 0
+if [ -n "${TDX_LPAGE_TRACE:-}" ]; then
+	# -D: the tracer is no parent of the daemon, which is killed by its pid.
+	filtered=(strace -D -ff -qqq -o "$TDX_LPAGE_TRACE")
+else
+	filtered=(python3 "$here/tests/system/in_filter.py" "$here/systemd/tdx-lpaged.service")
+	"${filtered[@]}" /bin/true 2>"$dir/err"
+	if [ $? -eq 77 ]; then
+		echo "1..0 # SKIP $(head -n 1 "$dir/err")"
+		exit 0
+	fi
 fi
+as_service=(python3 "$here/tests/system/as_service.py" "$dir/run")
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 "$generate" periodic 3 0.2 >"$dir/trace"
 name=$(sed -n 's/^vm .* name=\([^ ]*\).*/\1/p' "$dir/trace" | head -n 1)
-# CONFIG...: writes the file.
+# CONFIG...: writes the file, which has a drop-in beside it.
+mkdir "$dir/c.d"
+printf '%s\n' 'version: 1' 'defaults: {quiet-time: 4s}' >"$dir/c.d/a.yaml"
 config() { printf '%s\n' 'version: 1' "$@" >"$dir/c.yaml"; }
 
-# LINK: starts the daemon there, and waits for an answer.
+# LINK [PREFIX...]: starts the daemon there, and waits for an answer.
 start() {
-	"${filtered[@]}" "$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" --link="$1" 2>>"$dir/log" &
+	local link=$1
+	shift
+	"$@" "${filtered[@]}" "$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" --link="$link" 2>>"$dir/log" &
 	pid=$!
 	until "$ctl" status >/dev/null 2>&1; do
 		kill -0 $pid 2>/dev/null || return 1
@@ -76,15 +86,55 @@ refused() {
 	[ $? -eq 159 ] # by SIGSYS
 }
 
-check 'a call that the unit does not allow ends a program' refused
+# The command line is read by another process.
+identified() {
+	local tries
+	for ((tries = 0; tries < 400; tries++)); do
+		kill -0 "$pid" || break
+		if "$ctl" -o json vm show "$name" | jq -e '.vm | .command == "bash" and .cgroup_known' >/dev/null; then return; fi
+		sleep 0.05 # between two looks at the condition
+	done
+	"$ctl" vm show "$name"
+	return 1
+}
+
+held_by_a_client() {
+	"$ctl" hold "$name" --attached --owner client >/dev/null &
+	local client=$! tries status=1
+	for ((tries = 0; tries < 400 && status; tries++)); do
+		kill -0 $client || break
+		"$ctl" vm show "$name" | grep -q 'client' && status=0
+		sleep 0.05 # between two looks at the condition
+	done
+	kill $client
+	wait $client
+	return $status
+}
+
+# Whether the region lets it or not: VERB...
+tried() {
+	"$ctl" "$@" >"$dir/out"
+	grep -q 'regions\? done' "$dir/out"
+}
+
+watched() { timeout 5 "$ctl" watch | grep -m 1 -q .; }
+
+if [ -z "${TDX_LPAGE_TRACE:-}" ]; then
+	check 'a call that the unit does not allow ends a program' refused
+fi
 config 'global: {log-interval: 1s}'
-check 'the daemon starts on a simulated host' start "sim:$dir/trace,speed=50,loop"
+check 'the daemon starts on a simulated host' start "sim:$dir/trace,speed=50,loop,pid=$$"
 check 'it merges' until_status '.host.tally.merged > 0'
 check 'it shows a VM' says 0 '' vm show "$name"
+check 'it knows the process of a VM' identified
 check 'it lists regions' says 0 '' region list "$name" --limit 3
 check 'it explains' says 0 '' explain "$name"
 check 'it plans' says 0 '' plan "$name"
 check 'it merges on request' says 0 '' merge "$name" 0-2M
+check 'it splits' tried split "$name" 0-2M
+check 'it probes' says 0 '' probe "$name" 0-2M
+check 'it is watched' watched
+check 'it holds a VM for a client' held_by_a_client
 check 'it holds a VM' says 0 'held by me' hold "$name" --for 1h --owner me
 check 'it pauses' says 0 '' pause
 check 'it records' says 0 'of 1 VM' record --duration 1s "$dir/rec"
@@ -100,6 +150,15 @@ check 'it is killed' stop KILL
 check 'it starts again' start "sim:$dir/trace,speed=50,loop"
 check 'and is paused as before' until_status '.host.paused'
 check 'it stops' stop TERM
+rm -f "$dir/run"/{control,read}
+echo nonsense >"$dir/run/state/switches"
+check 'it starts as a service' start "sim:$dir/trace,speed=50,loop" env WATCHDOG_USEC=200000 "${as_service[@]}"
+check 'what it cannot read is kept aside' test -s "$dir/run/state/switches.bad"
+check 'it resumes' says 0 '' resume
+check 'it is in dry-run' says 0 '' dry-run on
+check 'it merges no more' until_status '.host.dry_run'
+check 'it stops as a service' stop TERM
+rm -f "$dir/run"/{control,read,notify}
 check 'it starts on the kernel' start netlink
 check 'it answers' says 0 'degraded|DEGRADED' status
 check 'it stops, too' stop TERM

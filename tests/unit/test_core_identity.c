@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/procfs.h>
 
 #include "daemon/core/identity.h"
 
@@ -373,16 +374,16 @@ static void start_ticks_are_parsed(void **state)
 	unsigned long long ticks;
 
 	(void)state;
-	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
-					 "18 4242 x",
-					 &ticks),
+	assert_int_equal(procfs_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					    "18 4242 x",
+					    &ticks),
 			 0);
 	assert_int_equal(ticks, 4242);
-	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3", &ticks), -EINVAL);
-	assert_int_equal(vmm_start_ticks("", &ticks), -EINVAL);
-	assert_int_equal(vmm_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
-					 "18 -1 x",
-					 &ticks),
+	assert_int_equal(procfs_start_ticks("1 (a) S 1 2 3", &ticks), -EINVAL);
+	assert_int_equal(procfs_start_ticks("", &ticks), -EINVAL);
+	assert_int_equal(procfs_start_ticks("1 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
+					    "18 -1 x",
+					    &ticks),
 			 -EINVAL);
 }
 
@@ -400,7 +401,7 @@ static void the_own_process_is_identified(void **state)
 	assert_non_null(f);
 	assert_non_null(fgets(text, sizeof(text), f));
 	fclose(f);
-	assert_int_equal(vmm_start_ticks(text, &ticks), 0);
+	assert_int_equal(procfs_start_ticks(text, &ticks), 0);
 	vm.pid_start_ns = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
 	query = (struct lp_vmm_query){vm.id, vm.pid, 0, vm.pid_start_ns};
 	assert_int_equal(vmm_args_read("/proc", &query, &args), 0);
