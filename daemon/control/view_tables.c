@@ -232,6 +232,7 @@ static const struct field vm_detail_rows[] = {
 	OBJECT("limits", &limits_fields, struct lp_vm_snapshot, vm.limits),
 	OBJECT("limits_vmm", &limits_fields, struct lp_vm_snapshot, vm.limits_vmm),
 	OBJECT("limits_admin", &limits_fields, struct lp_vm_snapshot, vm.limits_admin),
+	VM("limits_lease_left_us", OPT_US, lease_left_ns),
 	VM("generation", U64, vm.generation),
 	VM("to_shared_pages", U64, vm.to_shared_pages),
 	VM("to_private_pages", U64, vm.to_private_pages),
@@ -258,7 +259,7 @@ static const struct field vm_detail_rows[] = {
 };
 const struct fields control_vm_detail_fields = FIELDS(
 	"VmDetail",
-	"A VM with all that is known about it. limits are in force, limits_vmm and limits_admin were set by the VMM and by the host.",
+	"A VM with all that is known about it. limits are in force, limits_vmm and limits_admin were set by the VMM and by the host; the latter end in limits_lease_left_us, unless the daemon renews them as it does all along, null: they have no lease.",
 	vm_detail_rows);
 
 #define REGION(name, kind, member) ROW(name, kind, struct region_view, member)

@@ -52,6 +52,12 @@ void limits_found(struct lp_manager *m, struct vm_entry *vm)
 {
 	vm->limits.pushed = vm->vm.limits_admin;
 	vm->limits.renew_ns = vm->vm.admin_lease_ns ? manager_now(m) : 0;
+	limits_lease_read(vm, manager_now(m));
+}
+
+void limits_lease_read(struct vm_entry *vm, uint64_t now_ns)
+{
+	vm->limits.end_ns = vm->vm.admin_lease_ns ? now_ns + vm->vm.admin_lease_ns : 0;
 }
 
 uint64_t limits_due_ns(const struct vm_entry *vm)
@@ -83,6 +89,7 @@ void limits_push(struct lp_manager *m, struct vm_entry *vm)
 		vm_failed(m, vm, SETTING_LIMITS, r, NULL);
 		return;
 	}
+	vm->limits.sent_ns = manager_now(m);
 	vm->limits.renewing = !vm->limits.need_push;
 	vm->limits.need_push = false;
 	/* All VMs at the same moment: one wake-up for all of them. */
@@ -102,6 +109,7 @@ void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error
 		vm_failed(m, vm, SETTING_LIMITS, error, text);
 		return;
 	}
+	vm->limits.end_ns = vm->limits.sent_ns + LEASE_NS;
 	/* A renewal changes nothing that is to be looked at. */
 	vm->sync.need_stats |= !vm->limits.renewing;
 	vm_succeeded(m, vm, SETTING_LIMITS);

@@ -14,6 +14,9 @@ void limits_found(struct lp_manager *m, struct vm_entry *vm);
 /* When limits_push() is to be called: 0 at once, NS_NEVER not before something changes. */
 uint64_t limits_due_ns(const struct vm_entry *vm);
 
+/* A full description of the VM says how much is left of the lease. */
+void limits_lease_read(struct vm_entry *vm, uint64_t now_ns);
+
 /* Writes the limits of a VM that is marked, and renews the lease. */
 void limits_push(struct lp_manager *m, struct vm_entry *vm);
 

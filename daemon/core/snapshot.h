@@ -104,6 +104,7 @@ struct lp_vm_snapshot {
 	uint64_t tracked_regions;
 	uint64_t queued_regions; /* requested, no outcome yet */
 	uint64_t coverage_ppm;	 /* large / (large + table), UINT64_MAX when nothing is mapped */
+	uint64_t lease_left_ns;	 /* of .vm.limits_admin; UINT64_MAX: they have no lease */
 	uint64_t stats_age_ns;	 /* of .vm's regions and totals */
 	uint64_t regions_age_ns; /* of the last complete dump of regions */
 	uint64_t identity_age_ns;

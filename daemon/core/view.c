@@ -120,6 +120,14 @@ static void add_leases(const struct lp_manager *m, const struct vm_entry *vm,
 	}
 }
 
+/* Until @end_ns, 0: never. */
+static uint64_t left(uint64_t now_ns, uint64_t end_ns)
+{
+	if (!end_ns)
+		return UINT64_MAX;
+	return end_ns > now_ns ? end_ns - now_ns : 0;
+}
+
 int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
 {
 	const struct lp_manager *m = manager_of_const(core);
@@ -146,6 +154,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 		.tracked_regions = vm->regions.count,
 		.queued_regions = vm->queued_regions,
 		.coverage_ppm = lp_coverage_ppm(vm->vm.large, vm->vm.table),
+		.lease_left_ns = left(now_ns, vm->limits.end_ns),
 		.stats_age_ns = age(now_ns, vm->sync.stats_ns),
 		.regions_age_ns = age(now_ns, vm->sync.regions_ns),
 		.identity_age_ns = age(now_ns, vm->identity_ns),

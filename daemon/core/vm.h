@@ -49,6 +49,8 @@ struct vm_limits {
 	uint64_t push_tag;
 	struct lp_limits pushed;
 	uint64_t renew_ns; /* when the lease of the layer is renewed, 0: it has none */
+	uint64_t sent_ns;  /* the last one */
+	uint64_t end_ns;   /* of the lease, as far as is known, 0: it has none */
 	bool renewing;	   /* all that is under way is a renewal */
 	bool foreign;	   /* changed by another process; kept until the next reload */
 };

@@ -198,6 +198,7 @@ static void take_description(struct vm_entry *vm, const struct lp_vm *init, bool
 		vm->vm = *init;
 		vm->has_stats = true;
 		vm->sync.stats_ns = now_ns;
+		limits_lease_read(vm, now_ns);
 		return;
 	}
 	memcpy(vm->vm.name, init->name, sizeof(before.name));

@@ -478,6 +478,9 @@ static void print_rule(struct ctl *ctl, const json_t *vm)
 	if (*show_holds(vm, holds))
 		line(ctl, "held by", "%s", holds);
 	print_limits(ctl, "limits", json_object_get(vm, "limits"));
+	if (json_is_integer(json_object_get(vm, "limits_lease_left_us")))
+		line(ctl, "lease", "the host's limits end in %s, unless tdx-lpaged renews them",
+		     format_us(json_object_get(vm, "limits_lease_left_us"), us));
 	for (size_t i = 0; i < json_array_size(json_object_get(vm, "incapable")); i++)
 		line(ctl, i ? "" : "not capable", "%s (see tdx-lpctl doctor)",
 		     text_kebab(

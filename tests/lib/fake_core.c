@@ -460,6 +460,7 @@ static void init_status(struct lp_status *status)
 static void init_web(struct lp_vm_snapshot *vm)
 {
 	*vm = (struct lp_vm_snapshot){
+		.lease_left_ns = 450 * NS_PER_S,
 		.vm = {.id = 1,
 		       .pid = 4242,
 		       .uid = 107,
@@ -529,6 +530,7 @@ static void init_web(struct lp_vm_snapshot *vm)
 static void init_db(struct lp_vm_snapshot *vm)
 {
 	*vm = (struct lp_vm_snapshot){
+		.lease_left_ns = UINT64_MAX,
 		.vm = {.id = 7,
 		       .pid = 5151,
 		       .type = 1,

@@ -158,8 +158,10 @@ static void the_lease_of_the_limits_is_renewed(void **state)
 
 	core_host_one_vm_fixture(host);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+	assert_int_equal(core_host_web(host).lease_left_ns, 600 * NS_PER_S);
 	host->fake.nr_asked = 0;
 	core_host_pass(host, 300 * NS_PER_S);
+	assert_int_equal(core_host_web(host).lease_left_ns, 300 * NS_PER_S);
 	push = fake_link_open(&host->fake, FAKE_SET_POLICY);
 	assert_non_null(push);
 	/* The limits come along, in case that they were lost without a word. */
@@ -169,6 +171,7 @@ static void the_lease_of_the_limits_is_renewed(void **state)
 	vm->admin_lease_ns = push->ttl_ns;
 	core_host_settle(host);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+	assert_int_equal(core_host_web(host).lease_left_ns, 600 * NS_PER_S);
 	/* The next daemon takes it over at once. */
 	core_host_restart(host);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
@@ -182,7 +185,9 @@ static void limits_that_ended_with_their_lease_are_written_again(void **state)
 
 	core_host_one_vm_fixture(host);
 	change.limits = host->fake.vms[0].limits;
+	assert_int_not_equal(core_host_web(host).lease_left_ns, UINT64_MAX);
 	fake_link_policy_changed(&host->fake, &change);
+	assert_int_equal(core_host_web(host).lease_left_ns, UINT64_MAX);
 	core_host_settle(host);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 2);
 	assert_false(core_host_logged(host, "limits were changed by pid"));
