@@ -267,6 +267,46 @@ static void a_malformed_event_is_a_loss(void **state)
 	assert_int_equal(host->proto.stats.lost[LP_LOSS_MALFORMED], 3);
 }
 
+/* Adds the message that is being built to a datagram. */
+static size_t pack(const struct proto_host *host, char *datagram, size_t len)
+{
+	memcpy(datagram + len, host->b.bytes, NLMSG_ALIGN(host->b.hdr.nlmsg_len));
+	return len + NLMSG_ALIGN(host->b.hdr.nlmsg_len);
+}
+
+/* The kernel tells of all VMs at once, message behind message. */
+static void events_come_many_in_a_datagram(void **state)
+{
+	static _Alignas(struct nlmsghdr) char datagram[8192];
+	struct proto_host *host = *state;
+	size_t len = 0;
+
+	for (uint32_t vm_id = 1; vm_id <= 50; vm_id++) {
+		nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_CHANGED_NTF, 0);
+		nlb_u32(&host->b, KVM_LPAGE_A_VM_ID, vm_id);
+		nlb_u64(&host->b, KVM_LPAGE_A_VM_GENERATION, 100 + vm_id);
+		len = pack(host, datagram, len);
+	}
+	nlb_start(&host->b, FAMILY, KVM_LPAGE_CMD_VM_GONE_NTF, 0);
+	nlb_u32(&host->b, KVM_LPAGE_A_VM_ID, 7);
+	len = pack(host, datagram, len);
+	assert_true(len < sizeof(datagram));
+
+	lp_proto_event(&host->proto, datagram, len);
+	lp_proto_pump(&host->proto);
+	assert_int_equal(host->seen.changes, 50);
+	assert_int_equal(host->seen.generation, 150);
+	assert_int_equal(host->seen.vms_gone, 1);
+	assert_int_equal(host->seen.gone, 7);
+	assert_int_equal(host->seen.losses, 0);
+
+	/* Of a datagram that breaks off, what was whole counts. */
+	lp_proto_event(&host->proto, datagram, len - 8);
+	assert_int_equal(host->seen.changes, 100);
+	assert_int_equal(host->seen.vms_gone, 1);
+	assert_int_equal(host->seen.losses, 1);
+}
+
 static void a_loss_looks_for_the_family(void **state)
 {
 	struct proto_host *host = *state;
@@ -309,6 +349,7 @@ int main(void)
 		PRESENT(a_dump_that_hangs_times_out),
 		PRESENT(a_refused_dump_is_reported),
 		PRESENT(a_malformed_event_is_a_loss),
+		PRESENT(events_come_many_in_a_datagram),
 		PRESENT(a_loss_looks_for_the_family),
 		PRESENT(lost_answers_time_out),
 	};
