@@ -261,6 +261,9 @@ void config_errors_print(FILE *f, const struct config_errors *errors);
 /* Likewise for what config_lint() found. */
 void config_warnings_print(FILE *f, const struct config_errors *warnings);
 
+/* The line of a check that found no error: which files were read, or that there is none at @path. */
+void config_good_print(FILE *f, const char *path, const struct config *config);
+
 /* Writes what is in force as YAML that parses to the same configuration. */
 void config_print(FILE *f, const struct config *config);
 

@@ -119,3 +119,14 @@ void config_errors_print(FILE *f, const struct config_errors *errors)
 	if (errors->suppressed)
 		fprintf(f, "%s: %zu more errors\n", errors->path, errors->suppressed);
 }
+
+void config_good_print(FILE *f, const char *path, const struct config *config)
+{
+	if (config->missing) {
+		fprintf(f, "%s: no such file, the built-in defaults apply\n", path);
+		return;
+	}
+	for (size_t i = 0; i < config->nr_files; i++)
+		fprintf(f, "%s%s", i ? ", " : "", config->files[i]);
+	fprintf(f, ": valid, %zu rule%s\n", config->nr_rules, config->nr_rules == 1 ? "" : "s");
+}

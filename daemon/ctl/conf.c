@@ -64,18 +64,6 @@ static json_t *errors_json(const struct config_errors *errors)
 	return list;
 }
 
-static void print_good(struct ctl *ctl, const char *path, const struct config *config)
-{
-	if (config->missing) {
-		fprintf(ctl->out, "%s: no such file, the built-in defaults apply\n", path);
-		return;
-	}
-	for (size_t i = 0; i < config->nr_files; i++)
-		fprintf(ctl->out, "%s%s", i ? ", " : "", config->files[i]);
-	fprintf(ctl->out, ": valid, %zu rule%s\n", config->nr_rules,
-		plural((json_int_t)config->nr_rules));
-}
-
 /* As the daemon does it: only a file that was named has to be there. */
 int verb_config_check(struct ctl *ctl)
 {
@@ -97,7 +85,7 @@ int verb_config_check(struct ctl *ctl)
 	else if (r < 0)
 		config_errors_print(ctl->err, &errors);
 	else
-		print_good(ctl, path, config);
+		config_good_print(ctl->out, path, config);
 	if (!ctl->json)
 		config_warnings_print(ctl->err, &warnings);
 	config_errors_done(&warnings);

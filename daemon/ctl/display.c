@@ -156,7 +156,13 @@ void table_add(struct table *table, const char *format, ...)
 }
 
 /* A narrower column cannot hold a text of several words. */
-#define WRAP_MIN 20
+#define WRAP_MIN 15
+
+/* A shorter piece of a name says nothing. */
+#define CUT_MIN 8
+
+/* Columns with this digit or a higher one are left out only if wrapping does not help. */
+#define DROP_AFTER_WRAP 5
 
 /* 0: the column stays. */
 static int drop_order(const struct table *table, size_t column)
@@ -209,17 +215,58 @@ static int line_width(const struct table *table, const int *widths)
 	return width;
 }
 
+/* The last column that is there. */
+static size_t last_column(const struct table *table, const int *widths)
+{
+	size_t c = table->nr_columns - 1;
+
+	while (c && !widths[c])
+		c--;
+	return c;
+}
+
+/* How narrow a line can be, when the last column may be wrapped. */
+static int wrapped_width(const struct table *table, const int *widths)
+{
+	size_t last = last_column(table, widths);
+	int width = line_width(table, widths);
+
+	if (!left_aligned(table, last) || widths[last] <= WRAP_MIN)
+		return width;
+	return width - widths[last] + WRAP_MIN;
+}
+
 /* Leaves columns out until a line fits, or only those are there that stay. */
-static void fit(const struct table *table, int *widths, int width)
+static void leave_out(const struct table *table, int *widths, int width)
 {
 	for (int order = 1; order <= 9; order++) {
 		for (size_t c = 0; c < table->nr_columns; c++) {
-			if (line_width(table, widths) <= width)
+			int needs = order < DROP_AFTER_WRAP ? line_width(table, widths) :
+							      wrapped_width(table, widths);
+
+			if (needs <= width)
 				return;
 			if (drop_order(table, c) == order)
 				widths[c] = 0;
 		}
 	}
+}
+
+/* Makes the widest column of names narrower, until a line fits or it has CUT_MIN characters. */
+static void cut_names(const struct table *table, int *widths, int width)
+{
+	size_t last = last_column(table, widths), widest = last;
+	int over = wrapped_width(table, widths) - width;
+
+	for (size_t c = 0; c < last; c++) {
+		if (left_aligned(table, c) && (widest == last || widths[c] > widths[widest]))
+			widest = c;
+	}
+	if (over <= 0 || widest == last || widths[widest] <= CUT_MIN)
+		return;
+	widths[widest] -= over;
+	if (widths[widest] < CUT_MIN)
+		widths[widest] = CUT_MIN;
 }
 
 void print_wrapped(FILE *f, const char *text, int indent, int width)
@@ -242,37 +289,74 @@ void print_wrapped(FILE *f, const char *text, int indent, int width)
 	}
 }
 
-/* No blanks at the end of a line. @space: of the last column, 0: no limit. */
-static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
+/* @width characters, the last of which is "~". */
+static void print_cut(FILE *f, const char *text, int width)
+{
+	int bytes = 0;
+
+	for (int i = 0; i < width - 1; i++) {
+		do
+			bytes++;
+		while (((unsigned char)text[bytes] & 0xc0) == 0x80);
+	}
+	fprintf(f, "%.*s~", bytes, text);
+}
+
+static void print_left(const struct table *table, FILE *f, size_t column, const char *text,
 		       const int *widths, int space)
 {
 	int blanks = widths[column] - width_of(text);
 
+	if (column == last_column(table, widths)) {
+		if (space && width_of(text) > space)
+			print_wrapped(f, text, line_width(table, widths) - widths[column], space);
+		else
+			fputs(text, f);
+	} else if (blanks < 0) {
+		print_cut(f, text, widths[column]);
+	} else {
+		fprintf(f, "%s%*s", text, blanks, "");
+	}
+}
+
+/* No blanks at the end of a line. @space: of the last column, 0: no limit. */
+static void print_cell(const struct table *table, FILE *f, size_t column, const char *text,
+		       const int *widths, int space)
+{
 	if (!widths[column])
 		return;
 	if (column)
 		fputs("  ", f);
-	if (!left_aligned(table, column))
-		fprintf(f, "%*s%s", blanks, "", text);
-	else if (column + 1 < table->nr_columns)
-		fprintf(f, "%s%*s", text, blanks, "");
-	else if (space && width_of(text) > space)
-		print_wrapped(f, text, line_width(table, widths) - widths[column], space);
+	if (left_aligned(table, column))
+		print_left(table, f, column, text, widths, space);
 	else
-		fputs(text, f);
+		fprintf(f, "%*s%s", widths[column] - width_of(text), "", text);
 }
 
-static void say_left_out(const struct table *table, FILE *f, const int *widths)
+static void say_left_out(const struct table *table, FILE *f, const int *widths, int width)
 {
-	bool any = false;
+	char text[1024] = "";
+	size_t len = 0;
 
 	for (size_t c = 0; c < table->nr_columns; c++) {
-		if (widths[c])
-			continue;
-		fprintf(f, any ? ", %s" : "columns omitted: %s", head_text(table, c));
-		any = true;
+		if (!widths[c] && len < sizeof(text))
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len, "%s%s",
+				len ? ", " : "columns omitted: ", head_text(table, c));
 	}
-	fputs(any ? "\n" : "", f);
+	if (!len)
+		return;
+	print_wrapped(f, text, 0, width);
+	fputc('\n', f);
+}
+
+/* The width of the last column, if it is to be wrapped; else 0. */
+static int space_of_last(const struct table *table, const int *widths, int width)
+{
+	size_t last = last_column(table, widths);
+	int space = width - (line_width(table, widths) - widths[last]);
+
+	return space < WRAP_MIN ? 0 : space;
 }
 
 void table_print(struct table *table, FILE *f, bool bold_heads, int width)
@@ -282,10 +366,9 @@ void table_print(struct table *table, FILE *f, bool bold_heads, int width)
 
 	measure(table, widths);
 	if (width > 0) {
-		fit(table, widths, width);
-		space = width - (line_width(table, widths) - widths[last]);
-		if (space < WRAP_MIN)
-			space = 0;
+		leave_out(table, widths, width);
+		cut_names(table, widths, width);
+		space = space_of_last(table, widths, width);
 	}
 	fputs(bold_heads ? "\033[1m" : "", f);
 	for (size_t c = 0; c < table->nr_columns; c++)
@@ -299,7 +382,7 @@ void table_print(struct table *table, FILE *f, bool bold_heads, int width)
 			fputc('\n', f);
 		free(table->cells[i]);
 	}
-	say_left_out(table, f, widths);
+	say_left_out(table, f, widths, width);
 	free(table->cells);
 	free(table);
 }

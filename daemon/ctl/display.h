@@ -42,7 +42,8 @@ struct table;
 
 /*
  * @heads: one word per column, ending with NULL; those that begin with '<' are left-aligned. A digit
- * in front says that the column may be left out on a narrow terminal, 1 first. Kept by reference.
+ * in front says that the column may be left out on a narrow terminal, 1 first; 5 to 9 only if it does
+ * not help to wrap the last column. What stays should fit 40 characters. Kept by reference.
  */
 struct table *table_new(const char *const *heads);
 
@@ -51,7 +52,8 @@ void table_add(struct table *table, const char *format, ...) __attribute__((form
 
 /*
  * Writes and frees. @width: characters in a line, 0: as many as it takes. What does not fit leaves
- * columns out and says so, then wraps the last column when that is left-aligned.
+ * columns out and says so, then wraps the last column when that is left-aligned, then cuts names, which
+ * end in "~" then.
  */
 void table_print(struct table *table, FILE *f, bool bold_heads, int width);
 

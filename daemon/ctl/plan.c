@@ -117,8 +117,8 @@ static void add_row(struct table *table, const json_t *vm, const json_t *plan)
 static void print_plans(struct ctl *ctl, const json_t *vms, const json_t *plans, uint32_t goal_ppm)
 {
 	static const char *const heads[] = {
-		"ID",	 "<NAME",  "COVERAGE", "TABLE", "MERGES", "1DUE-NOW",
-		"2WORK", "3STALL", "DONE-IN",  "AFTER", "<GOAL",  NULL,
+		"ID",	 "<NAME",  "7COVERAGE", "5TABLE", "8MERGES", "1DUE-NOW",
+		"2WORK", "3STALL", "DONE-IN",	"6AFTER", "<GOAL",   NULL,
 	};
 	struct table *table = table_new(heads);
 	size_t i;

@@ -179,7 +179,7 @@ static void filter(const struct ctl *ctl, json_t *regions)
 
 static void print_regions(struct ctl *ctl, const json_t *regions)
 {
-	static const char *const heads[] = {"GPA", "<TOUCHED", "FIRST-TOUCH", "<REASON", NULL};
+	static const char *const heads[] = {"GPA", "<TOUCHED", "5FIRST-TOUCH", "<REASON", NULL};
 	struct table *table = table_new(heads);
 	char ago[FORMAT_MAX], word[TEXT_NAME_MAX];
 	json_t *region;

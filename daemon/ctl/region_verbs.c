@@ -58,8 +58,8 @@ static const json_t *quiet_us(const json_t *region)
 static void print_regions(struct ctl *ctl, const json_t *regions)
 {
 	static const char *const heads[] = {
-		"GPA",	 "<STATE",   "2TO-SHARED", "1TO-PRIVATE", "QUIET",
-		"<HOLD", "<LAST-OP", "<REASON",	   "AGO",	  NULL,
+		"GPA",	  "<STATE",    "2TO-SHARED", "1TO-PRIVATE", "7QUIET",
+		"5<HOLD", "4<LAST-OP", "<REASON",    "3AGO",	    NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], hold[2 * FORMAT_MAX], word[TEXT_NAME_MAX];
@@ -140,7 +140,7 @@ static void print_explanation(struct ctl *ctl, const json_t *reply)
 
 void ctl_print_gates(struct ctl *ctl, const json_t *gates)
 {
-	static const char *const heads[] = {"REGIONS", "<REASON", "WAIT", "FIRST", "<WHY", NULL};
+	static const char *const heads[] = {"REGIONS", "<REASON", "6WAIT", "5FIRST", "<WHY", NULL};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], word[TEXT_NAME_MAX];
 	size_t i;

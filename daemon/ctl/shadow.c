@@ -58,8 +58,8 @@ static void add(struct table *table, const char *name, const struct figures *fig
 static void print_table(struct ctl *ctl, const json_t *shadow)
 {
 	static const char *const heads[] = {
-		"<",	  "MERGES", "REFUSED", "SPLITS", "SPENT",
-		"SAVED*", "NET*",   "REGRETS", "LOST*",	 NULL,
+		"<",	   "MERGES", "1REFUSED", "2SPLITS", "6SPENT",
+		"5SAVED*", "NET*",   "4REGRETS", "3LOST*",  NULL,
 	};
 	struct figures active = figures_of(json_object_get(shadow, "active"));
 	struct figures other = figures_of(json_object_get(shadow, "shadow"));

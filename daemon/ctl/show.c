@@ -175,8 +175,9 @@ static const char *vm_name(const json_t *vm)
 static void print_vms(struct ctl *ctl, const json_t *host, const json_t *vms)
 {
 	static const char *const heads[] = {
-		"ID",	  "<NAME",   "COVERAGE", "LARGE",  "TABLE",  "MIXED", "1UNMAPPED", "2HELD",
-		"MERGES", "REFUSED", "4SPLITS",	 "3<MODE", "<STATE", "AGE",   NULL,
+		"ID",	   "<NAME",	"COVERAGE", "9LARGE",  "9TABLE",
+		"6MIXED",  "1UNMAPPED", "2HELD",    "8MERGES", "5REFUSED",
+		"4SPLITS", "3<MODE",	"<STATE",   "7AGE",    NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], gate[TEXT_NAME_MAX], mode[TEXT_NAME_MAX];
@@ -295,8 +296,8 @@ static void add_rule(struct table *table, const json_t *rule)
 static void print_rules(struct ctl *ctl, const json_t *rules)
 {
 	static const char *const heads[] = {
-		"<RULE", "VMS",	   "COVERAGE", "MERGES",  "2REFUSED", "1SPLITS",
-		"SPENT", "SAVED*", "NET*",     "REGRETS", "3LOST*",   NULL,
+		"<RULE",  "VMS",     "COVERAGE", "7MERGES",  "2REFUSED", "1SPLITS",
+		"5SPENT", "6SAVED*", "NET*",	 "4REGRETS", "3LOST*",	 NULL,
 	};
 	struct table *table;
 	size_t i;
@@ -355,8 +356,8 @@ int verb_status(struct ctl *ctl)
 static void print_vm_list(struct ctl *ctl, const json_t *vms)
 {
 	static const char *const heads[] = {
-		"ID",	  "<NAME", "1<FROM",  "PID",	"<TYPE",
-		"MEMORY", "<RULE", "<POLICY", "2<MODE", NULL,
+		"ID",	   "<NAME", "1<FROM",	"3PID",	  "4<TYPE",
+		"6MEMORY", "<RULE", "5<POLICY", "2<MODE", NULL,
 	};
 	struct table *table = table_new(heads);
 	char text[FORMAT_MAX], word[TEXT_NAME_MAX];

@@ -68,8 +68,8 @@ static void print_rows(struct ctl *ctl, const json_t *host, const struct top_row
 		       size_t first, size_t height)
 {
 	static const char *const heads[] = {
-		"ID",	      "<NAME",	   "COVERAGE", "LARGE",	 "TABLE", "1MIXED", "MERGES/s",
-		"2REFUSED/s", "3SPLITS/s", "4MERGES",  "<STATE", "AGE",	  NULL,
+		"ID",	      "<NAME",	   "COVERAGE", "6LARGE", "7TABLE", "1MIXED", "8MERGES/s",
+		"2REFUSED/s", "3SPLITS/s", "4MERGES",  "<STATE", "5AGE",   NULL,
 	};
 	struct table *table = table_new(heads);
 

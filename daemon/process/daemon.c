@@ -89,15 +89,14 @@ static int load_config(struct daemon *d)
 	return LP_EXIT_OK;
 }
 
+/* Says what `tdx-lpctl config check` says, also by the exit status. */
 static int check_config(struct daemon *d)
 {
 	int status = load_config(d);
 
-	if (status == LP_EXIT_OK && d->config->missing)
-		printf("%s: no such file, the built-in defaults apply\n", d->options->config_path);
-	for (size_t i = 0; status == LP_EXIT_OK && i < d->config->nr_files; i++)
-		printf("%s: valid\n", d->config->files[i]);
-	return status;
+	if (status == LP_EXIT_OK)
+		config_good_print(stdout, d->options->config_path, d->config);
+	return status == LP_EXIT_OK ? LP_EXIT_OK : LP_EXIT_FAILURE;
 }
 
 /* ---- runtime directory ---- */

@@ -93,6 +93,7 @@ int ctl_host_run_in(struct ctl_host *host, const char *sysroot, const char *line
 	/* 2026-03-04 05:06:07.089 UTC */
 	struct ctl_env env = {.sysroot = sysroot,
 			      .runtime_dir = host->dir,
+			      .columns = host->columns,
 			      .wall_us = UINT64_C(1772600767089000)};
 	size_t size;
 	int argc = 0, code;

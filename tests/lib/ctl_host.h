@@ -17,6 +17,7 @@ struct ctl_host {
 	pthread_t thread;
 	int stop[2]; /* a pipe: the loop ends when it is closed */
 	char dir[32];
+	int columns;		/* of the terminal, 0: none */
 	const char *event_text; /* of send_later() */
 	char *out;
 	char *err;

@@ -161,6 +161,25 @@ on_a_terminal() {
 	cat "$dir/out"
 	grep -q "^tdx-lpaged: --link: $dir/none: No such file" "$dir/out" && ! grep -q '<[0-7]>' "$dir/out"
 }
+# CODE [FILE]: both programs say the same of it, and end with that status.
+same_check() {
+	local code=$1 got
+	shift
+	"$daemon" ${1:+--config "$1"} --check-config >"$dir/by-daemon" 2>&1
+	got=$?
+	"$ctl" config check ${1:+"$1"} >"$dir/by-ctl" 2>&1
+	[ "$?" -eq $got ] && { [ "$code" = any ] || [ $got -eq "$code" ]; } && diff "$dir/by-daemon" "$dir/by-ctl"
+}
+mkdir "$dir/check.d"
+printf 'version: 1\n' >"$dir/check.yaml"
+printf 'version: 1\nrules: [{name: a, match: {uid: 1}}, {name: b, match: {uid: 1}}]\n' >"$dir/check.d/more.yaml"
+printf 'version: 1\nnonsense: 1\ndefaults: {batch: none}\n' >"$dir/bad.yaml"
+# With a file there, or without it.
+check "config check and --check-config agree: no file named" same_check any
+check "a named file is missing" same_check 1 "$dir/none.yaml"
+check "a good one, with a drop-in and a warning" same_check 0 "$dir/check.yaml"
+check "a bad one" same_check 1 "$dir/bad.yaml"
+check "a folder" same_check 1 "$dir/check.d"
 check "a terminal gets the log without priorities" on_a_terminal
 check "the sockets are gone" bash -c "! ls '$dir/run/control' '$dir/run/read'"
 check "the machine's own /run/tdx-lpage is untouched" bash -c "$(declare -f machine_run); machine_run | diff '$dir/before' -"

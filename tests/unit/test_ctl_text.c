@@ -242,7 +242,33 @@ static void a_narrow_terminal_omits_columns(void **state)
 	assert_table(8, "ID  NAME  WHY\n"
 			" 1  web   -\n"
 			" 2  base  the guest has to accept every page\n"
-			"columns omitted: MORE, LESS\n");
+			"columns\nomitted:\nMORE,\nLESS\n");
+}
+
+/* What stays fits, whatever names there are. */
+static void long_names_are_cut(void **state)
+{
+	static const char *const heads[] = {"ID", "<NAME", "COVERAGE", "5LARGE", "<STATE", NULL};
+	static const char *const cells[] = {"1",      "a-name-of-many-\xc3\xa4\xc3\xb6-characters",
+					    "99.99%", "1",
+					    "active", "2",
+					    "b",      "-",
+					    "2",      "memory-pressure"};
+	struct table *table = table_new(heads);
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
+		table_add(table, "%s", cells[i]);
+	table_print(table, f, false, 40);
+	fclose(f);
+	assert_string_equal(text, "ID  NAME       COVERAGE  STATE\n"
+				  " 1  a-name-o~    99.99%  active\n"
+				  " 2  b                 -  memory-pressure\n"
+				  "columns omitted: LARGE\n");
+	free(text);
 }
 
 int main(void)
@@ -255,6 +281,7 @@ int main(void)
 		cmocka_unit_test(sizes_and_percentages_are_formatted),
 		cmocka_unit_test(columns_align_by_characters),
 		cmocka_unit_test(a_narrow_terminal_omits_columns),
+		cmocka_unit_test(long_names_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
