@@ -12,10 +12,8 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 #include "daemon/control/admission.h"
 #include "daemon/control/control.h"
 #include "daemon/control/session.h"
+#include "daemon/control/sockets.h"
 
 /* Above this nothing more is taken from the client; far above it the client is dropped. */
 #define OUTPUT_BUSY_BYTES (256u << 10)
@@ -440,82 +439,24 @@ static void on_accept_error(struct evconnlistener *listener, void *ctx)
 	event_add(door->retry, &pause);
 }
 
-/* ---- sockets ---- */
-
-/* A socket that nobody answers on is left over from a crash. */
-static int remove_stale(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-	close(fd);
-	if (r == -ENOENT)
-		return 0;
-	if (r != -ECONNREFUSED)
-		return -EADDRINUSE;
-	return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-/* Sets the mode before the first client can come: between bind and listen nobody can connect. */
-static int bind_and_listen(int fd, const struct sockaddr_un *address)
-{
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	if (chmod(address->sun_path, 0660) < 0 || listen(fd, SOMAXCONN) < 0)
-		return -errno;
-	return 0;
-}
+/* ---- doors ---- */
 
 /* Returns a listening socket in the runtime directory. */
 static int make_socket(struct door *door)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, r;
+	int fd;
 
 	if ((size_t)snprintf(door->path, sizeof(door->path), "%s/%s",
 			     door->control->options.runtime_dir, door->name) >= sizeof(door->path))
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, door->path, sizeof(address.sun_path));
-	r = remove_stale(&address);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	r = bind_and_listen(fd, &address);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	door->ours = true;
+	fd = control_socket_make(door->path);
+	door->ours = fd >= 0;
 	return fd;
-}
-
-/* Returns the socket that systemd passed under @name, -ENOENT: none, -ENOTSOCK: it is no such. */
-static int passed_socket(const char *name)
-{
-	char **names = NULL;
-	int found = -1, nr = sd_listen_fds_with_names(0, &names);
-
-	for (int i = 0; i < nr; i++) {
-		if (found < 0 && names && strcmp(names[i], name) == 0)
-			found = SD_LISTEN_FDS_START + i;
-		free(names[i]);
-	}
-	free(names);
-	if (found < 0)
-		return -ENOENT;
-	if (sd_is_socket_unix(found, SOCK_STREAM, 1, NULL, 0) <= 0)
-		return -ENOTSOCK;
-	return evutil_make_socket_nonblocking(found) < 0 ? -errno : found;
 }
 
 static int door_open(struct door *door)
 {
-	int fd = passed_socket(door->name);
+	int fd = control_socket_passed(door->name);
 
 	if (fd == -ENOENT)
 		fd = make_socket(door);

@@ -55,6 +55,8 @@ struct fake_core {
 	void *record_ctx;
 };
 
+extern const struct lp_core_ops fake_core_ops;
+
 /* Two VMs, "web-1" (1) and "db" (7), and some regions; every name, number and age differs. */
 void fake_core_init(struct fake_core *fake);
 void fake_core_done(struct fake_core *fake);
