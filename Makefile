@@ -104,7 +104,7 @@ clean: ## Remove what was built here (caches under ~/.cache/tdx-lpage stay)
 -include daemon/build.mk tests/build.mk docs/build.mk
 
 # What pkg-config says, asked once, after the packages are there.
-BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm demo-td soak check-patches deb check-debian13 kernel-%,$(or $(MAKECMDGOALS),all))
+BUILD_GOALS := $(filter-out help deps clean format style check-vm demo-vm demo-td soak coverage check-patches deb check-debian13 kernel-%,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILD_GOALS),)
 include $(BUILD)/config.mk
 endif
@@ -238,6 +238,11 @@ demo-vm: ## The whole stack in one QEMU machine, to look at
 soak: ## Software TDs whose memory never rests, in QEMU (MINUTES=10, SEED=1)
 	@$(call deps,kernel vm)
 	@$(MAKE) -C tests/vm soak
+
+.PHONY: coverage
+coverage: ## Which lines of the series KUnit, guests and software TDs execute, in QEMU (long)
+	@$(call deps,build kernel vm)
+	@$(MAKE) -C tests/vm coverage
 
 .PHONY: demo-td
 demo-td: ## An unmodified Linux as a software TD under the daemon, in one QEMU machine, to look at

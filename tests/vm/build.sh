@@ -3,7 +3,7 @@
 # VM_KERNEL, VM_KERNEL_MOD: other kernels than kernel/patches make, folders as kernel's build prints them;
 # VM_TREE: the git tree that belongs to them.
 
-# vm or mod: prints the folder with the kernel, which is built when it has to be.
+# vm, mod or gcov: prints the folder with the kernel, which is built when it has to be.
 kernel() {
 	case $1 in
 	vm) [ -z "${VM_KERNEL-}" ] || { echo "$VM_KERNEL"; return; } ;;
