@@ -28,10 +28,11 @@ wait_for "the kernel was started anew by kexec" 400 td_said linux 'is a TDX gues
 wait_for "phase 2 ended with its data intact" 400 td_said linux 'td: OK'
 wait_for "the guest has reset itself" 60 guest_has_ended linux
 expect "its VMM" "$(guest_unit linux Result)" = success
-td_words linux | grep -E 'memory:|rounds' | sed 's/^/# /' >/dev/ttyS1
+td_words linux | grep -E 'memory:|network:|rounds' | sed 's/^/# /' >/dev/ttyS1
 # What its VMM counted: bounce buffers and their way back by kexec, and a register that is reached by #VE only.
 vmm() { sed -n "s/.*td-linux: reset;.* $1.*/\\1/p" "$guests/linux.out"; }
 expect "pages made shared by MapGPA" "$(vmm '\([0-9]*\) pages to shared')" -ge 4096
 expect "pages made private by MapGPA" "$(vmm '\([0-9]*\) to private')" -ge 4096
+expect "datagrams to the peer and back" "$(vmm '\([0-9]*\) datagrams echoed')" -ge 256
 expect "reads of memory-mapped registers" "$(vmm '\([0-9]*\) MMIO reads')" -ge 1
 systemctl stop guest-linux.service

@@ -18,6 +18,7 @@ static const char usage[] =
 	"  -i, --initrd FILE    its initramfs\n"
 	"  -a, --append TEXT    more of the kernel's command line\n"
 	"  -d, --disk FILE      raw image, a virtio disk\n"
+	"  -e, --net            a virtio network card, whose peer echoes UDP datagrams\n"
 	"  -m, --memory MIB     RAM, 128 to 3072, even (default: 256)\n"
 	"  -n, --name NAME      what KVM calls the VM (default: its process does)\n"
 	"  -h, --help\n"
@@ -132,20 +133,26 @@ static uint64_t parse_memory(const char *text)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"kernel", required_argument, NULL, 'k'}, {"initrd", required_argument, NULL, 'i'},
-		{"append", required_argument, NULL, 'a'}, {"disk", required_argument, NULL, 'd'},
-		{"memory", required_argument, NULL, 'm'}, {"name", required_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},	  {0},
+		{"kernel", required_argument, NULL, 'k'},
+		{"initrd", required_argument, NULL, 'i'},
+		{"append", required_argument, NULL, 'a'},
+		{"disk", required_argument, NULL, 'd'},
+		{"memory", required_argument, NULL, 'm'},
+		{"name", required_argument, NULL, 'n'},
+		{"net", no_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	struct td_boot boot = {0};
 	const char *append = "", *disk = NULL, *name = NULL;
 	char command_line[2048];
 	uint64_t memory = 256 << 20;
 	struct td_devices *devices;
+	bool net = false;
 	struct td td;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "k:i:a:d:m:n:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "k:i:a:d:em:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			boot.kernel = optarg;
@@ -158,6 +165,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			disk = optarg;
+			break;
+		case 'e':
+			net = true;
 			break;
 		case 'm':
 			memory = parse_memory(optarg);
@@ -185,11 +195,11 @@ int main(int argc, char **argv)
 	if (name)
 		td_set_name(&td, name);
 	td_boot_load(&td, &boot);
-	devices = td_devices_new(&td, disk);
+	devices = td_devices_new(&td, disk, net);
 	run_guest(&td, devices);
-	printf("td-linux: reset; MapGPA of %llu pages to shared, %llu to private; %llu conversions on access; %llu MMIO reads\n",
+	printf("td-linux: reset; MapGPA of %llu pages to shared, %llu to private; %llu conversions on access; %llu MMIO reads; %llu datagrams echoed\n",
 	       (unsigned long long)td.counts.to_shared_pages,
 	       (unsigned long long)td.counts.to_private_pages, (unsigned long long)td.counts.faults,
-	       (unsigned long long)td_mmio_reads(devices));
+	       (unsigned long long)td_mmio_reads(devices), (unsigned long long)td_echoed(devices));
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define _GNU_SOURCE
 #include "disk.h"
+#include "net.h"
 #include "serial.h"
 #include "shim.h"
 #include "td.h"
@@ -17,17 +18,19 @@
 #define PORT_PCI_ADDRESS 0xcf8
 #define PORT_PCI_DATA	 0xcfc
 #define PCI_ENABLE	 0x80000000U
-#define DISK_DEVFN	 (1 << 3)
+#define MAX_CARDS	 2
 
 struct td_devices {
 	struct td *td;
 	struct serial serial;
-	struct disk *disk;
+	struct disk disk;
+	struct net net;
+	struct virtio *cards[MAX_CARDS]; /* in their slots; NULL: empty */
 	uint32_t pci_address;
 	uint64_t failed_status;
 };
 
-struct td_devices *td_devices_new(struct td *td, const char *disk)
+struct td_devices *td_devices_new(struct td *td, const char *disk, bool net)
 {
 	struct td_devices *devices = calloc(1, sizeof(*devices));
 
@@ -35,37 +38,55 @@ struct td_devices *td_devices_new(struct td *td, const char *disk)
 		die("out of memory");
 	devices->td = td;
 	if (disk) {
-		devices->disk = calloc(1, sizeof(*devices->disk));
-		if (!devices->disk)
-			die("out of memory");
-		disk_open(devices->disk, td, disk);
+		disk_open(&devices->disk, td, disk);
+		devices->cards[0] = &devices->disk.virtio;
+	}
+	if (net) {
+		net_open(&devices->net, td);
+		devices->cards[1] = &devices->net.virtio;
 	}
 	return devices;
 }
 
-/* ---- PCI: one bus, the host bridge is left out, the disk is device 1 ---- */
+/* ---- PCI: one bus, the host bridge is left out, slots are devices from 1 on ---- */
 
-static bool selects_disk(const struct td_devices *devices)
+/* The card that the guest has selected, or NULL. */
+static struct virtio *selected(const struct td_devices *devices)
 {
-	return devices->disk && devices->pci_address & PCI_ENABLE &&
-	       (devices->pci_address >> 8 & 0xffff) == DISK_DEVFN;
+	unsigned int devfn = devices->pci_address >> 8 & 0xffff, slot = (devfn >> 3) - 1;
+
+	return devices->pci_address & PCI_ENABLE && !(devfn & 7) && slot < MAX_CARDS ?
+		       devices->cards[slot] :
+		       NULL;
 }
 
 static uint32_t pci_read(struct td_devices *devices, unsigned int port, unsigned int size)
 {
-	if (!selects_disk(devices))
-		return ~0U;
-	return disk_config_read(devices->disk, (devices->pci_address & 0xfc) + port - PORT_PCI_DATA,
-				size);
+	struct virtio *card = selected(devices);
+
+	return card ? virtio_config_read(card, (devices->pci_address & 0xfc) + port - PORT_PCI_DATA,
+					 size) :
+		      ~0U;
 }
 
 static void pci_write(struct td_devices *devices, unsigned int port, uint32_t value,
 		      unsigned int size)
 {
-	if (selects_disk(devices))
-		disk_config_write(devices->disk,
-				  (devices->pci_address & 0xfc) + port - PORT_PCI_DATA, value,
-				  size);
+	struct virtio *card = selected(devices);
+
+	if (card)
+		virtio_config_write(card, (devices->pci_address & 0xfc) + port - PORT_PCI_DATA,
+				    value, size);
+}
+
+/* The card that has that port, or NULL. */
+static struct virtio *card_at_port(const struct td_devices *devices, unsigned int port)
+{
+	for (int i = 0; i < MAX_CARDS; i++) {
+		if (devices->cards[i] && virtio_has_port(devices->cards[i], port))
+			return devices->cards[i];
+	}
+	return NULL;
 }
 
 /* ---- dispatch ---- */
@@ -80,8 +101,8 @@ static uint32_t in(struct td_devices *devices, unsigned int port, unsigned int s
 		return devices->pci_address;
 	if (port - PORT_PCI_DATA < 4)
 		return pci_read(devices, port, size);
-	if (devices->disk && disk_has_port(devices->disk, port))
-		return disk_read(devices->disk, port);
+	if (card_at_port(devices, port))
+		return virtio_read(card_at_port(devices, port), port);
 	return ~0U;
 }
 
@@ -95,8 +116,8 @@ static bool out(struct td_devices *devices, unsigned int port, uint32_t value, u
 		devices->pci_address = value;
 	else if (port - PORT_PCI_DATA < 4)
 		pci_write(devices, port, value, size);
-	else if (devices->disk && disk_has_port(devices->disk, port))
-		disk_write(devices->disk, port, value);
+	else if (card_at_port(devices, port))
+		virtio_write(card_at_port(devices, port), port, value);
 	else if (port == TD_SHIM_FAILED_PORT && !devices->failed_status)
 		devices->failed_status = value;
 	else if (port == TD_SHIM_FAILED_PORT)
@@ -111,14 +132,22 @@ void td_mmio(struct td_devices *devices, struct kvm_run *run)
 
 	if (run->mmio.is_write)
 		return;
-	if (devices->disk)
-		value = disk_mmio_read(devices->disk, run->mmio.phys_addr, run->mmio.len);
+	for (int i = 0; i < MAX_CARDS; i++) {
+		if (devices->cards[i] && virtio_has_mmio(devices->cards[i], run->mmio.phys_addr))
+			value = virtio_mmio_read(devices->cards[i], run->mmio.phys_addr,
+						 run->mmio.len);
+	}
 	memcpy(run->mmio.data, &value, run->mmio.len);
 }
 
 uint64_t td_mmio_reads(const struct td_devices *devices)
 {
-	return devices->disk ? devices->disk->mmio_reads : 0;
+	return devices->disk.virtio.mmio_reads + devices->net.virtio.mmio_reads;
+}
+
+uint64_t td_echoed(const struct td_devices *devices)
+{
+	return devices->net.echoed;
 }
 
 bool td_port_io(struct td_devices *devices, const struct kvm_run *run)

@@ -73,7 +73,8 @@ void td_boot_load(struct td *td, const struct td_boot *boot);
 
 struct td_devices;
 
-struct td_devices *td_devices_new(struct td *td, const char *disk);
+/* @disk: image of a virtio disk, or NULL; @net: with a network card? */
+struct td_devices *td_devices_new(struct td *td, const char *disk, bool net);
 /* Of KVM_EXIT_IO. False: the guest asked for a reset. */
 bool td_port_io(struct td_devices *devices, const struct kvm_run *run);
 
@@ -81,6 +82,8 @@ bool td_port_io(struct td_devices *devices, const struct kvm_run *run);
 void td_mmio(struct td_devices *devices, struct kvm_run *run);
 /* How many of them a device has answered. */
 uint64_t td_mmio_reads(const struct td_devices *devices);
+/* Datagrams that the other end of the network has sent back. */
+uint64_t td_echoed(const struct td_devices *devices);
 
 void td_irq(struct td *td, unsigned int irq, bool level);
 
