@@ -35,10 +35,12 @@ export_identity() {
 	fi
 }
 
-# The patches in order, one path a line; nothing when there are none, or SERIES=none asks for the bare base.
+# The patches in order, one path a line; nothing when there are none, or SERIES=none asks for the bare base. EXTRA_PATCH names
+# one more, to try something on top.
 series() {
 	[ -d "$patches" ] && [ "${SERIES-}" != none ] || return 0
 	find "$patches" -maxdepth 1 -name '[0-9]*.patch' | sort
+	[ -z "${EXTRA_PATCH-}" ] || echo "$EXTRA_PATCH"
 }
 
 # Waits for the lock on the build tree and holds it until the script ends.
