@@ -15,8 +15,20 @@
 #define REGIONS		 4096
 #define THRESHOLDS	 40
 #define KINDS_MAX	 64 /* of regions, in a trace */
+#define FIRST_CLASSES	 12 /* of first intervals */
+#define GROUPS		 (KINDS_MAX + FIRST_CLASSES)
 #define FIRST_NS	 1e6
 #define LAST_BREAK_EVENS 4 /* the longest threshold but "never" */
+
+/* By kind of region, and, after those, of first intervals by class. */
+struct groups {
+	double cost[GROUPS][THRESHOLDS];
+};
+
+struct hindsight_pool {
+	struct groups groups;
+	char kinds[KINDS_MAX][32];
+};
 
 /* What each threshold would have cost. */
 struct sums {
@@ -24,6 +36,8 @@ struct sums {
 	struct model model;
 	double thresholds_ns[VMS_MAX][THRESHOLDS];
 	double cost[VMS_MAX][REGIONS][THRESHOLDS];
+	struct groups groups[VMS_MAX];
+	bool known[VMS_MAX][REGIONS]; /* has had an interval */
 	char kinds[KINDS_MAX][32];
 	uint8_t kind[VMS_MAX][REGIONS]; /* index of it */
 };
@@ -45,6 +59,35 @@ static void make_thresholds(struct sums *sums, const struct model_vm *vm)
 	thresholds_ns[THRESHOLDS - 1] = DBL_MAX;
 }
 
+/* As the policy sees it: how many pages, and for how long in parts of the break-even time. */
+static unsigned int first_class(const struct sums *sums, const struct model_vm *vm,
+				const struct model_region *region)
+{
+	double shared = (double)(region->last_to_private_ns - region->last_to_shared_ns) /
+			break_even_ns(sums, vm);
+	unsigned int how_long = (shared >= 0.0025) + (shared >= 0.16) + (shared >= 1.3);
+	unsigned int how_much = (region->to_shared_pages > 32) + (region->to_shared_pages > 255);
+
+	return 4 * how_much + how_long;
+}
+
+static void add(struct sums *sums, const struct model_vm *vm, uint64_t rfn,
+		const struct model_region *region, const double cost[static THRESHOLDS])
+{
+	struct hindsight_pool *pool = sums->hindsight->pool;
+	bool *known = &sums->known[vm->id % VMS_MAX][rfn % REGIONS];
+	unsigned int group = *known ? sums->kind[vm->id % VMS_MAX][rfn % REGIONS] :
+				      KINDS_MAX + first_class(sums, vm, region);
+
+	*known = true;
+	for (int i = 0; i < THRESHOLDS; i++) {
+		sums->cost[vm->id % VMS_MAX][rfn % REGIONS][i] += cost[i];
+		sums->groups[vm->id % VMS_MAX].cost[group][i] += cost[i];
+		if (pool)
+			pool->groups.cost[group][i] += cost[i];
+	}
+}
+
 /* Tries at @age_ns and its doubles until @until_ns are refused. Returns the age of the next. */
 static double refuse(const struct sums *sums, double age_ns, double until_ns, double *cost)
 {
@@ -62,7 +105,7 @@ static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
 	double walk = (double)region->walk / (double)NS_PER_S;
 	double change = (double)sums->model.costs.merge_ns +
 			(region->partial ? (double)sums->model.costs.split_ns : 0);
-	double *cost = sums->cost[vm->id % VMS_MAX][rfn % REGIONS];
+	double cost[THRESHOLDS] = {0};
 
 	for (int i = 0; i < THRESHOLDS; i++) {
 		double age_ns =
@@ -71,6 +114,7 @@ static void on_interval(void *ctx, const struct model_vm *vm, uint64_t rfn,
 
 		cost[i] += age_ns < length_ns ? walk * age_ns / length_ns + change : walk;
 	}
+	add(sums, vm, rfn, region, cost);
 	if (sums->hindsight->interval)
 		sums->hindsight->interval(sums->hindsight->ctx, vm, rfn, region, end_ns);
 }
@@ -80,12 +124,13 @@ static void end_pending(struct sums *sums, const struct model_vm *vm, uint64_t r
 			const struct model_region *region, uint64_t end_ns)
 {
 	double late_ns = (double)(end_ns - region->last_to_private_ns);
+	double cost[THRESHOLDS] = {0};
 
 	if (region->nr_shared || !region->nr_pending || !region->small || region->dropped)
 		return;
 	for (int i = 0; i < THRESHOLDS; i++)
-		refuse(sums, sums->thresholds_ns[vm->id % VMS_MAX][i], late_ns,
-		       &sums->cost[vm->id % VMS_MAX][rfn % REGIONS][i]);
+		refuse(sums, sums->thresholds_ns[vm->id % VMS_MAX][i], late_ns, &cost[i]);
+	add(sums, vm, rfn, region, cost);
 }
 
 static void end_pending_of_vm(struct sums *sums, const struct model_vm *vm, uint64_t end_ns)
@@ -137,19 +182,20 @@ static int play(struct sums *sums, struct trace_reader *reader)
 	return more;
 }
 
-static uint8_t kind_index(struct sums *sums, const char *name)
+static uint8_t kind_index(char kinds[static KINDS_MAX][32], const char *name)
 {
 	uint8_t i = 0;
 
-	while (i < KINDS_MAX - 1 && sums->kinds[i][0] && strcmp(sums->kinds[i], name))
+	while (i < KINDS_MAX - 1 && kinds[i][0] && strcmp(kinds[i], name))
 		i++;
-	snprintf(sums->kinds[i], sizeof(sums->kinds[i]), "%s", name);
+	snprintf(kinds[i], sizeof(kinds[i]), "%s", name);
 	return i;
 }
 
 static void read_kinds(struct sums *sums, const char *text)
 {
 	static const char mark[] = "\n# region ";
+	struct hindsight_pool *pool = sums->hindsight->pool;
 
 	while ((text = strstr(text, mark))) {
 		uint32_t vm;
@@ -158,7 +204,8 @@ static void read_kinds(struct sums *sums, const char *text)
 
 		text += sizeof(mark) - 1;
 		if (sscanf(text, "%" SCNu32 " %" SCNu32 " %31s", &vm, &rfn, name) == 3)
-			sums->kind[vm % VMS_MAX][rfn % REGIONS] = kind_index(sums, name);
+			sums->kind[vm % VMS_MAX][rfn % REGIONS] =
+				kind_index(pool ? pool->kinds : sums->kinds, name);
 	}
 }
 
@@ -169,6 +216,15 @@ static double least(const double cost[static THRESHOLDS])
 	for (int i = 0; i < THRESHOLDS; i++)
 		best = fmin(best, cost[i]);
 	return best;
+}
+
+static double least_of_groups(const struct groups *groups)
+{
+	double sum = 0;
+
+	for (int group = 0; group < GROUPS; group++)
+		sum += least(groups->cost[group]);
+	return sum;
 }
 
 static void add_up(const struct sums *sums, struct hindsight *ret)
@@ -188,6 +244,7 @@ static void add_up(const struct sums *sums, struct hindsight *ret)
 		}
 		for (int kind = 0; kind < KINDS_MAX; kind++)
 			ret->kinds += least(cost[kind]);
+		ret->later += least_of_groups(&sums->groups[vm]);
 	}
 	ret->fixed += least(all);
 }
@@ -200,15 +257,29 @@ int hindsight_run(struct hindsight *hindsight, const char *text, size_t len)
 
 	if (!err) {
 		sums->hindsight = hindsight;
+		read_kinds(sums, text);
 		err = play(sums, reader);
 	}
-	if (!err) {
-		read_kinds(sums, text);
+	if (!err)
 		add_up(sums, hindsight);
-	}
 	if (sums)
 		model_done(&sums->model);
 	trace_close(reader);
 	free(sums);
 	return err;
+}
+
+struct hindsight_pool *hindsight_pool_new(void)
+{
+	return calloc(1, sizeof(struct hindsight_pool));
+}
+
+void hindsight_pool_free(struct hindsight_pool *pool)
+{
+	free(pool);
+}
+
+double hindsight_pool_cost(const struct hindsight_pool *pool)
+{
+	return least_of_groups(&pool->groups);
 }
