@@ -501,12 +501,26 @@ static int open_control(struct daemon *d)
 	return control_new(&options, &d->control);
 }
 
+/* libevent's usual clock is the kernel's tick: on a busy host, timers would fire early, and have to wait once more. */
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		return NULL;
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
 static int start(struct daemon *d)
 {
 	int r;
 
 	procfs_namespaces(PROCFS, &d->namespaces);
-	d->base = event_base_new();
+	d->base = new_base();
 	r = d->base ? catch_signals(d) : -ENOMEM;
 	if (r == 0)
 		r = reserve_timers(d);

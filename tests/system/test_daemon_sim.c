@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -130,17 +131,36 @@ static uint64_t requests(const struct daemon_host *host)
 	return (uint64_t)sent;
 }
 
-/* How often the daemon wakes for so many pings. Sets @ret_requests to what it sent meanwhile. */
-static unsigned long wakeups_of_pings(struct daemon_host *host, uint64_t *ret_requests)
+/* Reads what has come. Returns how many of it were pings: a busy machine lets this process run late. */
+static long pings_in_queue(const struct daemon_host *host)
+{
+	char message[4096];
+	long pings = 0;
+	ssize_t len;
+
+	while ((len = recv(host->notify_fd, message, sizeof(message) - 1, MSG_DONTWAIT)) > 0) {
+		message[len] = '\0';
+		pings += strstr(message, "WATCHDOG=1") != NULL;
+	}
+	return pings;
+}
+
+/*
+ * How often the daemon wakes beyond once for each of some pings. Sets @ret_requests to what it sent meanwhile. Negative: a
+ * ping came at the border, whose wake-up is not in the time that was measured.
+ */
+static long other_wakeups(struct daemon_host *host, uint64_t *ret_requests)
 {
 	uint64_t sent = requests(host);
-	unsigned long before = sleeps(host), after;
+	long before, after;
 
+	(void)pings_in_queue(host);
+	before = (long)sleeps(host);
 	for (int i = 0; i < PINGS; i++)
 		daemon_host_message(host, "WATCHDOG=1");
-	after = sleeps(host);
+	after = (long)sleeps(host) - pings_in_queue(host);
 	*ret_requests = requests(host) - sent;
-	return after - before;
+	return after - before - PINGS;
 }
 
 /*
@@ -150,8 +170,8 @@ static unsigned long wakeups_of_pings(struct daemon_host *host, uint64_t *ret_re
 static void only_the_watchdog_wakes_a_daemon_with_nothing_due(void **state)
 {
 	struct daemon_host *host = *state;
-	unsigned long wakeups = 0;
 	uint64_t sent = 1;
+	long others = 0;
 	char text[16384];
 
 	host->watchdog_usec = "4000000";
@@ -165,10 +185,10 @@ static void only_the_watchdog_wakes_a_daemon_with_nothing_due(void **state)
 			break;
 	}
 	assert_non_null(strstr(text, "16 merged"));
-	for (int i = 0; i < 4 && sent; i++)
-		wakeups = wakeups_of_pings(host, &sent);
+	for (int i = 0; i < 4 && (sent || others < 0); i++)
+		others = other_wakeups(host, &sent);
 	assert_int_equal(sent, 0);
-	assert_int_equal(wakeups, PINGS);
+	assert_int_equal(others, 0);
 	assert_int_equal(daemon_host_stop(host, SIGTERM), 0);
 }
 
