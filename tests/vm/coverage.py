@@ -85,13 +85,16 @@ class Counts:
                 worlds = self.lines.setdefault((file, line["line_number"]), set())
                 if line["count"]:
                     worlds.add(world)
+        executed = {line["line_number"] for line in source["lines"] if line["count"]}
         for function in source["functions"]:
+            body = range(function["start_line"], function["end_line"] + 1)
             # A function that the series wrote or changed.
-            if lines.isdisjoint(range(function["start_line"], function["end_line"] + 1)):
+            if lines.isdisjoint(body):
                 continue
             name = re.sub(r"\.(constprop|isra|part|cold)\..*", "", function["name"])
             entry = self.functions.setdefault((file, name), [function["start_line"], set()])
-            if function["execution_count"]:
+            # The counter of one that was inlined stands still, its lines do not.
+            if not executed.isdisjoint(body):
                 entry[1].add(world)
 
 
