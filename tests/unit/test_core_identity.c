@@ -391,6 +391,7 @@ static void the_own_process_is_identified(void **state)
 {
 	struct lp_vm vm = {.id = 1, .pid = (uint32_t)getpid()};
 	unsigned long long ticks;
+	struct procfs_namespaces namespaces;
 	struct lp_identity identity;
 	struct lp_vmm_query query;
 	struct lp_vmm_args args;
@@ -398,13 +399,17 @@ static void the_own_process_is_identified(void **state)
 	FILE *f = fopen("/proc/self/stat", "r");
 
 	(void)state;
+	procfs_namespaces("/proc", &namespaces);
 	assert_non_null(f);
 	assert_non_null(fgets(text, sizeof(text), f));
 	fclose(f);
 	assert_int_equal(procfs_start_ticks(text, &ticks), 0);
 	vm.pid_start_ns = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) + 5;
 	query = (struct lp_vmm_query){vm.id, vm.pid, 0, vm.pid_start_ns};
-	assert_int_equal(vmm_args_read("/proc", &query, &args), 0);
+	/* Packages are built in containers, too, where KVM's pids are not those of /proc. */
+	assert_int_equal(vmm_args_read("/proc", &query, &args), namespaces.pid ? -EXDEV : 0);
+	if (namespaces.pid)
+		return;
 	lp_identity_read("/proc", &vm, &args, &identity);
 	assert_true(identity.command_known);
 	assert_string_equal(identity.command, "test_core_identity");
