@@ -63,14 +63,19 @@ void past_add(struct region *region, uint64_t age, double break_evens)
 		region->past++;
 }
 
-/* What is known of a region without a past is kept in place of the mean. */
-void past_first(struct region *region, uint64_t shared, uint64_t pages)
+unsigned int past_first_class(uint64_t shared, uint64_t pages)
 {
 	unsigned int how_long = (shared >= 16) + (shared >= 1024) + (shared >= 8192);
 	unsigned int how_much = (pages > 32) + (pages > 255);
 
+	return 4 * how_much + how_long;
+}
+
+/* What is known of a region without a past is kept in place of the mean. */
+void past_first(struct region *region, uint64_t shared, uint64_t pages)
+{
 	if (!region->past)
-		region->linear = (4 * how_much + how_long) & LINEAR_MAX;
+		region->linear = past_first_class(shared, pages) & LINEAR_MAX;
 }
 
 uint64_t past_typical(const struct region *region)

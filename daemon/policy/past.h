@@ -26,6 +26,10 @@ void past_add(struct region *region, uint64_t age, double break_evens);
 /* Before its first one the region was shared for @shared, in steps, and @pages of it. */
 void past_first(struct region *region, uint64_t shared, uint64_t pages);
 
+/* What of that tells first intervals apart: below PAST_FIRSTS. */
+#define PAST_FIRSTS 12
+unsigned int past_first_class(uint64_t shared, uint64_t pages);
+
 /* The typical length of the intervals in steps; 0: there was none. */
 uint64_t past_typical(const struct region *region);
 

@@ -11,12 +11,14 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/policy/past.h"
+
 #define VMS_MAX		 64
 #define REGIONS		 4096
 #define THRESHOLDS	 40
 #define KINDS_MAX	 64 /* of regions, in a trace */
-#define FIRST_CLASSES	 12 /* of first intervals */
-#define GROUPS		 (KINDS_MAX + FIRST_CLASSES)
+#define GROUPS		 (KINDS_MAX + PAST_FIRSTS)
+#define BREAK_EVEN_STEPS 6400 /* of hazard.h, at default costs */
 #define FIRST_NS	 1e6
 #define LAST_BREAK_EVENS 4 /* the longest threshold but "never" */
 
@@ -59,16 +61,14 @@ static void make_thresholds(struct sums *sums, const struct model_vm *vm)
 	thresholds_ns[THRESHOLDS - 1] = DBL_MAX;
 }
 
-/* As the policy sees it: how many pages, and for how long in parts of the break-even time. */
+/* What the policy can see of a region before its first interval. */
 static unsigned int first_class(const struct sums *sums, const struct model_vm *vm,
 				const struct model_region *region)
 {
 	double shared = (double)(region->last_to_private_ns - region->last_to_shared_ns) /
 			break_even_ns(sums, vm);
-	unsigned int how_long = (shared >= 0.0025) + (shared >= 0.16) + (shared >= 1.3);
-	unsigned int how_much = (region->to_shared_pages > 32) + (region->to_shared_pages > 255);
 
-	return 4 * how_much + how_long;
+	return past_first_class((uint64_t)(BREAK_EVEN_STEPS * shared), region->to_shared_pages);
 }
 
 static void add(struct sums *sums, const struct model_vm *vm, uint64_t rfn,
