@@ -9,7 +9,7 @@ cd "$dir" || exit 1
 coverage=${TDX_LPAGE_SRC:-.}/tests/vm/coverage.py
 
 # The layout of a kernel: sources above the folder of the build, names of the objects from there.
-mkdir -p tree/virt/kvm tree/out-gcov/virt/kvm image counts
+mkdir -p tree/virt/kvm tree/out-gcov/virt/kvm image counts/kunit counts/td
 cat >tree/virt/kvm/both.c <<'END'
 static int called(int x)
 {
@@ -33,7 +33,7 @@ END
 # Lines 3 to 5 and 11: all of called(), and what idle() does.
 printf '+++ b/virt/kvm/both.c\n@@ -1,0 +3,3 @@\n@@ -9,0 +11 @@\n' >image/series.diff
 
-# A boot of the "kernel" with these arguments. $1: name of the archive
+# A boot of the "kernel" with these arguments. $1: world and name of the archive
 boot() {
 	local name=$1
 	shift
@@ -64,15 +64,15 @@ END
 }
 
 no_counts() {
-	tar -c -f counts/coverage-td-linux.tar -T /dev/null
-	! python3 "$coverage" image counts out.json 2>err && grep -q 'coverage-td-linux.tar: holds no counts' err
+	tar -c -f counts/td/linux.tar -T /dev/null
+	! python3 "$coverage" image counts out.json 2>err && grep -q 'td/linux.tar: holds no counts' err
 }
 
 check 'a program that counts its lines is built' builds
-check 'it runs as KUnit' boot coverage-kunit
-check 'and on another path, as a software TD' boot coverage-td argument
+check 'it runs as KUnit' boot kunit/kunit
+check 'and on another path, as a software TD' boot td/selftests argument
 check 'lines are told apart by world, what nothing executes is named' shares lines=4 kunit=2 direct=0 td=2 any=3 idle
-check 'a second boot of a world adds to the first' boot coverage-td-linux
+check 'a second boot of a world adds to the first' boot td/linux
 check 'with it, that world has executed both paths' shares lines=4 kunit=2 direct=0 td=3 any=3 idle
 check 'a boot that left no counts is an error that names it' no_counts
 echo "1..$n"

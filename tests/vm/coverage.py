@@ -4,9 +4,10 @@
 
 coverage.py IMAGE COUNTS OUTPUT
   IMAGE   folder of the gcov kernel: gcno.tar, and series.diff with the lines that the series adds
-  COUNTS  folder with coverage-WORLD*.tar, one for each boot
+  COUNTS  folder with a folder for each world, and in that an archive for each boot
   OUTPUT  JSON
 """
+import glob
 import gzip
 import json
 import os
@@ -39,9 +40,8 @@ def unpack_counts(archive, folder):
         for member in tar:
             path = TREE.match(member.name)
             if path and member.name.endswith(".gcda"):
-                path = os.path.join(folder, path.group(1))
-                # Objects of virt/kvm are named from arch/x86/kvm; kbuild puts them where they belong.
-                path = os.path.normpath(path)
+                # Objects of virt/kvm are named from arch/x86/kvm.
+                path = os.path.normpath(os.path.join(folder, path.group(1)))
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "wb") as out:
                     out.write(tar.extractfile(member).read())
@@ -128,15 +128,13 @@ def main():
     with tempfile.TemporaryDirectory() as objects:
         with tarfile.open(os.path.join(image, "gcno.tar")) as tar:
             tar.extractall(objects)
-        for name in sorted(os.listdir(folder)):
-            world = re.match(r"coverage-([a-z]+).*\.tar$", name)
-            if not world or world.group(1) not in WORLDS:
-                continue
-            paths = unpack_counts(os.path.join(folder, name), objects)
-            for source in read_gcov(paths):
-                counts.add(world.group(1), source)
-            for path in paths:
-                os.unlink(path)
+        for world in WORLDS:
+            for archive in sorted(glob.glob(os.path.join(folder, world, "*.tar"))):
+                paths = unpack_counts(archive, objects)
+                for source in read_gcov(paths):
+                    counts.add(world, source)
+                for path in paths:
+                    os.unlink(path)
     idle = [{"file": file, "line": line, "function": name}
             for (file, name), (line, worlds) in sorted(counts.functions.items()) if not worlds]
     rows = table(counts)

@@ -247,7 +247,7 @@ static struct virtio_queue *selected(const struct virtio *virtio)
 		       NULL;
 }
 
-static uint32_t half(uint64_t value, uint32_t nr)
+static uint32_t half_of(uint64_t value, uint32_t nr)
 {
 	return nr < 2 ? (uint32_t)(value >> 32 * nr) : 0;
 }
@@ -260,11 +260,11 @@ static uint32_t read_common(const struct virtio *virtio, unsigned int offset)
 	case VIRTIO_PCI_COMMON_DFSELECT:
 		return virtio->feature_select;
 	case VIRTIO_PCI_COMMON_DF:
-		return half(features(virtio), virtio->feature_select);
+		return half_of(features(virtio), virtio->feature_select);
 	case VIRTIO_PCI_COMMON_GFSELECT:
 		return virtio->driver_feature_select;
 	case VIRTIO_PCI_COMMON_GF:
-		return half(virtio->driver_features, virtio->driver_feature_select);
+		return half_of(virtio->driver_features, virtio->driver_feature_select);
 	case VIRTIO_PCI_COMMON_MSIX:
 	case VIRTIO_PCI_COMMON_Q_MSIX:
 		return VIRTIO_MSI_NO_VECTOR;
