@@ -126,7 +126,12 @@ config 'global: {log-interval: 1s}'
 check 'the daemon starts on a simulated host' start "sim:$dir/trace,speed=50,loop,pid=$$"
 check 'it merges' until_status '.host.tally.merged > 0'
 check 'it shows a VM' says 0 '' vm show "$name"
-check 'it knows the process of a VM' identified
+if [ "$(readlink /proc/self/ns/pid)" = 'pid:[4026531836]' ]; then
+	check 'it knows the process of a VM' identified
+else
+	n=$((n + 1))
+	echo "ok $n - it knows the process of a VM # SKIP this is a pid namespace"
+fi
 check 'it lists regions' says 0 '' region list "$name" --limit 3
 check 'it explains' says 0 '' explain "$name"
 check 'it plans' says 0 '' plan "$name"
