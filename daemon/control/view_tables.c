@@ -161,7 +161,7 @@ static const struct field host_rows[] = {
 };
 const struct fields control_host_fields = FIELDS(
 	"Host",
-	"The host. pressure is memory_pressure or cpu_pressure while it is short of one of them and no merges are begun; the percentages were read then last, null without a limit in the configuration. free_huge_blocks are free blocks of 2 MiB. pid_namespace and time_namespace say whether the daemon is in one of its own: in the former it cannot tell the processes of VMMs.",
+	"The host. pressure is memory_pressure or cpu_pressure while it is short of one of them and no merges are begun; the percentages were read then last, null without a limit in the configuration. free_huge_blocks are free blocks of 2 MiB. pid_namespace and time_namespace say whether the daemon is in one of its own: in the former it cannot identify the processes of VMMs.",
 	host_rows);
 
 #define VM_HOLD(name, kind, member) ROW(name, kind, struct lp_vm_hold, member)
@@ -259,7 +259,7 @@ static const struct field vm_detail_rows[] = {
 };
 const struct fields control_vm_detail_fields = FIELDS(
 	"VmDetail",
-	"A VM with all that is known about it. limits are in force, limits_vmm and limits_admin were set by the VMM and by the host; the latter end in limits_lease_left_us, unless the daemon renews them as it does all along, null: they have no lease.",
+	"A VM with all that is known about it. limits are in force, limits_vmm and limits_admin were set by the VMM and by the host; limits_lease_left_us is what is left of the lease of the latter, which the daemon renews; null: they have none.",
 	vm_detail_rows);
 
 #define REGION(name, kind, member) ROW(name, kind, struct region_view, member)

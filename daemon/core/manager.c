@@ -309,7 +309,7 @@ static void log_namespaces(const struct lp_manager *m)
 {
 	if (m->namespaces.pid)
 		lp_log(m->log, LOG_WARNING, NULL,
-		       "in a pid namespace: processes of VMMs cannot be told, so VMs have only the names that KVM "
+		       "in a pid namespace: processes of VMMs cannot be identified, so VMs have only the names that KVM "
 		       "was given, and rules that match on cgroup, slice, vmm or uuid do not apply");
 	if (m->namespaces.time)
 		lp_log(m->log, LOG_NOTICE, NULL,

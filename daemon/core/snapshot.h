@@ -167,7 +167,7 @@ struct lp_status {
 	uint64_t memory_pressure_ppm, cpu_pressure_ppm; /* read last, UINT64_MAX: never */
 	uint64_t free_huge_blocks; /* of 2 MiB, of the host; UINT64_MAX: not known */
 	bool dry_run;
-	bool pid_namespace;  /* of the daemon: processes of VMMs cannot be told */
+	bool pid_namespace;  /* of the daemon: processes of VMMs cannot be identified */
 	bool time_namespace; /* likewise; the offset is taken into account */
 	const char *config_file;
 	char config_error[256]; /* of the last reload, "" when it was fine */

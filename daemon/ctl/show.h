@@ -14,7 +14,8 @@ void show_host(struct ctl *ctl, const json_t *host);
 const char *show_vm_state(const json_t *host, const json_t *vm, char ret[static TEXT_NAME_MAX]);
 
 /* What it means for a daemon to be in a pid namespace. */
-#define SHOW_PID_NAMESPACE "processes of VMMs cannot be told; rules that match on them do not apply"
+#define SHOW_PID_NAMESPACE                                                                         \
+	"processes of VMMs cannot be identified; rules that match on them do not apply"
 
 /*
  * Why no merges are begun on a host that is short of something, and what can be done. Only while

@@ -80,7 +80,7 @@ check 'which is nothing to say' ends 1 '^0$' grep -c namespace "$dir/log"
 stop
 check 'it starts in a pid namespace' start "${pid_ns[@]}"
 check 'which JSON has' host '.pid_namespace and (.time_namespace | not)'
-check 'status has' says 0 'PID NAMESPACE: processes of VMMs cannot be told' status
+check 'status has' says 0 'PID NAMESPACE: processes of VMMs cannot be identified' status
 check 'doctor has, with what to do' doctor 'hostPID'
 check 'and the log, once' ends 0 '^1$' grep -c 'in a pid namespace: .* do not apply' "$dir/log"
 stop
