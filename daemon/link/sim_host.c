@@ -365,16 +365,6 @@ static uint32_t merge_region(struct sim_host *host, struct sim_vm *vm, struct mo
 	return reason;
 }
 
-static uint32_t split_region(struct model_region *region)
-{
-	if (!region->interval || !region->merged)
-		return region->small ? KVM_LPAGE_REASON_ALREADY_SMALL :
-				       KVM_LPAGE_REASON_INTERRUPTED;
-	region->merged = false;
-	region->small = true;
-	return KVM_LPAGE_REASON_NONE;
-}
-
 static void note_outcome(struct sim_host *host, struct sim_vm *vm, struct model_region *region,
 			 uint32_t op, uint32_t reason)
 {
@@ -406,7 +396,7 @@ uint32_t sim_host_operate(struct sim_host *host, struct sim_vm *vm, uint32_t op,
 	if (op == KVM_LPAGE_OP_MERGE)
 		reason = merge_region(host, vm, region, rfn);
 	else if (op == KVM_LPAGE_OP_SPLIT)
-		reason = split_region(region);
+		reason = model_split(&host->model, vm->id, rfn, host->now_ns);
 	else
 		region->hold_ns = op == KVM_LPAGE_OP_HOLD ? host->now_ns + ttl_ns : 0;
 	note_outcome(host, vm, region, op, reason);

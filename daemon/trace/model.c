@@ -416,7 +416,7 @@ int model_apply(struct model *model, const struct trace_record *record)
 	return apply_conversion(model, vm, record);
 }
 
-/* ---- tries ---- */
+/* ---- tries, and splits by request ---- */
 
 static enum lpage_reason try_region(struct model_region *region, uint64_t t_ns)
 {
@@ -457,6 +457,40 @@ enum lpage_reason model_try(struct model *model, uint32_t vm_id, uint64_t rfn, u
 	model->score.merges++;
 	note_state(model, vm, rfn, region, KVM_LPAGE_STATE_TABLE, t_ns);
 	return reason;
+}
+
+/*
+ * Its walks cost from now on, and it may be merged again: an interval like others, but for the conversion
+ * at its begin.
+ */
+static void split_region(struct model *model, struct model_region *region, uint64_t t_ns)
+{
+	model->score.forced_splits++;
+	if (region->interval)
+		interval_walk(region, t_ns);
+	else
+		interval_begin(model, region, t_ns);
+	region->merged = false;
+	region->small = true;
+}
+
+enum lpage_reason model_split(struct model *model, uint32_t vm_id, uint64_t rfn, uint64_t t_ns)
+{
+	struct model_vm *vm = model_vm_find(model, vm_id);
+	struct model_region *region;
+
+	if (!vm || vm->gone || model->ended)
+		return LPAGE_REASON_VM_GONE;
+	if (rfn >= vm->regions)
+		return LPAGE_REASON_BAD_RANGE;
+	region = model_region_get(vm, rfn);
+	if (!region)
+		return LPAGE_REASON_NO_MEMORY;
+	if (model_region_state(region) != KVM_LPAGE_STATE_LARGE)
+		return LPAGE_REASON_ALREADY_SMALL;
+	split_region(model, region, t_ns);
+	note_state(model, vm, rfn, region, KVM_LPAGE_STATE_LARGE, t_ns);
+	return LPAGE_REASON_NONE;
 }
 
 /* ---- results ---- */

@@ -113,6 +113,9 @@ int model_apply(struct model *model, const struct trace_record *record);
 /* A try to merge: NONE when it merged, else why it was refused. */
 enum lpage_reason model_try(struct model *model, uint32_t vm_id, uint64_t rfn, uint64_t t_ns);
 
+/* Splits a region by request, which costs nothing but the walks: NONE, or why not. */
+enum lpage_reason model_split(struct model *model, uint32_t vm_id, uint64_t rfn, uint64_t t_ns);
+
 /* NULL when there never was such a VM. */
 struct model_vm *model_vm_find(const struct model *model, uint32_t vm_id);
 

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "daemon/link/sim.h"
+#include "daemon/link/sim_host.h"
 #include "tests/lib/link_seen.h"
 
 #define MS    UINT64_C(1000000)
@@ -220,6 +221,72 @@ static void operations_are_carried_out(void **state)
 	end(&w);
 }
 
+static uint32_t state_of(struct world *w, uint64_t rfn)
+{
+	dump(w, 0);
+	for (size_t i = 0; i < w->seen.nr_regions; i++) {
+		if (w->seen.regions[i].rfn == rfn)
+			return w->seen.regions[i].state;
+	}
+	return KVM_LPAGE_STATE_LARGE;
+}
+
+/* Large is large, whatever made it so: never converted, merged, converted as a whole. */
+static void what_is_large_is_split_once(void **state)
+{
+	static const struct {
+		uint64_t rfn;
+		uint32_t reason; /* of the first split */
+	} regions[] = {
+		{1, KVM_LPAGE_REASON_NONE},	     /* was merged */
+		{2, KVM_LPAGE_REASON_ALREADY_SMALL}, /* shared */
+		{4, KVM_LPAGE_REASON_ALREADY_SMALL}, /* not accepted */
+		{9, KVM_LPAGE_REASON_NONE},	     /* nothing ever happened to it */
+	};
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_NONE);
+	for (size_t i = 0; i < sizeof(regions) / sizeof(*regions); i++) {
+		uint64_t rfn = regions[i].rfn;
+
+		assert_int_equal(operate(&w, KVM_LPAGE_OP_SPLIT, rfn), regions[i].reason);
+		assert_int_equal(operate(&w, KVM_LPAGE_OP_SPLIT, rfn),
+				 KVM_LPAGE_REASON_ALREADY_SMALL);
+		if (regions[i].reason)
+			continue;
+		assert_int_equal(state_of(&w, rfn), KVM_LPAGE_STATE_TABLE);
+		assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, rfn), KVM_LPAGE_REASON_NONE);
+		assert_int_equal(state_of(&w, rfn), KVM_LPAGE_STATE_LARGE);
+	}
+	end(&w);
+}
+
+/* From the split on, walks cost again; what the merge has saved until then stays saved. */
+static void walks_cost_from_the_split_on(void **state)
+{
+	static const char trace[] = "lptrace 1\ncost merge_ns=0 split_ns=0 fail_ns=0\n"
+				    "vm 1 name=web regions=8 walk_ns_per_s=1000\n"
+				    "1000000000 S 1 512 1\n2000000000 P 1 512 1\n"
+				    "2000000000 A 1 512 1\nend 50000000000\n";
+	struct model_score score;
+	struct world w;
+
+	(void)state;
+	begin_with(&w, trace, "");
+	lp_sim_advance(w.link, EPOCH + 5 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_MERGE, 1), KVM_LPAGE_REASON_NONE);
+	lp_sim_advance(w.link, EPOCH + 15 * S);
+	assert_int_equal(operate(&w, KVM_LPAGE_OP_SPLIT, 1), KVM_LPAGE_REASON_NONE);
+	lp_sim_advance(w.link, EPOCH + 22 * S);
+	score = model_score_at(&lp_sim_host(w.link)->model, EPOCH + 22 * S);
+	/* From 2 s to 5 s, and from 15 s to 22 s. */
+	assert_true(score.walk == (model_walk)10 * S * 1000);
+	end(&w);
+}
+
 static int ask_probe(struct world *w, uint64_t rfn, uint32_t nr, uint64_t window_ns)
 {
 	const struct lp_range range = {rfn, nr};
@@ -354,6 +421,8 @@ int main(void)
 		cmocka_unit_test(limits_end_with_their_lease),
 		cmocka_unit_test(changes_are_notified_once),
 		cmocka_unit_test(operations_are_carried_out),
+		cmocka_unit_test(what_is_large_is_split_once),
+		cmocka_unit_test(walks_cost_from_the_split_on),
 		cmocka_unit_test(probes_see_touched_regions),
 		cmocka_unit_test(vms_come_and_go),
 		cmocka_unit_test(injected_faults_happen),
