@@ -95,6 +95,9 @@ kernel_vm() {
 # ---- guests: lpage_workload, see its --help ----
 
 guests=/run/guests
+# Where KVM has software TDs, guests are.
+flavour=()
+[ "$(cat /sys/module/kvm_intel/parameters/sw_td 2>/dev/null)" != Y ] || flavour=(--td)
 
 # NAME [ARGUMENT...]: starts a guest, as a service of its own in machine.slice. It fills its memory, and then waits to be told.
 guest_start() {
@@ -104,7 +107,7 @@ guest_start() {
 	rm -f "$guests/$name".*
 	systemd-run --quiet --unit="guest-$name" --slice=machine.slice -p RemainAfterExit=yes \
 		-p StandardOutput="file:$guests/$name.out" -p StandardError="file:$guests/$name.err" \
-		/vm/selftests/lpage_workload --name "$name" --json --step --until-signal --pause 100 "$@"
+		/vm/selftests/lpage_workload --name "$name" --json --step --until-signal --pause 100 "${flavour[@]}" "$@"
 }
 
 guest_signal() { systemctl kill --kill-who=main -s "$2" "guest-$1.service"; }
