@@ -25,6 +25,9 @@
 /* Ticks. A VM is expected to live for as long again as it has, and this (2.6 minutes) longer. */
 #define LIFE_MORE_TICK 150000
 
+/* Part of the way that an end moves the part of ends that are of whole regions. */
+#define WHOLE_GAIN (1 / 16.0f)
+
 /* Break-even times of default costs, 6.25 s, are counted in ticks: this is unit 0. */
 #define UNIT_BREAK_EVEN_TICK 5960.0
 /* Octaves below. */
@@ -100,11 +103,11 @@ uint64_t adaptive_next_look_tick(const struct adaptive *adaptive, const struct r
  * those that reach age a, (a / b)^2 reach b, so that the rest of a life is a long in the mean.
  */
 static uint32_t solve(const float hazard[static HAZARD_SLOTS], double vm_age, int unit,
-		      const struct policy_costs *costs)
+		      double split_ns, const struct policy_costs *costs)
 {
 	double step_ns = ldexp(rental_walk_ns(1, costs), unit);
 	double ends = hazard[BINS];
-	double best_ns = (double)costs->merge_ns + (double)costs->split_ns * ends;
+	double best_ns = (double)costs->merge_ns + split_ns * ends;
 	uint32_t merge_at = UINT32_C(1) << BINS;
 
 	for (unsigned int bin = BINS; bin-- > 0;) {
@@ -118,12 +121,20 @@ static uint32_t solve(const float hazard[static HAZARD_SLOTS], double vm_age, in
 		lives = stays * (1 - hazard[bin]);
 		go_on_ns = walk_ns * (1 + lives) / 2 + lives * best_ns;
 		ends = hazard[bin] * (1 + stays) / 2 + lives * ends;
-		merge_ns = (double)costs->merge_ns + (double)costs->split_ns * ends;
+		merge_ns = (double)costs->merge_ns + split_ns * ends;
 		if (merge_ns <= go_on_ns)
 			merge_at |= UINT32_C(1) << bin;
 		best_ns = merge_ns <= go_on_ns ? merge_ns : go_on_ns;
 	}
 	return merge_at;
+}
+
+/* What the end of an interval is expected to split. */
+static double expected_split_ns(const struct adaptive *adaptive,
+				const struct hazard_contexts *contexts,
+				const struct policy_costs *costs)
+{
+	return (double)costs->split_ns * (1 - (double)adaptive->whole[contexts->mean]);
 }
 
 /* The age at which a view merges, from bin @from on. */
@@ -140,7 +151,8 @@ static uint64_t view_age_tick(struct adaptive *adaptive, const struct hazard_con
 		memo->merge_at = solve(hazard,
 				       (double)hazard_steps(adaptive->hazards.unit,
 							    adaptive->life_tick + LIFE_MORE_TICK),
-				       adaptive->hazards.unit, costs);
+				       adaptive->hazards.unit,
+				       expected_split_ns(adaptive, contexts, costs), costs);
 	}
 	memo->uses++;
 	return hazard_ticks(adaptive->hazards.unit,
@@ -193,9 +205,10 @@ static void learn_trust(struct adaptive *adaptive, struct region *region,
 }
 
 void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age_tick,
-		       bool merged, const struct policy_costs *costs)
+		       bool merged, bool whole, const struct policy_costs *costs)
 {
 	struct hazard_contexts contexts = hazard_contexts(region);
+	float *part = &adaptive->whole[contexts.mean];
 	uint64_t age = hazard_steps(adaptive->hazards.unit, age_tick);
 	unsigned int bin = hazard_bin(age);
 
@@ -203,6 +216,8 @@ void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_
 		bin = region->stage;
 	learn_trust(adaptive, region, &contexts, age_tick, costs);
 	hazard_note(&adaptive->hazards, region, &contexts, bin, true);
+	if (whole || *part > 0)
+		*part += WHOLE_GAIN * ((float)whole - *part);
 	rental_settle(region, age_tick, merged, costs);
 	if (!region->past)
 		region->trust = TRUST_FIRST;
@@ -230,8 +245,8 @@ void adaptive_outlook(const struct adaptive *adaptive, const struct region *regi
 	ret->expected_ns = (uint64_t)(ldexp(expected, adaptive->hazards.unit) * TICK_NS);
 	ret->samples =
 		(uint32_t)(counts->ends[region->stage] + counts->lives[region->stage]) / HAZARD_ONE;
-	ret->cost_ns = costs->merge_ns +
-		       (uint64_t)((1 - lives * (1 - hazard[BINS])) * (double)costs->split_ns);
+	ret->cost_ns = costs->merge_ns + (uint64_t)((1 - lives * (1 - hazard[BINS])) *
+						    expected_split_ns(adaptive, &contexts, costs));
 }
 
 struct adaptive *adaptive_new(struct adaptive *host, unsigned int unit, uint64_t birth_tick)

@@ -27,8 +27,9 @@ struct adaptive {
 	struct hazards hazards;
 	struct accept accept;
 	struct memo memos[2][HAZARD_FINE]; /* [quiet] */
-	uint64_t birth_tick;		   /* of the VM */
-	uint64_t life_tick;		   /* from then until its last conversion */
+	float whole[HAZARD_MEANS]; /* part of ends that are of whole regions, and split nothing */
+	uint64_t birth_tick;	   /* of the VM */
+	uint64_t life_tick;	   /* from then until its last conversion */
 };
 
 /* How long a time is depends on the costs: number of the unit to count in, below ADAPTIVE_UNITS. */
@@ -51,9 +52,9 @@ void adaptive_note_start(const struct adaptive *adaptive, struct region *region,
 /* The interval of @region is @age_tick old and goes on. */
 void adaptive_note_age(struct adaptive *adaptive, struct region *region, uint64_t age_tick);
 
-/* The interval of @region ended after @age_tick; @merged: it held a merge. */
+/* The interval of @region ended after @age_tick; @merged: it held a merge; @whole: with all pages converted at once. */
 void adaptive_note_end(struct adaptive *adaptive, struct region *region, uint64_t age_tick,
-		       bool merged, const struct policy_costs *costs);
+		       bool merged, bool whole, const struct policy_costs *costs);
 
 /* The age in ticks at which the next note is due, NO_TICK: no more. */
 uint64_t adaptive_next_look_tick(const struct adaptive *adaptive, const struct region *region);

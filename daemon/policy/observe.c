@@ -12,25 +12,27 @@
 /* Regions; the work on so many takes as long as memory takes to answer. */
 #define FETCH_AHEAD 4
 
-/* A merged region is split again: was it for nothing? @age_tick: since the conversion. */
-static void count_split(struct policy_vm *vm, const struct region *region, uint64_t age_tick)
+/* A merge is undone, by a split unless all pages went: was it for nothing? @age_tick: since the conversion. */
+static void count_undone(struct policy_vm *vm, const struct region *region, uint64_t age_tick,
+			 bool whole)
 {
 	uint64_t merge_tick = regret_merge_age_tick(vm, region);
 	uint64_t merged_tick = age_tick > merge_tick ? age_tick - merge_tick : 0;
+	uint64_t split_ns = whole ? 0 : vm->cost.split_ns;
 	double regret_ns =
-		rental_merge_split_ns(&vm->cost) - rental_walk_ns(merged_tick, &vm->cost);
+		(double)(vm->cost.merge_ns + split_ns) - rental_walk_ns(merged_tick, &vm->cost);
 
-	vm->ledger.splits++;
-	vm->ledger.split_ns += vm->cost.split_ns;
+	vm->ledger.splits += !whole;
+	vm->ledger.split_ns += split_ns;
 	if (regret_ns <= 0)
 		return;
 	vm->ledger.regrets++;
 	vm->ledger.regret_ns += (uint64_t)regret_ns;
 }
 
-/* The conversion that ended a region's interval came at @end_tick. */
+/* The conversion that ended a region's interval came at @end_tick. @whole: of all pages. */
 static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t end_tick,
-			 uint64_t now_ns)
+			 bool whole, uint64_t now_ns)
 {
 	struct region *region = ref->region;
 	uint64_t start_tick = stamp_tick(region->stamp, tick_of(now_ns));
@@ -39,9 +41,10 @@ static void interval_end(struct policy_vm *vm, struct region_ref *ref, uint64_t 
 	region_disarm(ref);
 	if (region->phase == PHASE_LARGE && region->whole)
 		return;
-	adaptive_note_end(vm->adaptive, region, age_tick, region_is_merged(region), &vm->cost);
+	adaptive_note_end(vm->adaptive, region, age_tick, region_is_merged(region), whole,
+			  &vm->cost);
 	if (region_is_merged(region))
-		count_split(vm, region, age_tick);
+		count_undone(vm, region, age_tick, whole);
 }
 
 static void interval_start(struct policy_vm *vm, struct region_ref *ref,
@@ -93,7 +96,7 @@ static void found_shared(struct policy_vm *vm, struct region_ref *ref,
 	if (region->phase == PHASE_SHARED)
 		return;
 	if (region->phase != PHASE_NONE)
-		interval_end(vm, ref, tick_of(obs->last_to_shared_ns), now_ns);
+		interval_end(vm, ref, tick_of(obs->last_to_shared_ns), all, now_ns);
 	count_conversion(vm, obs);
 	vm_set_phase(vm, region, PHASE_SHARED);
 	region->whole = all;
@@ -107,10 +110,12 @@ static void found_private(struct policy_vm *vm, struct region_ref *ref,
 
 	if (region->phase != PHASE_SHARED) {
 		/* Shared and back since it was last looked at. All pages, if the total says so. */
+		bool all = obs->to_shared_pages && obs->to_shared_pages % REGION_PAGES == 0;
+
 		if (region->phase != PHASE_NONE)
-			interval_end(vm, ref, tick_of(obs->last_to_shared_ns), now_ns);
+			interval_end(vm, ref, tick_of(obs->last_to_shared_ns), all, now_ns);
 		vm_set_phase(vm, region, PHASE_SHARED);
-		region->whole = obs->to_shared_pages && obs->to_shared_pages % REGION_PAGES == 0;
+		region->whole = all;
 		count_conversion(vm, obs);
 	}
 	if (is_large(region, obs)) {

@@ -36,10 +36,10 @@ static unsigned int moved(unsigned int from, unsigned int to, double gain, uint3
 	return (unsigned int)((double)from + gain * ((double)to - (double)from) + noise);
 }
 
-/* Half octaves from 8 steps on. */
-static unsigned int last_bin(uint64_t age)
+/* Half octaves from 8 steps on; @log: of the length. */
+static unsigned int last_bin(unsigned int log)
 {
-	unsigned int value = log_of(age) / (MEAN_OCTAVE / 2);
+	unsigned int value = log / (MEAN_OCTAVE / 2);
 
 	return value < 6 ? 0 : value - 6 < PAST_LASTS ? value - 6 : PAST_LASTS - 1;
 }
@@ -49,16 +49,16 @@ void past_add(struct region *region, uint64_t age, double break_evens)
 	unsigned int linear = break_evens * LINEAR_ONE < LINEAR_MAX ?
 				      (unsigned int)(break_evens * LINEAR_ONE) :
 				      LINEAR_MAX;
+	unsigned int log = log_of(age);
 	bool settled = region->past == PAST_MAX;
 	double share = 1.0 / (region->past + 1);
 
-	region->mean =
-		moved(region->mean, log_of(age), settled ? MEAN_GAIN : share, region->stamp) &
-		MEAN_MAX;
+	region->mean = moved(region->mean, log, settled ? MEAN_GAIN : share, region->stamp) &
+		       MEAN_MAX;
 	region->linear =
 		moved(region->linear, linear, settled ? LINEAR_GAIN : share, region->stamp >> 3) &
 		LINEAR_MAX;
-	region->last = last_bin(age) & 31;
+	region->last = last_bin(log) & 31;
 	if (!settled)
 		region->past++;
 }

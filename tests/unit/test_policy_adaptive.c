@@ -64,7 +64,7 @@ static void convert(struct guest *guest, unsigned int i)
 
 		if (merged)
 			rental_add_merge(region, guest->slow * MERGED_AFTER, &guest->costs);
-		adaptive_note_end(guest->adaptive, region, age, merged, &guest->costs);
+		adaptive_note_end(guest->adaptive, region, age, merged, false, &guest->costs);
 	}
 	adaptive_note_busy(guest->adaptive, guest->now, 0);
 	region->stamp = (uint32_t)guest->now;
@@ -189,12 +189,45 @@ static void an_old_guest_is_merged_sooner_than_one_that_may_soon_be_gone(void **
 	assert_true(old < young / 4);
 }
 
+/* Intervals of three quarters of the break-even time, longer than a merge alone takes to pay. */
+static uint64_t age_among_ends(bool whole)
+{
+	struct policy_costs costs = costs_times(1);
+	uint64_t length = (uint64_t)(0.75 * rental_break_even_tick(&costs));
+	struct adaptive *adaptive = adaptive_new(NULL, adaptive_unit(&costs), 0);
+	struct region region = {0};
+	uint64_t age;
+
+	assert_non_null(adaptive);
+	for (unsigned int i = 0; i < 200; i++) {
+		adaptive_note_start(adaptive, &region, 0, 1);
+		adaptive_note_end(adaptive, &region, length, false, whole, &costs);
+	}
+	adaptive_note_start(adaptive, &region, 0, 1);
+	age = adaptive_merge_age_tick(adaptive, &region, &costs);
+	free(adaptive);
+	return age;
+}
+
+static void what_will_not_be_split_is_merged_sooner(void **state)
+{
+	struct policy_costs costs = costs_times(1);
+	uint64_t partial = age_among_ends(false);
+	uint64_t whole = age_among_ends(true);
+
+	(void)state;
+	print_message("%lu and %lu ticks\n", (unsigned long)partial, (unsigned long)whole);
+	assert_true((double)partial > 0.75 * rental_break_even_tick(&costs));
+	assert_true((double)whole < 0.1 * rental_break_even_tick(&costs));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quiet_guest_merges_sooner),
 		cmocka_unit_test(ages_scale_with_the_costs),
 		cmocka_unit_test(an_old_guest_is_merged_sooner_than_one_that_may_soon_be_gone),
+		cmocka_unit_test(what_will_not_be_split_is_merged_sooner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,28 @@ static uint64_t merge_at_age(struct policy *policy, uint64_t age_ns, struct fake
 	return at;
 }
 
+/* The leaf is dropped: only the merge was for nothing. */
+static void a_conversion_of_the_whole_region_splits_nothing(void **state)
+{
+	struct config_settings settings = policy_fixture_settings;
+	struct policy_ledger ledger;
+	struct fake_region region;
+	struct policy *policy;
+	uint64_t at;
+
+	(void)state;
+	settings.walk_cost_ns_per_s = 6000;
+	policy = fixture_engine(&settings);
+	at = merge_at_age(policy, settings.quiet_time_ns, &region);
+	fixture_to_shared(policy, &region, REGION_PAGES, at + 2 * S);
+	policy_vm_ledger(policy, VM, at + 3 * S, &ledger);
+	assert_int_equal(ledger.splits, 0);
+	assert_int_equal(ledger.split_ns, 0);
+	assert_int_equal(ledger.regrets, 1);
+	assert_in_range(ledger.regret_ns, 30000 - 12000 - 500, 30000 - 12000 + 500);
+	policy_free(policy);
+}
+
 /* Walks are saved from the merge on: how long the region was small before does not make it pay. */
 static void a_late_merge_has_to_pay_as_well(void **state)
 {
@@ -174,6 +196,7 @@ int main(void)
 		cmocka_unit_test(other_costs_are_learnt_anew),
 		cmocka_unit_test(costs_are_learnt_within_limits),
 		cmocka_unit_test(the_ledger_is_up_to_date_without_events),
+		cmocka_unit_test(a_conversion_of_the_whole_region_splits_nothing),
 		cmocka_unit_test(a_late_merge_has_to_pay_as_well),
 		cmocka_unit_test(a_region_that_was_never_merged_undoes_no_saving),
 	};
