@@ -42,10 +42,17 @@ static unsigned int bin_until(const struct accept *accept, uint64_t age_tick)
 	return bin;
 }
 
-/* The first bin in which regions of a class (region.late) are expected to be accepted. */
-static unsigned int first_bin(unsigned int late)
+/* The class whose table @region goes by. */
+static unsigned int class_of(const struct region *region)
 {
-	return late > 1 ? 2 * late - 3 : 0;
+	return region->late || region->past ? region->late :
+					      ACCEPT_LATES + past_first_known(region);
+}
+
+/* The first bin in which regions of a class are expected to be accepted. */
+static unsigned int first_bin(unsigned int class)
+{
+	return class > 1 && class < ACCEPT_LATES ? 2 * class - 3 : 0;
 }
 
 /* The class of a region that is accepted in @bin. */
@@ -53,36 +60,44 @@ static unsigned int class_at(unsigned int bin)
 {
 	unsigned int late = (bin + 1) / 2 + 1;
 
-	return late < ACCEPT_CLASSES ? late : ACCEPT_CLASSES - 1;
+	return late < ACCEPT_LATES ? late : ACCEPT_LATES - 1;
 }
 
 /* ---- when to try ---- */
 
+static void refine(const struct accept *accept, unsigned int class,
+		   float hazard[static HAZARD_SLOTS])
+{
+	if (accept->host)
+		hazard_refine(&accept->host->counts[class], PRIOR_REGIONS, hazard);
+	hazard_refine(&accept->counts[class], PRIOR_REGIONS, hazard);
+}
+
 /* Of regions not accepted before a bin, the part that is accepted in it. */
-static void estimate(const struct accept *accept, unsigned int late,
+static void estimate(const struct accept *accept, unsigned int class,
 		     float hazard[static HAZARD_SLOTS])
 {
 	for (unsigned int bin = 0; bin < HAZARD_SLOTS; bin++)
-		hazard[bin] = bin < first_bin(late) ? PRIOR_EARLY : PRIOR_LATE;
-	if (late <= 1)
+		hazard[bin] = bin < first_bin(class) ? PRIOR_EARLY : PRIOR_LATE;
+	if (!first_bin(class))
 		hazard[0] = PRIOR_PROMPT;
-	if (accept->host)
-		hazard_refine(&accept->host->counts[late], PRIOR_REGIONS, hazard);
-	hazard_refine(&accept->counts[late], PRIOR_REGIONS, hazard);
+	if (class >= ACCEPT_LATES)
+		refine(accept, 0, hazard);
+	refine(accept, class, hazard);
 }
 
 /*
  * Backward induction, without the division by what is left. By bin: the part of regions not accepted before it, and of
  * those that were, the walk up to then, summed up.
  */
-static void plan(struct accept *accept, unsigned int late, const struct policy_costs *costs)
+static void plan(struct accept *accept, unsigned int class, const struct policy_costs *costs)
 {
 	double waits[BINS + 1] = {1};
 	double accepted_ns[BINS + 1] = {0};
 	double cost_ns[BINS + 1] = {0};
 	float hazard[HAZARD_SLOTS];
 
-	estimate(accept, late, hazard);
+	estimate(accept, class, hazard);
 	for (unsigned int bin = 0; bin < BINS; bin++) {
 		double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
 
@@ -100,7 +115,7 @@ static void plan(struct accept *accept, unsigned int late, const struct policy_c
 
 			if (try_ns < cost_ns[from]) {
 				cost_ns[from] = try_ns;
-				accept->best[late][from] = (uint8_t)bin;
+				accept->best[class][from] = (uint8_t)bin;
 			}
 		}
 	}
@@ -108,15 +123,16 @@ static void plan(struct accept *accept, unsigned int late, const struct policy_c
 
 void accept_plan(struct accept *accept, const struct policy_costs *costs)
 {
-	for (unsigned int late = 0; late < ACCEPT_CLASSES; late++)
-		plan(accept, late, costs);
+	for (unsigned int class = 0; class < ACCEPT_CLASSES; class ++)
+		plan(accept, class, costs);
 }
 
 uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
 			 uint64_t age_tick, bool refused)
 {
-	unsigned int from = refused ? first_bin(region->late) : 0;
-	uint64_t try_tick = end_tick(accept, accept->best[region->late][from]);
+	unsigned int class = class_of(region);
+	unsigned int from = refused ? first_bin(class) : 0;
+	uint64_t try_tick = end_tick(accept, accept->best[class][from]);
 
 	if (try_tick > age_tick)
 		return try_tick;
@@ -147,13 +163,37 @@ static struct hazard_counts make_lesson(const float hazard[static HAZARD_SLOTS],
 	return lesson;
 }
 
+/* What is learnt of a class of regions without a past is learnt of all that are not known, too. */
+static void learn(struct accept *accept, unsigned int class, const struct hazard_counts *lesson)
+{
+	hazard_count(&accept->counts[class], lesson, CAP_REGIONS);
+	if (class >= ACCEPT_LATES)
+		hazard_count(&accept->counts[0], lesson, CAP_REGIONS);
+}
+
+static void plan_anew(struct accept *accept, unsigned int class, const struct policy_costs *costs)
+{
+	bool known = class && class < ACCEPT_LATES;
+	uint16_t lesson = accept->lessons[known ? class : 0]++;
+
+	if (lesson >= PLAN_NEW && lesson % PLAN_TIMES != 0)
+		return;
+	if (known) {
+		plan(accept, class, costs);
+		return;
+	}
+	plan(accept, 0, costs);
+	for (class = ACCEPT_LATES; class < ACCEPT_CLASSES; class ++)
+		plan(accept, class, costs);
+}
+
 void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
 		 bool accepted, const struct policy_costs *costs)
 {
-	unsigned int late = region->late;
+	unsigned int class = class_of(region);
 	/* A try comes a little after the end of a bin. */
 	unsigned int to = bin_until(accept, accepted ? age_tick - age_tick / 4 : age_tick + 1);
-	unsigned int from = again ? first_bin(late) : 0;
+	unsigned int from = again ? first_bin(class) : 0;
 	struct hazard_counts lesson;
 	float hazard[HAZARD_SLOTS];
 
@@ -162,16 +202,14 @@ void accept_note(struct accept *accept, struct region *region, uint64_t age_tick
 		to = BINS - 1;
 	if (to < from)
 		to = from;
-	estimate(accept, late, hazard);
+	estimate(accept, class, hazard);
 	lesson = make_lesson(hazard, from, accepted || !to ? to : to - 1, accepted);
-	hazard_count(&accept->counts[late], &lesson, CAP_REGIONS);
+	learn(accept, class, &lesson);
 	if (accept->host)
-		hazard_count(&accept->host->counts[late], &lesson, CAP_REGIONS);
-	if (!accepted || again || to < first_bin(late))
-		region->late = class_at(to) & (ACCEPT_CLASSES - 1);
-	else if (!late)
+		learn(accept->host, class, &lesson);
+	if (!accepted || again || to < first_bin(class))
+		region->late = class_at(to) & (ACCEPT_LATES - 1);
+	else if (!region->late)
 		region->late = 1;
-	if (accept->lessons[late] < PLAN_NEW || accept->lessons[late] % PLAN_TIMES == 0)
-		plan(accept, late, costs);
-	accept->lessons[late]++;
+	plan_anew(accept, class, costs);
 }

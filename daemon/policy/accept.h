@@ -4,8 +4,9 @@
  * too early is refused as `not-accepted`, and that is all there is to learn from.
  *
  * A life table as in hazard.h, in octaves, of regions that were about as late the last time
- * (region.late). Out of it comes when to try: where what is waited for too long (walk-cost) and
- * what refusals cost (fail-cost) are least together.
+ * (region.late); of those without a past, what they were shared for tells drivers apart (past.h).
+ * Out of it comes when to try: where what is waited for too long (walk-cost) and what refusals cost
+ * (fail-cost) are least together.
  */
 #ifndef TDX_LPAGE_POLICY_ACCEPT_H
 #define TDX_LPAGE_POLICY_ACCEPT_H
@@ -14,11 +15,14 @@
 #include <stdint.h>
 
 #include "daemon/policy/hazard.h"
+#include "daemon/policy/past.h"
 #include "daemon/policy/policy.h"
 #include "daemon/policy/table.h"
 
-#define ACCEPT_BINS    15 /* the first ends after a tick, the last after 22 break-even times */
-#define ACCEPT_CLASSES 8  /* of region.late: 1: within a tick, then two bins each; 0: not known */
+#define ACCEPT_BINS  15 /* the first ends after a tick, the last after 22 break-even times */
+#define ACCEPT_LATES 8	/* of region.late: 1: within a tick, then two bins each; 0: not known */
+#define ACCEPT_CLASSES                                                                             \
+	(ACCEPT_LATES + PAST_FIRSTS) /* for 0: by what a region without a past was like */
 
 /* Of a VM, or of the host, which has no host. Starts from all zero, but for host and unit. */
 struct accept {

@@ -29,6 +29,8 @@ void past_first(struct region *region, uint64_t shared, uint64_t pages);
 /* What of that tells first intervals apart: below PAST_FIRSTS. */
 #define PAST_FIRSTS 12
 unsigned int past_first_class(uint64_t shared, uint64_t pages);
+/* Of a region without a past. */
+unsigned int past_first_known(const struct region *region);
 
 /* The typical length of the intervals in steps; 0: there was none. */
 uint64_t past_typical(const struct region *region);

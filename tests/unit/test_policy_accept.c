@@ -89,6 +89,34 @@ static void a_lazy_guest_is_refused_less_and_less(void **state)
 	assert_true(later < first);
 }
 
+/* Whole regions that a lazy driver had for long, and single pages that a prompt one had for a moment. */
+static void new_regions_go_by_what_they_were_shared_for(void **state)
+{
+	struct accept host = {0};
+	unsigned int refusals[2] = {0, 0};
+	struct guest guest;
+	struct region lazy;
+	struct region prompt;
+
+	(void)state;
+	guest_init(&guest, &host, &costs);
+	for (int i = 0; i < 200; i++) {
+		lazy = (struct region){0};
+		prompt = (struct region){0};
+		past_first(&lazy, 10000, 512);
+		past_first(&prompt, 0, 1);
+		refusals[i / 100] += merge(&guest, &lazy, 10 * TICKS_PER_S);
+		assert_int_equal(merge(&guest, &prompt, 0), 0);
+	}
+	lazy = (struct region){0};
+	prompt = (struct region){0};
+	past_first(&lazy, 10000, 512);
+	past_first(&prompt, 0, 1);
+	assert_true(first_tick(&guest, &prompt) < TICKS_PER_S / 10);
+	assert_true(first_tick(&guest, &lazy) > TICKS_PER_S);
+	assert_true(refusals[1] < refusals[0]);
+}
+
 static void all_guests_teach_a_new_one(void **state)
 {
 	struct accept host = {0};
@@ -141,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_late_region_delays_no_prompt_one),
 		cmocka_unit_test(a_lazy_guest_is_refused_less_and_less),
+		cmocka_unit_test(new_regions_go_by_what_they_were_shared_for),
 		cmocka_unit_test(all_guests_teach_a_new_one),
 		cmocka_unit_test(dear_refusals_make_tries_wait),
 		cmocka_unit_test(an_age_beyond_acceptance_is_kept),
