@@ -7,6 +7,9 @@
 #include "daemon/control/call.h"
 #include "daemon/control/fields.h"
 
+/* VMs that a client is told of when their name does not say which one it means. */
+#define CANDIDATES_MAX 64
+
 /* "1 to 5" and the like, for complaints. */
 static void allowed_text(const struct param *param, char *ret, size_t size)
 {
@@ -186,24 +189,23 @@ void control_parse_word(const char *text, struct control_word *ret)
 		*ret = (struct control_word){.name = text + 5};
 }
 
-/* Collects the ids of the VMs that the word may mean; NULL without memory. */
+/* The ids of the VMs that the word may mean, some of them where they are many; in ascending order. */
 static json_t *ids_of_word(struct lp_core *core, const struct control_word *word)
 {
-	size_t capacity = core->ops->vm_ids(core, NULL, 0), nr;
-	uint32_t *ids = calloc(capacity + 1, sizeof(*ids));
-	struct lp_vm_snapshot vm;
-	json_t *found;
+	uint32_t ids[CANDIDATES_MAX], id;
+	size_t nr = word->name ? core->ops->vms_named(core, word->name, ids, CANDIDATES_MAX) : 0;
+	bool has_id = word->id && core->ops->vm_ids(core, word->id, &id, 1) && id == word->id;
+	json_t *found = json_array();
 
-	if (!ids)
-		return NULL;
-	found = json_array();
-	nr = core->ops->vm_ids(core, ids, capacity);
-	for (size_t i = 0; i < nr && i < capacity; i++) {
-		if (ids[i] == word->id || (word->name && core->ops->vm(core, ids[i], &vm) == 0 &&
-					   strcmp(vm.identity.name, word->name) == 0))
+	for (size_t i = 0; i < nr; i++) {
+		if (has_id && word->id <= ids[i])
+			json_array_append_new(found, json_integer(word->id));
+		has_id = has_id && word->id > ids[i];
+		if (ids[i] != word->id)
 			json_array_append_new(found, json_integer(ids[i]));
 	}
-	free(ids);
+	if (has_id)
+		json_array_append_new(found, json_integer(word->id));
 	return found;
 }
 

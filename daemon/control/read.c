@@ -112,25 +112,6 @@ void method_get_shadow(struct control_call *call)
 					      fields_json(&control_shadow_fields, &shadow)));
 }
 
-static json_t *vms_json(struct lp_core *core, const uint32_t *ids, size_t nr, uint32_t start,
-			size_t limit, json_t **ret_next)
-{
-	json_t *vms = json_array();
-	struct vm_view vm;
-
-	*ret_next = NULL;
-	for (size_t i = 0; i < nr; i++) {
-		if (ids[i] < start || control_vm_view(core, ids[i], &vm) < 0)
-			continue;
-		if (json_array_size(vms) == limit) {
-			*ret_next = json_integer(ids[i]);
-			break;
-		}
-		json_array_append_new(vms, control_vm_json(&control_vm_fields, &vm));
-	}
-	return vms;
-}
-
 /* In one reply: each takes some ten microseconds. */
 #define VMS_LIMIT 128
 
@@ -139,23 +120,22 @@ void method_list_vms(struct control_call *call)
 	struct lp_core *core = call->core;
 	uint32_t start = (uint32_t)control_param_int(call, "start", 0);
 	size_t limit = (size_t)control_param_int(call, "limit", VMS_LIMIT);
-	size_t capacity, nr;
-	uint32_t *ids;
-	json_t *vms, *next;
+	uint32_t ids[VMS_LIMIT + 1];
+	struct vm_view vm;
+	json_t *vms;
+	size_t nr;
 
 	if (method_wait_fresh(call, 0))
 		return;
-	capacity = core->ops->vm_ids(core, NULL, 0);
-	ids = calloc(capacity + 1, sizeof(*ids));
-	if (!ids) {
-		control_failed(call, -ENOMEM, NULL);
-		return;
-	}
-	nr = core->ops->vm_ids(core, ids, capacity);
 	limit = limit < VMS_LIMIT ? limit : VMS_LIMIT;
-	vms = vms_json(core, ids, nr < capacity ? nr : capacity, start, limit, &next);
-	free(ids);
-	control_reply(call, json_pack("{s:o, s:o?}", "vms", vms, "next", next));
+	nr = core->ops->vm_ids(core, start, ids, limit + 1);
+	vms = json_array();
+	for (size_t i = 0; i < nr && i < limit; i++) {
+		if (control_vm_view(core, ids[i], &vm) == 0)
+			json_array_append_new(vms, control_vm_json(&control_vm_fields, &vm));
+	}
+	control_reply(call, json_pack("{s:o, s:o?}", "vms", vms, "next",
+				      nr > limit ? json_integer(ids[limit]) : NULL));
 }
 
 void method_show_vm(struct control_call *call)

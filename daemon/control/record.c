@@ -210,16 +210,9 @@ static void notify_regions(struct recording *rec, const struct lp_record_event *
 /* The VM after @vm_id in ascending order, 0 at the end. */
 static uint32_t next_vm(struct lp_core *core, uint32_t vm_id)
 {
-	size_t capacity = core->ops->vm_ids(core, NULL, 0), nr;
-	uint32_t *ids = calloc(capacity + 1, sizeof(*ids)), next = 0;
+	uint32_t next;
 
-	if (!ids)
-		return 0;
-	nr = core->ops->vm_ids(core, ids, capacity);
-	for (size_t i = 0; i < nr && i < capacity && !next; i++)
-		next = ids[i] > vm_id ? ids[i] : 0;
-	free(ids);
-	return next;
+	return vm_id < UINT32_MAX && core->ops->vm_ids(core, vm_id + 1, &next, 1) ? next : 0;
 }
 
 static int add_region(void *ctx, const struct lp_region_snapshot *region)

@@ -9,37 +9,62 @@
 
 #include "daemon/core/ranges.h"
 
-/* What the VM gained since it was charged last. Sets @ret_now to all that it has gained. */
-static struct policy_ledger open_ledger(const struct lp_manager *m, const struct vm_entry *vm,
-					struct policy_ledger *ret_now)
-{
-	struct policy_ledger gained;
-
-	*ret_now = vm->charged;
-	(void)policy_vm_ledger(m->policy, vm->vm.id, manager_now(m), ret_now);
-	gained = *ret_now;
-	policy_ledger_since(&gained, &vm->charged);
-	return gained;
-}
-
 void accounts_init(struct accounts *accounts)
 {
 	snprintf(accounts->defaults.rule, sizeof(accounts->defaults.rule), LP_RULE_DEFAULTS);
 	snprintf(accounts->removed.rule, sizeof(accounts->removed.rule), LP_RULE_REMOVED);
 }
 
-void accounts_charge(const struct lp_manager *m, struct vm_entry *vm)
+static void add(struct region_sums *sums, const struct lp_vm *vm)
 {
-	struct policy_ledger gained, now;
+	sums->capable += vm->capable;
+	sums->large += vm->large;
+	sums->table += vm->table;
+	sums->mixed += vm->mixed;
+	sums->unmapped += vm->unmapped;
+	sums->held += vm->held;
+}
 
-	if (!vm->account)
-		return;
-	gained = open_ledger(m, vm, &now);
-	/* Figures of now are those of VMs. */
-	gained.tracked_regions = gained.waiting_regions = 0;
-	gained.large_regions = gained.queued_regions = 0;
-	policy_ledger_add(&vm->account->ledger, &gained);
-	vm->charged = now;
+static void take(struct region_sums *sums, const struct lp_vm *vm)
+{
+	sums->capable -= vm->capable;
+	sums->large -= vm->large;
+	sums->table -= vm->table;
+	sums->mixed -= vm->mixed;
+	sums->unmapped -= vm->unmapped;
+	sums->held -= vm->held;
+}
+
+void accounts_describe(struct lp_manager *m, struct vm_entry *vm, const struct lp_vm *now)
+{
+	take(&m->regions, &vm->vm);
+	add(&m->regions, now);
+	if (vm->account) {
+		take(&vm->account->regions, &vm->vm);
+		add(&vm->account->regions, now);
+	}
+	vm->vm = *now;
+}
+
+static void move_vm(struct lp_manager *m, struct vm_entry *vm, struct account *account)
+{
+	if (vm->account) {
+		vm->account->nr_vms--;
+		take(&vm->account->regions, &vm->vm);
+	}
+	vm->account = account;
+	if (account) {
+		account->nr_vms++;
+		add(&account->regions, &vm->vm);
+	}
+	(void)policy_vm_group(m->policy, vm->vm.id, account ? &account->group : NULL,
+			      manager_now(m));
+}
+
+void accounts_remove(struct lp_manager *m, struct vm_entry *vm)
+{
+	move_vm(m, vm, NULL);
+	take(&m->regions, &vm->vm);
 }
 
 static struct account *find(const struct accounts *accounts, const char *rule)
@@ -86,10 +111,8 @@ void accounts_assign(struct lp_manager *m, struct vm_entry *vm)
 {
 	struct account *account = account_of(&m->accounts, vm->rule);
 
-	if (account == vm->account)
-		return;
-	accounts_charge(m, vm);
-	vm->account = account;
+	if (account != vm->account)
+		move_vm(m, vm, account);
 }
 
 /* Moves the account of @rule to @at. False: there is none. */
@@ -117,21 +140,10 @@ void accounts_reorder(struct lp_manager *m)
 	while (accounts->nr > kept) {
 		struct account *account = accounts->list[--accounts->nr];
 
-		policy_ledger_add(&accounts->removed.ledger, &account->ledger);
+		policy_ledger_add(&accounts->removed.group.ledger, &account->group.ledger);
 		accounts->any_removed = true;
 		free(account);
 	}
-}
-
-static void add_vm(const struct lp_manager *m, const struct vm_entry *vm,
-		   struct lp_rule_snapshot *rule)
-{
-	struct policy_ledger now, ledger = open_ledger(m, vm, &now);
-
-	policy_ledger_add(&rule->ledger, &ledger);
-	rule->nr_vms++;
-	rule->large += vm->vm.large;
-	rule->table += vm->vm.table;
 }
 
 /* The @i-th of those that are shown. */
@@ -142,35 +154,27 @@ static const struct account *shown(const struct accounts *accounts, size_t i)
 	return i == accounts->nr ? &accounts->defaults : &accounts->removed;
 }
 
-static size_t find_shown(const struct accounts *accounts, const struct account *account)
+static struct lp_rule_snapshot view(const struct lp_manager *m, const struct account *account)
 {
-	size_t i = 0;
+	struct lp_rule_snapshot ret = {
+		.rule = account->rule,
+		.nr_vms = account->nr_vms,
+		.large = account->regions.large,
+		.table = account->regions.table,
+		.coverage_ppm = lp_coverage_ppm(account->regions.large, account->regions.table),
+	};
 
-	while (i <= accounts->nr && shown(accounts, i) != account)
-		i++;
-	return i;
+	policy_group_ledger(m->policy, &account->group, manager_now(m), &ret.ledger);
+	return ret;
 }
 
 size_t accounts_view(const struct lp_core *core, struct lp_rule_snapshot *ret, size_t capacity)
 {
 	const struct lp_manager *m = manager_of_const(core);
-	const struct accounts *accounts = &m->accounts;
-	size_t nr = accounts->nr + 1 + accounts->any_removed;
+	size_t nr = m->accounts.nr + 1 + m->accounts.any_removed;
 
-	capacity = capacity < nr ? capacity : nr;
-	for (size_t i = 0; i < capacity; i++)
-		ret[i] = (struct lp_rule_snapshot){
-			.rule = shown(accounts, i)->rule,
-			.ledger = shown(accounts, i)->ledger,
-		};
-	for (size_t i = 0; capacity && i < m->nr_vms; i++) {
-		size_t at = find_shown(accounts, m->vms[i]->account);
-
-		if (at < capacity)
-			add_vm(m, m->vms[i], &ret[at]);
-	}
-	for (size_t i = 0; i < capacity; i++)
-		ret[i].coverage_ppm = lp_coverage_ppm(ret[i].large, ret[i].table);
+	for (size_t i = 0; i < nr && i < capacity; i++)
+		ret[i] = view(m, shown(&m->accounts, i));
 	return nr;
 }
 

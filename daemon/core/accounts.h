@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What merges cost and saved, by the rule that was in force for their VM at the time. A VM is charged to
- * its account when its rule changes and when it goes; until then, what it gained is added where it is shown.
+ * What merges cost and saved, by the rule that was in force for their VM at the time, and what their VMs
+ * are now. All sums are kept as they change: to show them takes a time that no number of VMs changes.
  */
 #ifndef TDX_LPAGE_CORE_ACCOUNTS_H
 #define TDX_LPAGE_CORE_ACCOUNTS_H
@@ -12,11 +12,14 @@
 /* @accounts: zeroed. */
 void accounts_init(struct accounts *accounts);
 
-/* Charges the VM to its account, if it has one. */
-void accounts_charge(const struct lp_manager *m, struct vm_entry *vm);
+/* Takes @now for what is known of the VM, also in the sums. */
+void accounts_describe(struct lp_manager *m, struct vm_entry *vm, const struct lp_vm *now);
 
-/* The rule of the VM may have changed: charges the account of the one before. */
+/* The rule of the VM may have changed: what it gains from now on is another account's. */
 void accounts_assign(struct lp_manager *m, struct vm_entry *vm);
+
+/* The VM goes; what it gained stays. */
+void accounts_remove(struct lp_manager *m, struct vm_entry *vm);
 
 /*
  * After a reload and accounts_assign() of all VMs: accounts are in the order of the rules, those of rules

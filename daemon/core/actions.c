@@ -35,7 +35,7 @@ static void notify_dry_run(struct lp_manager *m, struct vm_entry *vm,
 	};
 
 	if (merge)
-		vm->tally.dry_regions += batch->nr;
+		TALLY_ADD(m, vm, dry_regions, batch->nr);
 	snprintf(text, sizeof(text), "dry-run: would %s %u regions", merge ? "merge" : "hold",
 		 batch->nr);
 	vm_log(m, LOG_DEBUG, LP_MESSAGE_BATCH, vm, "%s", text);

@@ -52,6 +52,11 @@ void manager_wake(struct lp_manager *m)
 	event_active(m->wake, EV_TIMEOUT, 0);
 }
 
+void manager_go_on(struct lp_manager *m)
+{
+	m->unfinished = true;
+}
+
 bool manager_deferred(struct lp_manager *m, int result)
 {
 	if (result != -EAGAIN)
@@ -72,7 +77,8 @@ bool manager_dry_run(const struct lp_manager *m)
 
 bool manager_stands_still(const struct lp_manager *m)
 {
-	return m->state.paused || m->pressure.gate != LPAGE_REASON_NONE;
+	return m->state.paused || m->pressure.gate != LPAGE_REASON_NONE ||
+	       m->walks[WALK_STALE].pending || m->walks[WALK_BEHIND].pending;
 }
 
 void manager_pause_policy(struct lp_manager *m)
@@ -108,24 +114,4 @@ void manager_set_host_error(struct lp_manager *m, int error, const char *text)
 {
 	snprintf(m->host_error, sizeof(m->host_error), "kernel refuses requests: %.100s%s", text,
 		 error == -EPERM ? " (CAP_NET_ADMIN is missing)" : "");
-}
-
-void tally_add(struct lp_tally *to, const struct lp_tally *from)
-{
-	to->batches += from->batches;
-	to->tried_regions += from->tried_regions;
-	to->merged_regions += from->merged_regions;
-	to->refused_regions += from->refused_regions;
-	to->split_regions += from->split_regions;
-	to->holds += from->holds;
-	to->releases += from->releases;
-	to->dry_regions += from->dry_regions;
-	to->lost_regions += from->lost_regions;
-	to->failed_requests += from->failed_requests;
-	to->work_ns += from->work_ns;
-	if (from->stall_max_ns > to->stall_max_ns)
-		to->stall_max_ns = from->stall_max_ns;
-	to->stalled_batches += from->stalled_batches;
-	for (unsigned int i = 0; i < LP_NR_REASONS; i++)
-		to->refused[i] += from->refused[i];
 }

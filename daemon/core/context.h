@@ -5,7 +5,8 @@
  *
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
- *	vm
+ *	due, names, vm
+ *	walks
  *	accounts, shadow, pressure, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
  *	resolve, switches, holds
@@ -33,6 +34,8 @@
 
 struct vm_entry;
 
+TAILQ_HEAD(vm_list, vm_entry);
+LIST_HEAD(name_list, vm_entry);
 TAILQ_HEAD(flight_list, flight);
 TAILQ_HEAD(waiter_list, waiter);
 TAILQ_HEAD(watcher_list, watcher);
@@ -45,16 +48,27 @@ struct listing {
 	uint64_t tag; /* 0: no dump is under way */
 	uint32_t round;
 	uint64_t retry_ns;
-	unsigned int failures; /* in a row */
+	unsigned int failures;	 /* in a row */
+	uint32_t complete_round; /* of the last one that listed all VMs */
 };
+
+/* Of VMs by name: three VMs in each where there are 3000, in 8 KiB. */
+#define NAME_BUCKETS 1024
 
 /* Batches of a policy per turn of the event loop: each may come with a slice of the policy's decisions. */
 #define BATCHES_PER_TURN 4
 
+/* Regions of several VMs, as they were described last. */
+struct region_sums {
+	uint64_t capable, large, table, mixed, unmapped, held;
+};
+
 /* What merges cost and saved under one rule: accounts.c. */
 struct account {
 	char rule[CONFIG_NAME_MAX + 1];
-	struct policy_ledger ledger; /* without what VMs gained since they were charged last */
+	struct policy_group group;
+	uint64_t nr_vms; /* now */
+	struct region_sums regions;
 };
 
 struct accounts {
@@ -93,6 +107,40 @@ struct resync {
 	uint64_t count;
 };
 
+/* The VMs, by when something is to be done for them: due.c. */
+struct due {
+	struct vm_entry **heap; /* the earliest first */
+	size_t nr;
+	size_t capacity;
+	uint64_t turns;
+	struct vm_list parked; /* not in the heap: the link had no room for their requests */
+};
+
+/* Work on every VM, a slice per turn of the event loop: walks.c. */
+enum walk_id {
+	WALK_STALE,    /* events were lost */
+	WALK_BEHIND,   /* the daemon was kept from running */
+	WALK_RESYNC,   /* all is read again */
+	WALK_REFRESH,  /* a client wants to know how things are now */
+	WALK_RULES,    /* the configuration is another one */
+	WALK_SHADOW,   /* it has a shadow now */
+	WALK_SUMMARY,  /* lines for the journal */
+	WALK_UNLISTED, /* VMs that are gone */
+	WALKS
+};
+
+typedef void (*walk_each_fn)(struct lp_manager *m, struct vm_entry *vm);
+typedef void (*walk_done_fn)(struct lp_manager *m);
+
+struct walk {
+	bool pending;
+	bool wrapped;	  /* it has begun anew at the lowest id, and ends before stop_id */
+	uint64_t next_id; /* the next VM has this id or a higher one */
+	uint64_t stop_id;
+	walk_each_fn each;
+	walk_done_fn done;
+};
+
 struct lp_manager {
 	struct lp_core core;
 	struct lp_manager_options options;
@@ -111,6 +159,7 @@ struct lp_manager {
 	struct vm_entry **vms; /* by id, ascending */
 	size_t nr_vms;
 	size_t vms_capacity;
+	struct due due;
 	struct flight_list flights;
 	size_t nr_own_flights; /* those that are not manual */
 	struct waiter_list waiters;
@@ -121,10 +170,12 @@ struct lp_manager {
 	bool family;
 	bool answered; /* the link has reported whether there is one */
 	bool ready;
+	uint32_t settled_id;  /* before that: VMs with a lower id have been read */
 	char why[160];	      /* why there is none */
 	char host_error[160]; /* why the kernel refuses all requests, "": it does not */
 	struct listing listing;
 	struct resync resync;
+	bool unfinished;       /* work is left for the next turn of the event loop */
 	bool busy;	       /* more batches are due than one turn of the event loop hands out */
 	uint64_t link_full_ns; /* when the link took no more requests; 0: it does */
 	/* Logs and status. */
@@ -135,7 +186,13 @@ struct lp_manager {
 	char status[192];
 	struct rate merges;
 	uint64_t wakeups;
-	struct lp_tally gone_tally; /* of the VMs that are gone */
+	struct name_list names[NAME_BUCKETS];
+	struct walk walks[WALKS];
+	/* Of all VMs, kept as they change. */
+	struct lp_tally tally; /* those that are gone included */
+	struct region_sums regions;
+	struct vm_list
+		by_stats; /* in the order in which their statistics were read, those never read first */
 	struct accounts accounts;
 	struct shadow shadow;
 	struct pressure pressure;
@@ -161,8 +218,11 @@ void manager_ends_changed(struct lp_manager *m);
 /* Writes the switches. Its negative errno, which has been logged. */
 int manager_save_state(struct lp_manager *m);
 
-/* Schedules the work of the manager in the event loop. */
+/* Schedules the work of the manager in the event loop: in this turn of it, if that is still going on. */
 void manager_wake(struct lp_manager *m);
+
+/* A slice of the work is done: it goes on in the next turn, after whatever else there is to serve. */
+void manager_go_on(struct lp_manager *m);
 
 /*
  * The link takes no more requests until it has answered some: they are put off, which is no failure.
@@ -175,7 +235,10 @@ bool manager_link_full(const struct lp_manager *m);
 /* Is dry-run in force for the whole host? */
 bool manager_dry_run(const struct lp_manager *m);
 
-/* Does nothing of the host get merged: by a pause, or for want of memory or CPU? And tells the policy. */
+/*
+ * Does nothing of the host get merged: by a pause, for want of memory or CPU, or until all VMs that are to be
+ * read first know it? And tells the policy.
+ */
 bool manager_stands_still(const struct lp_manager *m);
 void manager_pause_policy(struct lp_manager *m);
 
@@ -195,8 +258,13 @@ void manager_summary_soon(struct lp_manager *m);
 /* The kernel refuses all requests (negative errno): the status is degraded until one succeeds. */
 void manager_set_host_error(struct lp_manager *m, int error, const char *text);
 
-/* Adds counts, and takes the larger maximum. */
-void tally_add(struct lp_tally *to, const struct lp_tally *from);
+/* Counts for the VM and for the host. */
+#define TALLY_ADD(m, vm, counter, n)                                                               \
+	do {                                                                                       \
+		const uint64_t tally_n_ = (n);                                                     \
+		(vm)->tally.counter += tally_n_;                                                   \
+		(m)->tally.counter += tally_n_;                                                    \
+	} while (0)
 
 static inline struct lp_manager *manager_of(struct lp_core *core)
 {

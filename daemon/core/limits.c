@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/due.h"
 #include "daemon/core/watchers.h"
 
 #define SETTING_LIMITS "setting the limits"
@@ -46,6 +47,7 @@ void limits_want(struct lp_manager *m, struct vm_entry *vm)
 		vm->limits.need_push = false;
 	if (vm->limits.need_push)
 		vm->limits.pushed = wanted;
+	due_touch(m, vm);
 }
 
 void limits_found(struct lp_manager *m, struct vm_entry *vm)
@@ -112,6 +114,7 @@ void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error
 	vm->limits.end_ns = vm->limits.sent_ns + LEASE_NS;
 	/* A renewal changes nothing that is to be looked at. */
 	vm->sync.need_stats |= !vm->limits.renewing;
+	due_touch(m, vm);
 	vm_succeeded(m, vm, SETTING_LIMITS);
 	manager_wake(m);
 }
@@ -154,6 +157,7 @@ void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 		vm->limits.foreign = true;
 	}
 	vm->sync.need_stats = true;
+	due_touch(m, vm);
 	vm_set_gate(m, vm);
 	manager_wake(m);
 }

@@ -15,6 +15,7 @@
 #include "daemon/core/flights.h"
 #include "daemon/core/holds.h"
 #include "daemon/core/limits.h"
+#include "daemon/core/names.h"
 #include "daemon/core/pressure.h"
 #include "daemon/core/range_ops.h"
 #include "daemon/core/recorders.h"
@@ -26,6 +27,7 @@
 #include "daemon/core/sync.h"
 #include "daemon/core/view.h"
 #include "daemon/core/vms.h"
+#include "daemon/core/walks.h"
 #include "daemon/core/watchers.h"
 
 static uint64_t deadline_ns(const struct lp_manager *m)
@@ -74,7 +76,7 @@ static void check_late(struct lp_manager *m)
 
 static void arm(struct lp_manager *m)
 {
-	uint64_t ns = left_ns(m);
+	uint64_t ns = m->unfinished ? 0 : left_ns(m);
 	struct timeval left;
 
 	m->timer_own_ns = 0;
@@ -83,7 +85,7 @@ static void arm(struct lp_manager *m)
 		return;
 	}
 	/* Not at once without progress: a deadline that is not met for some reason must not spin. */
-	if (ns < NS_PER_MS && !m->busy && !m->shadow.busy)
+	if (ns < NS_PER_MS && !m->busy && !m->shadow.busy && !m->unfinished)
 		ns = NS_PER_MS;
 	left.tv_sec = (time_t)(ns / NS_PER_S);
 	left.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000);
@@ -108,9 +110,11 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	m->wakeups++;
+	m->unfinished = false;
 	check_late(m);
 	switches_run(m);
 	holds_run(m);
+	walks_run(m);
 	sync_run(m);
 	pressure_run(m);
 	actions_run(m);
@@ -130,6 +134,7 @@ static void on_family(void *ctx, bool present, const char *why)
 	m->listing.done = false;
 	m->listing.tag = 0;
 	m->listing.retry_ns = 0;
+	m->settled_id = 0;
 	m->host_error[0] = '\0';
 	m->listing.need = present;
 	snprintf(m->why, sizeof(m->why), "%s", why);
@@ -228,6 +233,7 @@ static const struct lp_link_events link_events = {
 static const struct lp_core_ops core_ops = {
 	.status = view_status,
 	.vm_ids = view_vm_ids,
+	.vms_named = names_find,
 	.vm = view_vm,
 	.rules = accounts_view,
 	.shadow = shadow_view,
@@ -291,6 +297,8 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	if (options->procfs)
 		procfs_namespaces(options->procfs, &m->namespaces);
 	accounts_init(&m->accounts);
+	TAILQ_INIT(&m->by_stats);
+	TAILQ_INIT(&m->due.parked);
 	TAILQ_INIT(&m->flights);
 	TAILQ_INIT(&m->waiters);
 	TAILQ_INIT(&m->watchers);
@@ -346,6 +354,7 @@ static void free_vms(struct lp_manager *m)
 	}
 	m->nr_vms = 0;
 	free(m->vms);
+	free(m->due.heap);
 }
 
 struct lp_manager *lp_manager_free(struct lp_manager *m)

@@ -5,12 +5,18 @@
 #include <stdlib.h>
 
 #include "daemon/core/context.h"
+#include "daemon/core/due.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/walks.h"
+
+/* At VMs, for all who wait, in one turn of the event loop. */
+#define LOOKS_PER_TURN 256
 
 struct waiter {
 	TAILQ_ENTRY(waiter) entry;
 	uint32_t vm_id;
 	uint64_t since_ns;
+	uint32_t next_id; /* of all VMs: those with a lower id are fresh */
 	lp_refresh_cb cb;
 	void *ctx;
 };
@@ -30,28 +36,40 @@ static int vm_freshness(const struct vm_entry *vm, uint64_t since_ns)
 		       0;
 }
 
-static int freshness(const struct lp_manager *m, const struct waiter *waiter)
+/* @looks: at how many VMs it may look yet. */
+static int freshness(struct lp_manager *m, struct waiter *waiter, unsigned int *looks)
 {
 	const struct vm_entry *vm;
-	int r = 1;
+	int r;
 
 	if (waiter->vm_id) {
 		vm = vm_find(m, waiter->vm_id);
 		return vm ? vm_freshness(vm, waiter->since_ns) : -ESRCH;
 	}
-	for (size_t i = 0; i < m->nr_vms && r > 0; i++)
+	/* What is fresh stays fresh: those before the cursor need no second look. */
+	for (size_t i = vm_position(m, waiter->next_id); i < m->nr_vms; i++) {
+		if (!*looks) {
+			manager_go_on(m);
+			return 0;
+		}
+		--*looks;
 		r = vm_freshness(m->vms[i], waiter->since_ns);
-	return r;
+		if (r <= 0)
+			return r;
+		waiter->next_id = m->vms[i]->vm.id + 1;
+	}
+	return 1;
 }
 
 void refresh_check(struct lp_manager *m, int error)
 {
+	unsigned int looks = LOOKS_PER_TURN;
 	struct waiter *waiter, *next;
 	int r;
 
 	for (waiter = TAILQ_FIRST(&m->waiters); waiter; waiter = next) {
 		next = TAILQ_NEXT(waiter, entry);
-		r = error ? error : freshness(m, waiter);
+		r = error ? error : freshness(m, waiter, &looks);
 		if (!r)
 			continue;
 		TAILQ_REMOVE(&m->waiters, waiter, entry);
@@ -60,6 +78,14 @@ void refresh_check(struct lp_manager *m, int error)
 		/* The callback may have freed the next one. */
 		next = TAILQ_FIRST(&m->waiters);
 	}
+}
+
+static void hurry(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->sync.hurry_dump = true;
+	vm->sync.need_stats = true;
+	vm->sync.hurry_stats = true;
+	due_touch(m, vm);
 }
 
 int refresh_start(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *ctx)
@@ -76,15 +102,10 @@ int refresh_start(struct lp_core *core, uint32_t vm_id, lp_refresh_cb cb, void *
 		return -ENOMEM;
 	*waiter = (struct waiter){.vm_id = vm_id, .since_ns = manager_now(m), .cb = cb, .ctx = ctx};
 	TAILQ_INSERT_TAIL(&m->waiters, waiter, entry);
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		struct vm_entry *vm = m->vms[i];
-
-		if (vm_id && vm->vm.id != vm_id)
-			continue;
-		vm->sync.hurry_dump = true;
-		vm->sync.need_stats = true;
-		vm->sync.hurry_stats = true;
-	}
+	if (vm_id)
+		hurry(m, vm_find(m, vm_id));
+	else
+		walk_begin(m, WALK_REFRESH, hurry, NULL);
 	manager_wake(m);
 	return 0;
 }

@@ -11,7 +11,7 @@ void resolve_as_lost(struct lp_manager *m, struct flight *flight)
 	struct vm_entry *vm = vm_find(m, flight->vm_id);
 
 	if (vm)
-		vm->tally.lost_regions += flight->nr_open;
+		TALLY_ADD(m, vm, lost_regions, flight->nr_open);
 	for (size_t i = 0; i < flight->nr_open; i++)
 		outcome_of_region(m, flight, flight->open_rfns[i], LPAGE_REASON_INTERRUPTED, 0);
 	flight_drop(m, flight);
@@ -38,7 +38,7 @@ void resolve_timed_out(struct lp_manager *m, struct flight *flight)
 		return;
 	}
 	leave_to_records(m, flight);
-	vm_want_dump(vm, DUMP_CHANGES);
+	vm_want_dump(m, vm, DUMP_CHANGES);
 }
 
 static bool was_tried(const struct lp_region_record *record, uint64_t sent_ns)

@@ -5,6 +5,7 @@
 
 #include <tdx-lpage/protocol.h>
 
+#include "daemon/core/due.h"
 #include "daemon/core/flights.h"
 #include "daemon/core/outcomes.h"
 #include "daemon/core/ranges.h"
@@ -17,25 +18,25 @@ static void tally_result(struct lp_manager *m, struct vm_entry *vm, uint32_t op,
 {
 	enum lpage_reason reason = lpage_reason_from_kernel(result->reason);
 
-	vm->tally.work_ns += result->ns;
+	TALLY_ADD(m, vm, work_ns, result->ns);
 	switch (op) {
 	case KVM_LPAGE_OP_MERGE:
-		vm->tally.tried_regions += result->done + result->refused;
-		vm->tally.merged_regions += result->done;
-		vm->tally.refused_regions += result->refused;
-		vm->tally.refused[reason] += result->refused;
+		TALLY_ADD(m, vm, tried_regions, result->done + result->refused);
+		TALLY_ADD(m, vm, merged_regions, result->done);
+		TALLY_ADD(m, vm, refused_regions, result->refused);
+		TALLY_ADD(m, vm, refused[reason], result->refused);
 		if (result->done)
 			vm->last_merge_ns = manager_now(m);
 		rate_add(&m->merges, manager_now(m), result->done);
 		break;
 	case KVM_LPAGE_OP_SPLIT:
-		vm->tally.split_regions += result->done;
+		TALLY_ADD(m, vm, split_regions, result->done);
 		break;
 	case KVM_LPAGE_OP_HOLD:
-		vm->tally.holds += result->done;
+		TALLY_ADD(m, vm, holds, result->done);
 		break;
 	case KVM_LPAGE_OP_RELEASE:
-		vm->tally.releases += result->done;
+		TALLY_ADD(m, vm, releases, result->done);
 		break;
 	}
 }
@@ -52,10 +53,12 @@ static void take_batches(struct lp_manager *m, struct vm_entry *vm, const struct
 			.stall_ns = batch->stall_ns,
 		};
 
-		vm->tally.batches++;
+		TALLY_ADD(m, vm, batches, 1);
 		if (batch->stall_ns > vm->tally.stall_max_ns)
 			vm->tally.stall_max_ns = batch->stall_ns;
-		vm->tally.stalled_batches += batch->stall_ns > vm->settings->max_stall_ns;
+		if (batch->stall_ns > m->tally.stall_max_ns)
+			m->tally.stall_max_ns = batch->stall_ns;
+		TALLY_ADD(m, vm, stalled_batches, batch->stall_ns > vm->settings->max_stall_ns);
 		(void)policy_batch_done(m->policy, vm->vm.id, &cost, manager_now(m));
 		shadow_batch_cost(m, vm->vm.id, &cost);
 	}
@@ -158,6 +161,7 @@ void results_done(struct lp_manager *m, const struct lp_done *done)
 		take_batches(m, vm, done);
 	flight_seen(m, flight);
 	vm->sync.need_stats = true;
+	due_touch(m, vm);
 	manager_summary_soon(m);
 	manager_status_soon(m);
 	manager_wake(m);
@@ -169,5 +173,5 @@ void results_done(struct lp_manager *m, const struct lp_done *done)
 	}
 	flight->state = FLIGHT_RESOLVE;
 	flight->deadline_ns = manager_now(m) + OUTCOME_DEADLINE_NS;
-	vm_want_dump(vm, DUMP_CHANGES);
+	vm_want_dump(m, vm, DUMP_CHANGES);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/config/value.h"
+#include "daemon/core/walks.h"
 
 /* ---- what it is told ---- */
 
@@ -42,7 +43,7 @@ void shadow_add_vm(struct lp_manager *m, const struct vm_entry *vm,
 	if (!m->shadow.policy)
 		return;
 	own = settings_of(m, settings);
-	if (policy_vm_add(m->shadow.policy, vm->vm.id, &own, manager_now(m)) < 0)
+	if (policy_vm_add(m->shadow.policy, vm->vm.id, &own, manager_now(m)) == -ENOMEM)
 		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
 		       "out of memory: the shadow configuration ignores it");
 	(void)policy_vm_gate(m->shadow.policy, vm->vm.id, vm->gate, manager_now(m));
@@ -175,6 +176,13 @@ static void end(struct lp_manager *m)
 	m->shadow = (struct shadow){.policy = NULL};
 }
 
+static void begin_vm(struct lp_manager *m, struct vm_entry *vm)
+{
+	shadow_add_vm(m, vm, vm->settings);
+	/* What is known of regions goes over as they are seen. */
+	vm_want_dump(m, vm, DUMP_FULL);
+}
+
 static void begin(struct lp_manager *m)
 {
 	uint64_t now_ns = manager_now(m);
@@ -189,11 +197,7 @@ static void begin(struct lp_manager *m)
 	policy_total_ledger(m->policy, now_ns, &m->shadow.before);
 	shadow_set_global(m);
 	shadow_set_paused(m);
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		shadow_add_vm(m, m->vms[i], m->vms[i]->settings);
-		/* What is known of regions goes over as they are seen. */
-		vm_want_dump(m->vms[i], DUMP_FULL);
-	}
+	walk_begin(m, WALK_SHADOW, begin_vm, NULL);
 	manager_wake(m);
 }
 

@@ -257,8 +257,12 @@ struct lp_core;
 
 struct lp_core_ops {
 	void (*status)(const struct lp_core *core, struct lp_status *ret);
-	/* Writes up to @capacity ids in ascending order; returns how many VMs there are. */
-	size_t (*vm_ids)(const struct lp_core *core, uint32_t *ids, size_t capacity);
+	/* Writes up to @capacity ids in ascending order, from @first on; returns how many there are. */
+	size_t (*vm_ids)(const struct lp_core *core, uint32_t first, uint32_t *ids,
+			 size_t capacity);
+	/* The same of VMs with that name, but returns how many it wrote. */
+	size_t (*vms_named)(const struct lp_core *core, const char *name, uint32_t *ids,
+			    size_t capacity);
 	/* -ESRCH: no such VM. */
 	int (*vm)(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
 	/*

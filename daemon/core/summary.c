@@ -9,6 +9,7 @@
 
 #include "daemon/core/ranges.h"
 #include "daemon/core/rate.h"
+#include "daemon/core/walks.h"
 
 /* Text that is truncated at the end of its buffer. */
 struct line {
@@ -121,15 +122,11 @@ void summary_vm_end(struct lp_manager *m, const struct vm_entry *vm)
 
 static void put_regions(struct line *line, const struct lp_manager *m)
 {
-	uint64_t large = 0, all = 0;
+	uint64_t all = m->regions.large + m->regions.table;
 
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		large += m->vms[i]->vm.large;
-		all += m->vms[i]->vm.large + m->vms[i]->vm.table;
-	}
 	if (all)
 		put(line, ", %llu %% of %llu regions large",
-		    (unsigned long long)(large * 100 / all), (unsigned long long)all);
+		    (unsigned long long)(m->regions.large * 100 / all), (unsigned long long)all);
 }
 
 void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
@@ -187,8 +184,7 @@ void summary_run(struct lp_manager *m)
 	if (!m->summary_due_ns || m->summary_due_ns > now_ns)
 		return;
 	m->summary_due_ns = 0;
-	for (size_t i = 0; i < m->nr_vms; i++)
-		summarize(m, m->vms[i]);
+	walk_begin(m, WALK_SUMMARY, summarize, NULL);
 }
 
 uint64_t summary_deadline_ns(const struct lp_manager *m)

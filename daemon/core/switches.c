@@ -10,6 +10,7 @@
 #include "daemon/core/pressure.h"
 #include "daemon/core/shadow.h"
 #include "daemon/core/vms.h"
+#include "daemon/core/walks.h"
 #include "daemon/core/watchers.h"
 
 static const struct lp_log_about about_pause = {.message = LP_MESSAGE_PAUSE};
@@ -176,13 +177,16 @@ void switches_run(struct lp_manager *m)
 	(void)manager_save_state(m);
 }
 
+static void apply_to_vm(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->limits.foreign = false;
+	vms_apply_rule(m, vm);
+}
+
 static void apply_to_all(struct lp_manager *m)
 {
 	vms_set_global(m);
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		m->vms[i]->limits.foreign = false;
-		vms_apply_rule(m, m->vms[i]);
-	}
+	walk_begin(m, WALK_RULES, apply_to_vm, accounts_reorder);
 	manager_status_soon(m);
 	manager_wake(m);
 }
@@ -265,9 +269,7 @@ static void take_config(struct lp_manager *m, struct config *config)
 	m->config_ns = manager_now(m);
 	m->config_error[0] = '\0';
 	m->options.log->max_priority = (int)config->global.log_level;
-	/* Until then the settings of the VMs point into the old configuration. */
 	apply_to_all(m);
-	accounts_reorder(m);
 	pressure_apply_config(m);
 	shadow_apply_config(m);
 	config_free(old);

@@ -7,6 +7,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/core/due.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/recorders.h"
 #include "daemon/core/refresh.h"
@@ -14,6 +15,7 @@
 #include "daemon/core/shadow.h"
 #include "daemon/core/triage.h"
 #include "daemon/core/vms.h"
+#include "daemon/core/walks.h"
 #include "daemon/core/watchers.h"
 
 /* Only a full dump reports regions populated by faults. Requested when the VM is active anyway. */
@@ -28,6 +30,9 @@
 /* Losses come in bursts, and the dumps of a resync cause more of them. */
 #define RESYNC_DELAY_NS	   (200 * NS_PER_MS)
 #define RESYNC_INTERVAL_NS (2 * NS_PER_S)
+
+/* VMs that are looked at in one turn of the event loop. */
+#define VMS_PER_TURN 128
 
 #define READING_REGIONS "reading the regions"
 #define READING_STATS	"reading the statistics"
@@ -144,7 +149,7 @@ static void regions_dumped(struct lp_manager *m, struct vm_entry *vm, const stru
 	}
 	/* Memory slots were removed: regions that a dump of changes leaves out may be gone. */
 	if (end->resync_generation > vm->sync.dump_since)
-		vm_want_dump(vm, DUMP_FULL);
+		vm_want_dump(m, vm, DUMP_FULL);
 	regions_complete(m, vm, end->generation);
 }
 
@@ -152,7 +157,7 @@ static void regions_dumped(struct lp_manager *m, struct vm_entry *vm, const stru
 static void regions_lost(struct lp_manager *m, struct vm_entry *vm)
 {
 	vm->stale = true;
-	vm_want_dump(vm, DUMP_FULL);
+	vm_want_dump(m, vm, DUMP_FULL);
 	vm_failed(m, vm, READING_REGIONS, -ENOMEM, NULL);
 	resolve_vm(m, vm, vm->sync.dump_began_ns);
 }
@@ -164,16 +169,18 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 	if (!vm || vm->sync.dump_tag != end->tag)
 		return;
 	vm->sync.dump_tag = 0;
+	due_touch(m, vm);
 	if (end->error) {
 		/* ERANGE: the kernel has not reached this generation. */
-		vm_want_dump(vm, vm->sync.dumping_full || end->error == -ERANGE ? DUMP_FULL :
-										  DUMP_CHANGES);
+		vm_want_dump(m, vm,
+			     vm->sync.dumping_full || end->error == -ERANGE ? DUMP_FULL :
+									      DUMP_CHANGES);
 		vm_failed(m, vm, READING_REGIONS, end->error, end->text);
 		return;
 	}
 	/* What was read counts, but regions may be missing: only a full dump has all. */
 	if (end->interrupted) {
-		vm_want_dump(vm, DUMP_FULL);
+		vm_want_dump(m, vm, DUMP_FULL);
 		vm_failed(m, vm, READING_REGIONS, -EINTR, "they keep changing during the dump");
 		resolve_vm(m, vm, vm->sync.dump_began_ns);
 		return;
@@ -197,6 +204,7 @@ static void vm_stats_end(struct lp_manager *m, const struct lp_dump_end *end)
 	if (!vm || vm->sync.stats_tag != end->tag)
 		return;
 	vm->sync.stats_tag = 0;
+	due_touch(m, vm);
 	/* Unless somebody has begun to wait since. */
 	if (!vm->sync.need_stats)
 		vm->sync.hurry_stats = false;
@@ -259,8 +267,29 @@ void sync_changed(struct lp_manager *m, uint32_t vm_id)
 		return;
 	}
 	vm->sync.need_stats = true;
-	vm_want_dump(vm, now_ns - vm->sync.full_ns > FULL_INTERVAL_NS ? DUMP_FULL : DUMP_CHANGES);
+	vm_want_dump(m, vm,
+		     now_ns - vm->sync.full_ns > FULL_INTERVAL_NS ? DUMP_FULL : DUMP_CHANGES);
 	manager_wake(m);
+}
+
+static void tell_standstill(struct lp_manager *m)
+{
+	manager_pause_policy(m);
+	shadow_set_paused(m);
+}
+
+/* No VM is merged until it has been read: none at all, until each of them knows. */
+static void read_first(struct lp_manager *m, enum walk_id id, walk_each_fn each)
+{
+	walk_begin(m, id, each, tell_standstill);
+	if (m->walks[id].pending)
+		tell_standstill(m);
+}
+
+static void make_stale(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->stale = true;
+	vm_set_gate(m, vm);
 }
 
 void sync_loss(struct lp_manager *m, enum lp_loss kind)
@@ -277,22 +306,20 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind)
 	}
 	m->resync.loss_ns = now_ns;
 	recorders_notify_loss(m);
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		m->vms[i]->stale = true;
-		vm_set_gate(m, m->vms[i]);
-	}
+	read_first(m, WALK_STALE, make_stale);
 	manager_wake(m);
+}
+
+static void put_behind(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->sync.behind_ns = manager_now(m);
+	vm_want_dump(m, vm, DUMP_CHANGES);
+	vm_set_gate(m, vm);
 }
 
 void sync_behind(struct lp_manager *m)
 {
-	uint64_t now_ns = manager_now(m);
-
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		m->vms[i]->sync.behind_ns = now_ns;
-		vm_want_dump(m->vms[i], DUMP_CHANGES);
-		vm_set_gate(m, m->vms[i]);
-	}
+	read_first(m, WALK_BEHIND, put_behind);
 }
 
 static void ask_regions(struct lp_manager *m, struct vm_entry *vm)
@@ -381,7 +408,7 @@ static void settle(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 	if (!vm->sync.settle_ns || vm->sync.settle_ns > now_ns)
 		return;
 	vm->sync.settle_ns = 0;
-	vm_want_dump(vm, DUMP_FULL);
+	vm_want_dump(m, vm, DUMP_FULL);
 	vm->sync.need_stats = true;
 	/* libvirt may have moved the VMM to its cgroup by now. */
 	vms_identify(m, vm);
@@ -407,43 +434,6 @@ static void run_vm(struct lp_manager *m, struct vm_entry *vm, uint64_t now_ns)
 		ask_stats(m, vm);
 }
 
-static void ask_vms(struct lp_manager *m)
-{
-	if (m->link->ops->dump_vms(m->link, 0, &m->listing.tag) < 0) {
-		m->listing.retry_ns = manager_now(m) + lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1);
-		return;
-	}
-	m->listing.need = false;
-	m->listing.round++;
-}
-
-static void resync(struct lp_manager *m, uint64_t now_ns)
-{
-	m->resync.due_ns = 0;
-	m->resync.last_ns = now_ns;
-	m->resync.count++;
-	m->listing.need = true;
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		vm_want_dump(m->vms[i], DUMP_FULL);
-		m->vms[i]->sync.need_stats = true;
-	}
-}
-
-void sync_run(struct lp_manager *m)
-{
-	uint64_t now_ns = manager_now(m);
-
-	if (m->resync.due_ns && m->resync.due_ns <= now_ns)
-		resync(m, now_ns);
-	if (!m->family)
-		return;
-	if (m->listing.need && !m->listing.tag && m->listing.retry_ns <= now_ns)
-		ask_vms(m);
-	for (size_t i = 0; i < m->nr_vms; i++)
-		run_vm(m, m->vms[i], now_ns);
-	refresh_check(m, 0);
-}
-
 static uint64_t vm_deadline_ns(const struct vm_entry *vm)
 {
 	uint64_t due_ns = earliest(stats_due_ns(vm), dump_due_ns(vm));
@@ -460,6 +450,66 @@ static uint64_t vm_deadline_ns(const struct vm_entry *vm)
 	return vm->sync.settle_ns ? earliest(due_ns, vm->sync.settle_ns) : due_ns;
 }
 
+/* Those for which something is due, as many as a turn of the event loop may take. */
+static void run_vms(struct lp_manager *m, uint64_t now_ns)
+{
+	struct vm_entry *vm;
+	uint64_t due_ns;
+
+	for (unsigned int i = 0; i < VMS_PER_TURN; i++) {
+		vm = due_next(m, now_ns);
+		if (!vm)
+			return;
+		run_vm(m, vm, now_ns);
+		due_ns = vm_deadline_ns(vm);
+		if (due_ns <= now_ns && manager_link_full(m))
+			due_park(m, vm);
+		else
+			due_again(m, vm, due_ns > now_ns ? due_ns : now_ns + 1);
+	}
+	manager_go_on(m);
+}
+
+static void ask_vms(struct lp_manager *m)
+{
+	if (m->link->ops->dump_vms(m->link, 0, &m->listing.tag) < 0) {
+		m->listing.retry_ns = manager_now(m) + lp_triage_delay_ns(LP_TRIAGE_TRANSIENT, 1);
+		return;
+	}
+	m->listing.need = false;
+	m->listing.round++;
+}
+
+static void read_all(struct lp_manager *m, struct vm_entry *vm)
+{
+	vm->sync.need_stats = true;
+	vm_want_dump(m, vm, DUMP_FULL);
+}
+
+static void resync(struct lp_manager *m, uint64_t now_ns)
+{
+	m->resync.due_ns = 0;
+	m->resync.last_ns = now_ns;
+	m->resync.count++;
+	m->listing.need = true;
+	walk_begin(m, WALK_RESYNC, read_all, NULL);
+}
+
+void sync_run(struct lp_manager *m)
+{
+	uint64_t now_ns = manager_now(m);
+
+	/* A VM that learns of the loss after it has been read again would stay stale. */
+	if (m->resync.due_ns && m->resync.due_ns <= now_ns && !m->walks[WALK_STALE].pending)
+		resync(m, now_ns);
+	if (!m->family)
+		return;
+	if (m->listing.need && !m->listing.tag && m->listing.retry_ns <= now_ns)
+		ask_vms(m);
+	run_vms(m, now_ns);
+	refresh_check(m, 0);
+}
+
 uint64_t sync_deadline_ns(const struct lp_manager *m)
 {
 	uint64_t due_ns = m->resync.due_ns ? m->resync.due_ns : NS_NEVER;
@@ -468,22 +518,27 @@ uint64_t sync_deadline_ns(const struct lp_manager *m)
 		return due_ns;
 	if (m->listing.need && !m->listing.tag)
 		due_ns = earliest(due_ns, m->listing.retry_ns);
-	for (size_t i = 0; i < m->nr_vms; i++)
-		due_ns = earliest(due_ns, vm_deadline_ns(m->vms[i]));
-	if (manager_link_full(m) && due_ns < m->link_full_ns + LINK_RETRY_NS)
-		due_ns = m->link_full_ns + LINK_RETRY_NS;
-	return due_ns;
+	if (!TAILQ_EMPTY(&m->due.parked))
+		due_ns = earliest(due_ns,
+				  manager_link_full(m) ? m->link_full_ns + LINK_RETRY_NS : 0);
+	return earliest(due_ns, due_first_ns(m));
 }
 
-bool sync_settled(const struct lp_manager *m)
+bool sync_settled(struct lp_manager *m)
 {
 	if (!m->family || m->host_error[0])
 		return true;
 	if (!m->listing.done)
 		return false;
-	for (size_t i = 0; i < m->nr_vms; i++) {
-		if (!m->vms[i]->sync.regions_ns && !m->vms[i]->trouble.failures)
+	for (unsigned int i = 0; i < VMS_PER_TURN; i++) {
+		size_t at = vm_position(m, m->settled_id);
+
+		if (at == m->nr_vms)
+			return true;
+		if (!m->vms[at]->sync.regions_ns && !m->vms[at]->trouble.failures)
 			return false;
+		m->settled_id = m->vms[at]->vm.id + 1;
 	}
-	return true;
+	manager_go_on(m);
+	return false;
 }

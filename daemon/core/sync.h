@@ -24,6 +24,6 @@ void sync_loss(struct lp_manager *m, enum lp_loss kind);
 void sync_behind(struct lp_manager *m);
 
 /* Has every VM of the first dump been read, or failed to be? Also true when nothing can be read. */
-bool sync_settled(const struct lp_manager *m);
+bool sync_settled(struct lp_manager *m);
 
 #endif

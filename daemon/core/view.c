@@ -19,19 +19,12 @@ static uint64_t age(uint64_t now_ns, uint64_t then_ns)
 	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
-static void add_vm(struct lp_status *ret, const struct vm_entry *vm, uint64_t now_ns)
+/* The VM whose statistics are the oldest says how old those of the host are. */
+static uint64_t stats_age_ns(const struct lp_manager *m, uint64_t now_ns)
 {
-	uint64_t stats_age_ns = age(now_ns, vm->sync.stats_ns);
+	const struct vm_entry *vm = TAILQ_FIRST(&m->by_stats);
 
-	ret->capable += vm->vm.capable;
-	ret->large += vm->vm.large;
-	ret->table += vm->vm.table;
-	ret->mixed += vm->vm.mixed;
-	ret->unmapped += vm->vm.unmapped;
-	ret->held += vm->vm.held;
-	if (stats_age_ns > ret->stats_age_ns)
-		ret->stats_age_ns = stats_age_ns;
-	tally_add(&ret->tally, &vm->tally);
+	return vm ? age(now_ns, vm->sync.stats_ns) : LP_AGE_NEVER;
 }
 
 void view_status(const struct lp_core *core, struct lp_status *ret)
@@ -54,7 +47,15 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		.uptime_ns = age(now_ns, m->start_ns),
 		.nr_vms = (uint32_t)m->nr_vms,
 		.merges_per_s = rate_per_s(&m->merges, manager_now(m)),
-		.tally = m->gone_tally,
+		.capable = m->regions.capable,
+		.large = m->regions.large,
+		.table = m->regions.table,
+		.mixed = m->regions.mixed,
+		.unmapped = m->regions.unmapped,
+		.held = m->regions.held,
+		.coverage_ppm = lp_coverage_ppm(m->regions.large, m->regions.table),
+		.stats_age_ns = stats_age_ns(m, now_ns),
+		.tally = m->tally,
 		.resyncs = m->resync.count,
 		.resync_age_ns = age(now_ns, m->resync.last_ns),
 		.wakeups = m->wakeups,
@@ -68,20 +69,16 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 	pressure_view(m, ret);
 	m->link->ops->stats(m->link, &ret->link_stats);
 	policy_total_ledger(m->policy, now_ns, &ret->ledger);
-	for (size_t i = 0; i < m->nr_vms; i++)
-		add_vm(ret, m->vms[i], now_ns);
-	if (!m->nr_vms)
-		ret->stats_age_ns = LP_AGE_NEVER;
-	ret->coverage_ppm = lp_coverage_ppm(ret->large, ret->table);
 }
 
-size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t capacity)
+size_t view_vm_ids(const struct lp_core *core, uint32_t first, uint32_t *ids, size_t capacity)
 {
 	const struct lp_manager *m = manager_of_const(core);
+	size_t at = vm_position(m, first);
 
-	for (size_t i = 0; i < m->nr_vms && i < capacity; i++)
-		ids[i] = m->vms[i]->vm.id;
-	return m->nr_vms;
+	for (size_t i = 0; at + i < m->nr_vms && i < capacity; i++)
+		ids[i] = m->vms[at + i]->vm.id;
+	return m->nr_vms - at;
 }
 
 /* The gate to show: those of the policy are added to the VM's own. */
@@ -170,7 +167,7 @@ int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *r
 	return 0;
 }
 
-struct walk {
+struct region_walk {
 	const struct lp_region_filter *filter;
 	uint64_t now_ns;
 	uint64_t left;
@@ -187,7 +184,7 @@ static bool beyond(const struct lp_region_filter *filter, uint64_t rfn)
 /* Ends the walk with 1, which is not mistaken for a result of the caller. */
 static int visit(void *ctx, const struct lp_region_record *record)
 {
-	struct walk *walk = ctx;
+	struct region_walk *walk = ctx;
 	const struct lp_region_filter *filter = walk->filter;
 	struct lp_region_snapshot snapshot;
 
@@ -209,7 +206,7 @@ int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_reg
 {
 	const struct lp_manager *m = manager_of_const(core);
 	const struct vm_entry *vm = vm_find(m, vm_id);
-	struct walk walk = {
+	struct region_walk walk = {
 		.filter = filter,
 		.now_ns = manager_now(m),
 		.left = filter->limit ? filter->limit : UINT64_MAX,

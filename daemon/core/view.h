@@ -6,7 +6,7 @@
 #include "daemon/core/snapshot.h"
 
 void view_status(const struct lp_core *core, struct lp_status *ret);
-size_t view_vm_ids(const struct lp_core *core, uint32_t *ids, size_t capacity);
+size_t view_vm_ids(const struct lp_core *core, uint32_t first, uint32_t *ids, size_t capacity);
 int view_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret);
 int view_regions(const struct lp_core *core, uint32_t vm_id, const struct lp_region_filter *filter,
 		 lp_region_cb cb, void *ctx, uint64_t *ret_next);

@@ -8,6 +8,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/core/due.h"
 #include "daemon/core/triage.h"
 
 static int is_before(const void *element, const void *vm_id)
@@ -113,6 +114,8 @@ void vm_set_gate(struct lp_manager *m, struct vm_entry *vm)
 	/* At once, also where the policy in force is told later: a shadow has no requests under way. */
 	if (gate != vm->gate && m->shadow.policy)
 		(void)policy_vm_gate(m->shadow.policy, vm->vm.id, gate, now_ns);
+	if (gate != vm->gate)
+		due_touch(m, vm);
 	vm->gate = gate;
 	if (gate == LPAGE_REASON_NONE && vm->nr_awaited)
 		gate = LPAGE_REASON_IN_FLIGHT;
@@ -149,7 +152,7 @@ void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int 
 				       vm->trouble.failures + 1 :
 				       1;
 	vm->trouble.failing = what;
-	vm->tally.failed_requests++;
+	TALLY_ADD(m, vm, failed_requests, 1);
 	vm->trouble.backoff_ns = now_ns + lp_triage_delay_ns(triage, vm->trouble.failures);
 	vm->trouble.last_error = error;
 	vm->trouble.last_error_ns = now_ns;
@@ -164,6 +167,7 @@ void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int 
 		       LP_MESSAGE_FAILURE, vm, "%s failed (%u in a row): %s", what,
 		       vm->trouble.failures, words);
 	vm_set_gate(m, vm);
+	due_touch(m, vm);
 	manager_status_soon(m);
 }
 
@@ -176,10 +180,12 @@ void vm_succeeded(struct lp_manager *m, struct vm_entry *vm, const char *what)
 	vm->trouble.failures = 0;
 	vm->trouble.backoff_ns = 0;
 	vm_set_gate(m, vm);
+	due_touch(m, vm);
 }
 
-void vm_want_dump(struct vm_entry *vm, enum dump_need need)
+void vm_want_dump(struct lp_manager *m, struct vm_entry *vm, enum dump_need need)
 {
 	if (vm->sync.need_dump < need)
 		vm->sync.need_dump = need;
+	due_touch(m, vm);
 }

@@ -74,19 +74,31 @@ struct vm_args {
 	struct lp_vmm_args args;
 };
 
+/* When something is to be done for the VM: due.c. */
+struct vm_due {
+	TAILQ_ENTRY(vm_entry) entry; /* of those that are parked */
+	bool parked;
+	size_t at; /* in the heap */
+	uint64_t ns;
+	uint64_t turn; /* of two at the same time, the one that was set first comes first */
+};
+
 struct vm_entry {
-	struct lp_vm vm;
+	struct lp_vm vm; /* changed by accounts_describe() only, as far as it is in the sums */
+	TAILQ_ENTRY(vm_entry) by_stats;
+	LIST_ENTRY(vm_entry) by_name;
+	bool named; /* .by_name is in a list */
 	struct lp_identity identity;
 	struct vm_args args;
 	bool decided; /* its first rule was found; before that, it has that of what is known */
-	const struct config_settings *settings; /* of the configuration in force */
-	const char *rule;			/* its name, "" for the defaults */
+	struct config_settings own_settings;	/* of the configuration that was in force last */
+	const struct config_settings *settings; /* the same, NULL: none yet */
+	char rule[CONFIG_NAME_MAX + 1];		/* its name, "" for the defaults */
 	struct lp_regions regions;
 	struct lp_tally tally;
 	struct lp_tally logged; /* the tally at the last summary */
 	struct policy_ledger logged_ledger;
-	struct account *account;      /* of its rule */
-	struct policy_ledger charged; /* its ledger, as far as accounts have it */
+	struct account *account; /* of its rule */
 	enum lpage_reason gate;
 	enum lpage_reason policy_gate; /* the one that the policy was given */
 	unsigned int nr_awaited;       /* merges of the policy without a report yet */
@@ -98,6 +110,7 @@ struct vm_entry {
 	uint64_t seen_ns;
 	uint64_t identity_ns;
 	uint64_t last_merge_ns;
+	struct vm_due due;
 	struct vm_sync sync;
 	struct vm_limits limits;
 	struct vm_trouble trouble;
@@ -142,6 +155,6 @@ void vm_failed(struct lp_manager *m, struct vm_entry *vm, const char *what, int 
 void vm_succeeded(struct lp_manager *m, struct vm_entry *vm, const char *what);
 
 /* Dumps the regions of the VM when the next request may be sent; the larger need wins. */
-void vm_want_dump(struct vm_entry *vm, enum dump_need need);
+void vm_want_dump(struct lp_manager *m, struct vm_entry *vm, enum dump_need need);
 
 #endif

@@ -8,12 +8,15 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/core/accounts.h"
+#include "daemon/core/due.h"
 #include "daemon/core/flights.h"
 #include "daemon/core/identity.h"
 #include "daemon/core/limits.h"
+#include "daemon/core/names.h"
 #include "daemon/core/recorders.h"
 #include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
+#include "daemon/core/walks.h"
 #include "daemon/core/watchers.h"
 
 /* A new VM is populated by faults, which the kernel does not report. */
@@ -93,10 +96,12 @@ void vms_apply_rule(struct lp_manager *m, struct vm_entry *vm)
 	lp_identity_for_rules(&vm->identity, &identity);
 	(void)config_match(m->config, &identity, &selected);
 	rule = selected.rule >= 0 ? m->config->rules[selected.rule].name : "";
-	changed = !vm->decided || strcmp(rule, vm->rule ? vm->rule : "") != 0 ||
+	changed = !vm->decided || strcmp(rule, vm->rule) != 0 ||
 		  memcmp(&before, selected.settings, sizeof(before)) != 0;
-	vm->settings = selected.settings;
-	vm->rule = rule;
+	/* Copies: the next configuration comes to the VM some turns of the event loop after it is in force. */
+	vm->own_settings = *selected.settings;
+	vm->settings = &vm->own_settings;
+	snprintf(vm->rule, sizeof(vm->rule), "%s", rule);
 	if (changed && !vm->args.awaited)
 		rule_changed(m, vm, &selected);
 	accounts_assign(m, vm);
@@ -118,8 +123,10 @@ static void ask_args(struct lp_manager *m, struct vm_entry *vm)
 
 static void identify(struct lp_manager *m, struct vm_entry *vm)
 {
+	names_leave(m, vm);
 	lp_identity_read(m->options.procfs, &vm->vm, vm->args.known ? &vm->args.args : NULL,
 			 &vm->identity);
+	names_enter(m, vm);
 	vm->identity_ns = manager_now(m);
 }
 
@@ -157,6 +164,8 @@ static int insert(struct lp_manager *m, struct vm_entry *vm)
 
 	if (array_reserve(&m->vms, &m->vms_capacity, m->nr_vms + 1, sizeof(*m->vms)) < 0)
 		return -ENOMEM;
+	if (due_add(m, vm) < 0)
+		return -ENOMEM;
 	place = array_open(m->vms, m->nr_vms++, at, sizeof(*m->vms));
 	*place = vm;
 	return 0;
@@ -170,7 +179,8 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 
 	if (!vm)
 		return NULL;
-	vm->vm = *init;
+	vm->vm.id = init->id;
+	accounts_describe(m, vm, init);
 	vm->seen_ns = now_ns;
 	vm->sync.need_dump = DUMP_FULL;
 	vm->sync.settle_ns = now_ns + SETTLE_NS;
@@ -181,23 +191,28 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 		r = insert(m, vm);
 	if (r < 0) {
 		(void)policy_vm_remove(m->policy, init->id, now_ns);
+		accounts_remove(m, vm);
+		names_leave(m, vm);
 		free(vm);
 		return NULL;
 	}
+	TAILQ_INSERT_HEAD(&m->by_stats, vm, by_stats);
 	shadow_add_vm(m, vm, &m->config->defaults);
 	return vm;
 }
 
 /* Only a full description has the statistics; what a short one leaves out is not zero. */
-static void take_description(struct vm_entry *vm, const struct lp_vm *init, bool full,
-			     uint64_t now_ns)
+static void take_description(struct lp_manager *m, struct vm_entry *vm, const struct lp_vm *init,
+			     bool full, uint64_t now_ns)
 {
 	struct lp_vm before = vm->vm;
 
 	if (full) {
-		vm->vm = *init;
+		accounts_describe(m, vm, init);
 		vm->has_stats = true;
 		vm->sync.stats_ns = now_ns;
+		TAILQ_REMOVE(&m->by_stats, vm, by_stats);
+		TAILQ_INSERT_TAIL(&m->by_stats, vm, by_stats);
 		limits_lease_read(vm, now_ns);
 		return;
 	}
@@ -259,12 +274,13 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	named = strcmp(vm->vm.name, init->name) != 0;
 	if (full && init->resync_generation > vm->vm.resync_generation)
 		vm->sync.need_dump = DUMP_FULL;
-	take_description(vm, init, full, now_ns);
+	take_description(m, vm, init, full, now_ns);
 	vm->listed_round = m->listing.round;
 	if (named)
 		vms_identify(m, vm);
 	vm->identity.memory_bytes = vm->vm.memory_pages * 4096;
 	vms_apply_rule(m, vm);
+	due_touch(m, vm);
 	if (is_new || full)
 		recorders_notify_vm(m, init->id, LP_RECORD_VM);
 	manager_status_soon(m);
@@ -275,8 +291,9 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 {
 	flights_cancel(m, vm->vm.id, -ESRCH, why);
 	summary_vm_end(m, vm);
-	tally_add(&m->gone_tally, &vm->tally);
-	accounts_charge(m, vm);
+	accounts_remove(m, vm);
+	TAILQ_REMOVE(&m->by_stats, vm, by_stats);
+	names_leave(m, vm);
 	shadow_remove_vm(m, vm);
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
 	watchers_notify_vm(m, LP_WATCH_VM_GONE, vm, "%s", why);
@@ -291,6 +308,7 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	size_t at = vm_position(m, vm->vm.id);
 
 	array_close(m->vms, m->nr_vms--, at, sizeof(*m->vms));
+	due_remove(m, vm);
 	m->vms_left = true;
 	free_entry(m, vm, why);
 	manager_status_soon(m);
@@ -303,10 +321,15 @@ void vms_remove_all(struct lp_manager *m, const char *why)
 		vms_remove(m, m->vms[m->nr_vms - 1], why);
 }
 
+static void remove_unlisted(struct lp_manager *m, struct vm_entry *vm)
+{
+	/* The next listing may be under way. */
+	if ((int32_t)(vm->listed_round - m->listing.complete_round) < 0)
+		vms_remove(m, vm, "gone");
+}
+
 void vms_remove_unlisted(struct lp_manager *m)
 {
-	for (size_t i = m->nr_vms; i-- > 0;) {
-		if (m->vms[i]->listed_round != m->listing.round)
-			vms_remove(m, m->vms[i], "gone");
-	}
+	m->listing.complete_round = m->listing.round;
+	walk_begin(m, WALK_UNLISTED, remove_unlisted, NULL);
 }

@@ -228,7 +228,7 @@ static void write_conversions(const struct scrape *scrape)
 
 static int take(const struct lp_core *core, struct scrape *ret)
 {
-	size_t nr = core->ops->vm_ids(core, NULL, 0);
+	size_t nr = core->ops->vm_ids(core, 0, NULL, 0);
 	uint32_t *ids = calloc(nr + 1, sizeof(*ids));
 
 	core->ops->status(core, &ret->status);
@@ -240,7 +240,7 @@ static int take(const struct lp_core *core, struct scrape *ret)
 		return -ENOMEM;
 	}
 	(void)core->ops->rules(core, ret->rules, ret->nr_rules);
-	(void)core->ops->vm_ids(core, ids, nr);
+	(void)core->ops->vm_ids(core, 0, ids, nr);
 	for (size_t i = 0; i < nr; i++) {
 		if (core->ops->vm(core, ids[i], &ret->vms[ret->nr_vms]) == 0)
 			ret->nr_vms++;

@@ -15,6 +15,9 @@
 /* Chunks whose deadline was taken back are visited, too. */
 #define CHUNK_SLICE 256
 
+/* VMs of which nothing was to be planned anew before. */
+#define VM_SLICE 256
+
 /* When there was no memory for the queue. */
 #define RETRY_NS (100 * NS_PER_MS)
 
@@ -90,26 +93,68 @@ static unsigned int replan_some(struct policy_vm *vm, unsigned int max, uint64_t
 	return nr;
 }
 
+/* No more than a slice between two calls for a batch, for however many VMs. */
+static void replan_now(struct policy_vm *vm, uint64_t now_ns)
+{
+	struct policy *policy = vm->policy;
+
+	policy->slice -= replan_some(vm, policy->slice, now_ns);
+}
+
 void backlog_begin_replan(struct policy_vm *vm, uint64_t now_ns)
 {
-	vm->policy->nr_replanning += !vm->backlog.replanning;
+	if (!vm->backlog.replanning)
+		TAILQ_INSERT_TAIL(&vm->policy->replanning, vm, replan);
 	vm->backlog.replanning = true;
 	vm->backlog.replan_rfn = 0;
-	(void)replan_some(vm, DECIDE_SLICE, now_ns);
+	replan_now(vm, now_ns);
+}
+
+void backlog_replan_all(struct policy *policy, uint64_t now_ns)
+{
+	policy->replan_all = true;
+	policy->replan_id = 0;
+	backlog_replan(policy, now_ns);
+}
+
+/* Some of those that all of is planned anew of. */
+static void begin_some(struct policy *policy, uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < VM_SLICE && policy->replan_all && policy->slice; i++) {
+		size_t at = vm_index(policy, policy->replan_id);
+
+		policy->replan_all = at < policy->nr_vms;
+		if (!policy->replan_all)
+			break;
+		policy->replan_all = policy->vms[at]->id < UINT32_MAX;
+		policy->replan_id = policy->vms[at]->id + 1;
+		backlog_begin_replan(policy->vms[at], now_ns);
+	}
 }
 
 void backlog_replan(struct policy *policy, uint64_t now_ns)
 {
-	unsigned int left = DECIDE_SLICE;
+	struct policy_vm *vm;
 
-	for (size_t i = 0; i < policy->nr_vms && policy->nr_replanning && left; i++)
-		if (policy->vms[i]->backlog.replanning)
-			left -= replan_some(policy->vms[i], left, now_ns);
+	while (policy->slice && (vm = TAILQ_FIRST(&policy->replanning)))
+		replan_now(vm, now_ns);
+	begin_some(policy, now_ns);
+}
+
+bool backlog_replans(const struct policy *policy)
+{
+	return policy->replan_all || !TAILQ_EMPTY(&policy->replanning);
+}
+
+void backlog_begin_slice(struct policy *policy)
+{
+	policy->slice = DECIDE_SLICE;
 }
 
 void backlog_end_replan(struct policy_vm *vm)
 {
-	vm->policy->nr_replanning -= vm->backlog.replanning;
+	if (vm->backlog.replanning)
+		TAILQ_REMOVE(&vm->policy->replanning, vm, replan);
 	vm->backlog.replanning = false;
 	vm->forgets = false;
 }

@@ -4,9 +4,13 @@
 
 #include "daemon/policy/internal.h"
 #include "daemon/policy/ring.h"
+#include "daemon/policy/sums.h"
 
 /* After this a batch without an answer counts as lost: twice the daemon's own deadline for outcomes. */
 #define FLIGHT_MAX_NS (10 * NS_PER_S)
+
+/* VMs that are asked for a batch in one call: those behind a shut gate have none. */
+#define SERVE_SLICE 1024
 
 static bool is_dry(const struct policy_vm *vm)
 {
@@ -21,12 +25,12 @@ static void take_off(struct policy_vm *vm, struct region_ref *ref, struct policy
 
 	batch->actions[batch->nr++] = decide_numbers(vm, region, region_rfn(ref), now_ns);
 	if (is_dry(vm)) {
-		vm->ledger.dry_run_merges++;
+		SUMS_ADD(vm, dry_run_merges, 1);
 		region->reason = REASON_DRY;
 		vm_set_phase(vm, region, PHASE_SETTLED);
 		return;
 	}
-	vm->ledger.tries++;
+	SUMS_ADD(vm, tries, 1);
 	vm_set_phase(vm, region, PHASE_FLIGHT);
 	region_arm(&vm->policy->heap, ref, tick_after(now_ns + FLIGHT_MAX_NS), tick_of(now_ns));
 }
@@ -80,7 +84,7 @@ static void fill_holds(struct policy_vm *vm, struct policy_batch *batch, uint64_
 	while (batch->nr < POLICY_BATCH_MAX && take_next(vm, &vm->holds, PHASE_BACKOFF, &ref)) {
 		batch->actions[batch->nr++] =
 			decide_numbers(vm, ref.region, region_rfn(&ref), now_ns);
-		vm->ledger.holds++;
+		SUMS_ADD(vm, holds, 1);
 	}
 	if (!has_due_regions(vm))
 		ring_remove(vm);
@@ -131,29 +135,50 @@ static int serve(struct policy_vm *vm, struct policy_batch *ret, uint64_t now_ns
 	return 1;
 }
 
-int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
+/* Serves those whose turn it is in this round: the first with a batch, or none. */
+static int serve_some(struct policy *policy, struct policy_batch *ret, uint64_t now_ns)
 {
-	struct policy_vm *vm;
-	size_t nr = 0;
+	for (unsigned int i = 0; i < SERVE_SLICE && policy->round_left && policy->active; i++) {
+		struct policy_vm *vm = policy->active;
 
-	now_ns = policy_clock(policy, now_ns);
-	if (policy->nr_replanning)
-		backlog_replan(policy, now_ns);
-	backlog_expire(policy, now_ns);
-	policy->retry_ns = POLICY_NO_DEADLINE;
-	vm = policy->active;
-	for (struct policy_vm *i = vm; i; i = i->next_active == vm ? NULL : i->next_active)
-		nr++;
-	while (nr-- > 0 && policy->active) {
-		vm = policy->active;
-		if (serve(vm, ret, now_ns)) {
-			policy->retry_ns = 0;
+		policy->round_left--;
+		if (serve(vm, ret, now_ns))
 			return 1;
-		}
 		if (policy->active == vm)
 			policy->active = vm->next_active;
 	}
 	return 0;
+}
+
+/* A round ends with a batch, or when all VMs with due regions had none to give. */
+static int go_round(struct policy *policy, struct policy_batch *ret, uint64_t now_ns)
+{
+	bool is_new = !policy->retry_ns || !policy->round_left;
+
+	if (is_new)
+		policy->round_left = policy->nr_active;
+	policy->retry_ns = is_new ? POLICY_NO_DEADLINE : policy->round_retry_ns;
+	if (serve_some(policy, ret, now_ns)) {
+		policy->round_left = 0;
+		policy->retry_ns = 0;
+		return 1;
+	}
+	policy->round_retry_ns = policy->retry_ns;
+	if (!policy->active)
+		policy->round_left = 0;
+	/* It goes on at the next call: not with a new round, as 0 would. */
+	if (policy->round_left)
+		policy->retry_ns = 1;
+	return 0;
+}
+
+int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
+{
+	now_ns = policy_clock(policy, now_ns);
+	backlog_begin_slice(policy);
+	backlog_replan(policy, now_ns);
+	backlog_expire(policy, now_ns);
+	return go_round(policy, ret, now_ns);
 }
 
 uint64_t policy_next_deadline(const struct policy *policy)
@@ -161,7 +186,7 @@ uint64_t policy_next_deadline(const struct policy *policy)
 	uint64_t due_tick = heap_due_tick(&policy->heap);
 	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 
-	if (policy->nr_replanning)
+	if (backlog_replans(policy))
 		return 0;
 	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;
 }

@@ -25,6 +25,7 @@ static bool plan_hold(struct policy_vm *vm, struct region_ref *ref, uint64_t now
 
 	if (!is_hot(vm, ref->region) || queue_push(&vm->holds, entry, 1, &left) != 1)
 		return false;
+	vm_weigh(vm);
 	vm_set_phase(vm, ref->region, PHASE_BACKOFF);
 	region_arm(&vm->policy->heap, ref, tick_after(now_ns + vm->settings.hold_for_ns),
 		   tick_of(now_ns));
@@ -144,6 +145,7 @@ bool decide_enqueue(struct policy_vm *vm, struct region_ref *ref, uint64_t now_t
 	int result = queue_push(&vm->queue, entry,
 				(double)numbers.saving_ns / (double)numbers.cost_ns, &left);
 
+	vm_weigh(vm);
 	vm_set_phase(vm, ref->region, PHASE_QUEUED);
 	ring_add(vm);
 	/* This one, or the one that left, is due without a place: backlog_fetch() finds it. */

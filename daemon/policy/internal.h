@@ -3,6 +3,8 @@
 #ifndef TDX_LPAGE_POLICY_INTERNAL_H
 #define TDX_LPAGE_POLICY_INTERNAL_H
 
+#include <sys/queue.h>
+
 #include <tdx-lpage/base.h>
 
 #include "daemon/policy/accept.h"
@@ -23,17 +25,19 @@ struct backlog {
 	uint64_t retry_ns; /* no walk before: there was no memory for the queue */
 };
 
+TAILQ_HEAD(policy_vm_list, policy_vm);
+
 struct policy_vm {
 	uint32_t id;
 	struct policy *policy;
 	struct config_settings settings;
 	enum lpage_reason gate;
 	struct table table;
-	uint64_t phases[PHASE_END]; /* tracked regions by phase */
 	struct queue queue;
 	struct queue holds; /* regions to be held at 4 KiB */
 	struct backlog backlog;
-	bool active; /* in the ring of VMs with regions that are due */
+	TAILQ_ENTRY(policy_vm) replan; /* while .backlog.replanning */
+	bool active;		       /* in the ring of VMs with regions that are due */
 	struct policy_vm *prev_active;
 	struct policy_vm *next_active;
 	struct bucket rate;
@@ -49,8 +53,10 @@ struct policy_vm {
 	bool forgets;		   /* its unit has changed, and not all regions are planned anew */
 	uint64_t birth_tick;
 	uint64_t merged_regions; /* now */
-	uint64_t saved_until_ns; /* ledger.walk_saved_ns is complete up to here */
-	struct policy_ledger ledger;
+	uint64_t saved_until_ns; /* own.ledger.walk_saved_ns is complete up to here */
+	struct policy_group own;
+	struct policy_group *group; /* the caller's, NULL: none */
+	size_t weighed_bytes;	    /* of policy.vm_bytes */
 };
 
 struct policy {
@@ -64,16 +70,23 @@ struct policy {
 	struct policy_vm *last_vm; /* found last */
 	struct heap heap;
 	struct policy_vm *active; /* ring; served next */
+	size_t nr_active;
+	size_t round_left; /* of them, to be served before the round is over; 0: a new one begins */
+	uint64_t round_retry_ns; /* retry_ns of those that were served */
 	struct bucket rate;
 	struct bucket cpu;
 	double usage;
 	uint64_t usage_ns;
 	/* What all VMs of a unit taught; NULL: there was none. */
 	struct adaptive *adaptive[ADAPTIVE_UNITS];
-	size_t nr_replanning; /* VMs */
-	uint64_t decisions;   /* regions whose deadline passed, or that were fetched */
+	struct policy_vm_list replanning;
+	bool replan_all; /* also VMs from replan_id on */
+	uint32_t replan_id;
+	unsigned int slice; /* regions that may be planned anew before the next call for a batch */
+	uint64_t decisions; /* regions whose deadline passed, or that were fetched */
 	uint64_t retry_ns; /* when a limit lets the next batch pass; POLICY_NO_DEADLINE: none shut */
-	struct policy_ledger gone; /* of VMs that were removed */
+	struct policy_group all; /* VMs that were removed included */
+	size_t vm_bytes;	 /* of memory, of all VMs */
 };
 
 static inline uint64_t tick_of(uint64_t ns)
@@ -141,13 +154,14 @@ struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase);
 /* A region that was small has been merged. */
 void vm_merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns);
-/* Estimate of what the merged regions have saved since ledger.walk_saved_ns was brought up to date. */
-uint64_t vm_savings_ns(const struct policy_vm *vm, uint64_t now_ns);
-/* Brings it up to date. */
-void vm_count_savings(struct policy_vm *vm, uint64_t now_ns);
 void vm_costs_changed(struct policy_vm *vm);
 /* Starts to learn, or to learn anew if the costs call for another unit than up to now. -ENOMEM. */
 int vm_learn(struct policy_vm *vm);
+
+/* sums.c */
+
+/* The VM may hold more or less memory than before. */
+void vm_weigh(struct policy_vm *vm);
 
 /* shadow.c */
 
@@ -187,9 +201,13 @@ static inline bool backlog_waits(const struct policy_vm *vm)
 {
 	return vm->backlog.missed || vm->backlog.fetching;
 }
-/* Plans anew for all regions of the VM; those beyond the first slice by backlog_replan(). */
+/* Plans anew for all regions of the VM, or of all VMs; those beyond the first slice by backlog_replan(). */
 void backlog_begin_replan(struct policy_vm *vm, uint64_t now_ns);
+void backlog_replan_all(struct policy *policy, uint64_t now_ns);
 void backlog_replan(struct policy *policy, uint64_t now_ns);
+bool backlog_replans(const struct policy *policy);
+/* A batch is called for: there is room for another slice. */
+void backlog_begin_slice(struct policy *policy);
 void backlog_end_replan(struct policy_vm *vm);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "daemon/policy/regret.h"
 #include "daemon/policy/retry.h"
+#include "daemon/policy/sums.h"
 
 /* Regions; the work on so many takes as long as memory takes to answer. */
 #define FETCH_AHEAD 4
@@ -22,12 +23,12 @@ static void count_undone(struct policy_vm *vm, const struct region *region, uint
 	double regret_ns =
 		(double)(vm->cost.merge_ns + split_ns) - rental_walk_ns(merged_tick, &vm->cost);
 
-	vm->ledger.splits += !whole;
-	vm->ledger.split_ns += split_ns;
+	SUMS_ADD(vm, splits, !whole);
+	SUMS_ADD(vm, split_ns, split_ns);
 	if (regret_ns <= 0)
 		return;
-	vm->ledger.regrets++;
-	vm->ledger.regret_ns += (uint64_t)regret_ns;
+	SUMS_ADD(vm, regrets, 1);
+	SUMS_ADD(vm, regret_ns, (uint64_t)regret_ns);
 }
 
 /* The conversion that ended a region's interval came at @end_tick. @whole: of all pages. */
@@ -82,7 +83,7 @@ static void count_conversion(struct policy_vm *vm, const struct policy_observati
 	uint64_t now_tick = tick_of(vm->policy->now_ns);
 	uint64_t busy_tick = tick_of(obs->last_to_shared_ns);
 
-	vm->ledger.conversions++;
+	SUMS_ADD(vm, conversions, 1);
 	adaptive_note_busy(vm->adaptive, busy_tick,
 			   busy_tick < now_tick ? now_tick - busy_tick : 0);
 }
@@ -165,7 +166,7 @@ static int track(struct policy_vm *vm, uint32_t rfn, uint64_t now_ns, struct reg
 		return -ENOMEM;
 	err = table_get(vm, &vm->table, &vm->policy->heap, rfn, tick_of(now_ns), ret);
 	if (!err)
-		vm->phases[PHASE_NONE]++;
+		sums_enter_region(vm, PHASE_NONE);
 	return err;
 }
 
@@ -233,6 +234,7 @@ int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct polic
 		/* Memory may come back: nothing else must hide that it is worth to try again. */
 		ret = !ret || err == -ENOMEM ? err : ret;
 	}
+	vm_weigh(vm);
 	return ret;
 }
 
@@ -253,7 +255,8 @@ int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 	if (!ref.region)
 		return -ENOENT;
 	vm_set_phase(vm, ref.region, PHASE_NONE);
-	vm->phases[PHASE_NONE]--;
+	sums_leave_region(vm, PHASE_NONE);
 	table_drop(&vm->table, &ref);
+	vm_weigh(vm);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "daemon/policy/internal.h"
 #include "daemon/policy/retry.h"
 #include "daemon/policy/ring.h"
+#include "daemon/policy/sums.h"
 
 static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 				const struct config_settings *settings, uint64_t now_ns)
@@ -60,6 +61,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 	}
 	place = array_open(policy->vms, policy->nr_vms++, at, sizeof(*policy->vms));
 	*place = vm;
+	vm_weigh(vm);
 	return 0;
 }
 
@@ -70,8 +72,8 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 
 	if (!vm)
 		return -ENOENT;
-	vm_count_savings(vm, policy_clock(policy, now_ns));
-	policy_ledger_add(&policy->gone, &vm->ledger);
+	sums_remove_vm(vm, policy_clock(policy, now_ns));
+	policy->vm_bytes -= vm->weighed_bytes;
 	array_close(policy->vms, policy->nr_vms--, at, sizeof(*policy->vms));
 	if (policy->last_vm == vm)
 		policy->last_vm = NULL;
@@ -87,13 +89,13 @@ int policy_vm_configure(struct policy *policy, uint32_t vm_id,
 	now_ns = policy_clock(policy, now_ns);
 	if (!vm)
 		return -ENOENT;
-	vm_count_savings(vm, now_ns);
 	vm->settings = *settings;
 	vm->guard_batch = settings->batch;
 	bucket_set_rate(&vm->rate, settings->merge_rate_per_s, now_ns);
 	vm_costs_changed(vm);
 	if (vm->adaptive)
 		(void)vm_learn(vm); /* without memory as up to now */
+	vm_weigh(vm);
 	backlog_begin_replan(vm, now_ns);
 	return 0;
 }
@@ -121,6 +123,8 @@ struct policy *policy_new(const struct config_global *global, uint64_t now_ns)
 	policy->global = *global;
 	policy->now_ns = now_ns;
 	policy->retry_ns = POLICY_NO_DEADLINE;
+	TAILQ_INIT(&policy->replanning);
+	backlog_begin_slice(policy);
 	bucket_init(&policy->rate, global->merge_rate_per_s, now_ns);
 	bucket_init(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
 	return policy;
@@ -147,8 +151,8 @@ void policy_set_global(struct policy *policy, const struct config_global *global
 	now_ns = policy_clock(policy, now_ns);
 	policy->global = *global;
 	/* What was due in the meantime is due now. */
-	for (size_t i = 0; dry_run_ends && i < policy->nr_vms; i++)
-		backlog_begin_replan(policy->vms[i], now_ns);
+	if (dry_run_ends)
+		backlog_replan_all(policy, now_ns);
 	bucket_set_rate(&policy->rate, global->merge_rate_per_s, now_ns);
 	bucket_set_rate(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
 	policy->retry_ns = 0;
@@ -191,14 +195,14 @@ static void refused(struct policy_vm *vm, struct region_ref *ref, enum lpage_rea
 
 static void count_outcome(struct policy_vm *vm, enum lpage_reason reason, uint64_t ns)
 {
-	struct policy_ledger *ledger = &vm->ledger;
+	unsigned int known = lpage_reason_info(reason) ? reason : LPAGE_REASON_OTHER;
 
-	ledger->spent_ns += ns;
-	ledger->reasons[lpage_reason_info(reason) ? reason : LPAGE_REASON_OTHER]++;
+	SUMS_ADD(vm, spent_ns, ns);
+	SUMS_ADD(vm, reasons[known], 1);
 	if (reason == LPAGE_REASON_NONE)
-		ledger->merges++;
+		SUMS_ADD(vm, merges, 1);
 	else
-		ledger->refusals++;
+		SUMS_ADD(vm, refusals, 1);
 }
 
 int policy_outcome(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,
@@ -261,61 +265,6 @@ int policy_split_cost(struct policy *policy, uint32_t vm_id, uint64_t splits, ui
 
 /* ---- statistics ---- */
 
-void policy_ledger_add(struct policy_ledger *to, const struct policy_ledger *from)
-{
-	uint64_t *sum = (uint64_t *)to;
-	const uint64_t *value = (const uint64_t *)from;
-
-	_Static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "the ledger is uint64_t throughout");
-	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
-		sum[i] += value[i];
-}
-
-void policy_ledger_since(struct policy_ledger *ledger, const struct policy_ledger *before)
-{
-	uint64_t *total = (uint64_t *)ledger;
-	const uint64_t *value = (const uint64_t *)before;
-	const size_t first = offsetof(struct policy_ledger, conversions) / sizeof(*total);
-
-	for (size_t i = first; i < sizeof(*ledger) / sizeof(*total); i++)
-		total[i] -= value[i];
-}
-
-static struct policy_ledger ledger_at(const struct policy_vm *vm, uint64_t now_ns)
-{
-	struct policy_ledger ledger = vm->ledger;
-
-	ledger.tracked_regions = vm->table.regions;
-	ledger.waiting_regions = vm->phases[PHASE_WAIT] + vm->phases[PHASE_QUEUED] +
-				 vm->phases[PHASE_FLIGHT] + vm->phases[PHASE_SETTLED] +
-				 vm->phases[PHASE_BACKOFF];
-	ledger.large_regions = vm->phases[PHASE_LARGE];
-	ledger.queued_regions = vm->phases[PHASE_QUEUED];
-	ledger.walk_saved_ns += vm_savings_ns(vm, now_ns);
-	return ledger;
-}
-
-int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
-		     struct policy_ledger *ret)
-{
-	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
-
-	if (!vm)
-		return -ENOENT;
-	*ret = ledger_at(vm, now_ns);
-	return 0;
-}
-
-void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct policy_ledger *ret)
-{
-	*ret = policy->gone;
-	for (size_t i = 0; i < policy->nr_vms; i++) {
-		struct policy_ledger ledger = ledger_at(policy->vms[i], now_ns);
-
-		policy_ledger_add(ret, &ledger);
-	}
-}
-
 int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret)
 {
 	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
@@ -324,18 +273,4 @@ int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_c
 		return -ENOENT;
 	*ret = vm->cost;
 	return 0;
-}
-
-size_t policy_memory_bytes(const struct policy *policy)
-{
-	size_t bytes = sizeof(*policy) + policy->vms_capacity * sizeof(*policy->vms) +
-		       policy->heap.capacity * sizeof(*policy->heap.chunks);
-
-	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)
-		bytes += policy->adaptive[unit] ? sizeof(*policy->adaptive[unit]) : 0;
-	for (size_t i = 0; i < policy->nr_vms; i++)
-		bytes += sizeof(*policy->vms[i]) + policy->vms[i]->table.bytes +
-			 queue_bytes(&policy->vms[i]->queue) + queue_bytes(&policy->vms[i]->holds) +
-			 (policy->vms[i]->adaptive ? sizeof(*policy->vms[i]->adaptive) : 0);
-	return bytes;
 }

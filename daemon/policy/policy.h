@@ -114,6 +114,18 @@ struct policy_ledger {
 	uint64_t reasons[LPAGE_REASON_END]; /* outcomes of tries by reason; NONE: merged */
 };
 
+/* Phases of a region, table.h. */
+#define POLICY_PHASES 8
+
+/* VMs whose totals are kept together, as they change. Zeroed at first; policy_group_ledger() shows it. */
+struct policy_group {
+	struct policy_ledger
+		ledger; /* without figures of now, and what was saved since walks_since */
+	uint64_t phases[POLICY_PHASES]; /* regions now */
+	uint64_t walk_ns_per_s;		/* of walks that merged regions save now */
+	unsigned __int128 walks_since;	/* sum of each VM's rate times when it began */
+};
+
 /* What was saved (estimated), less what was spent; negative: merges have not paid yet. */
 static inline int64_t policy_ledger_net_ns(const struct policy_ledger *ledger)
 {
@@ -235,6 +247,15 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
 		     struct policy_ledger *ret);
 void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct policy_ledger *ret);
+
+/*
+ * From now on, the VM counts in @group, too (NULL: in none); what it has counted there before stays. The
+ * group has to stay in place until its VMs are gone or in another one. -ENOENT.
+ */
+int policy_vm_group(struct policy *policy, uint32_t vm_id, struct policy_group *group,
+		    uint64_t now_ns);
+void policy_group_ledger(const struct policy *policy, const struct policy_group *group,
+			 uint64_t now_ns, struct policy_ledger *ret);
 
 /* Adds all figures of @from. */
 void policy_ledger_add(struct policy_ledger *to, const struct policy_ledger *from);

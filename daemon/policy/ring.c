@@ -10,6 +10,9 @@ void ring_add(struct policy_vm *vm)
 	if (vm->active)
 		return;
 	vm->active = true;
+	policy->nr_active++;
+	/* It is last: a round that is under way ends with it. */
+	policy->round_left += policy->round_left > 0;
 	/* Served last of those that wait. */
 	if (!policy->active) {
 		policy->active = vm->next_active = vm->prev_active = vm;
@@ -28,6 +31,7 @@ void ring_remove(struct policy_vm *vm)
 	if (!vm->active)
 		return;
 	vm->active = false;
+	policy->nr_active--;
 	vm->prev_active->next_active = vm->next_active;
 	vm->next_active->prev_active = vm->prev_active;
 	if (policy->active == vm)

@@ -8,6 +8,7 @@
 #include "daemon/policy/internal.h"
 #include "daemon/policy/regret.h"
 #include "daemon/policy/retry.h"
+#include "daemon/policy/sums.h"
 
 /* Everything but who @to shares with. */
 static void copy_learnt(struct adaptive *to, const struct adaptive *from)
@@ -94,20 +95,19 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 static void uncount_merge(struct policy_vm *vm, uint64_t merge_tick, uint64_t age_tick,
 			  enum lpage_reason reason)
 {
-	struct policy_ledger *ledger = &vm->ledger;
+	const struct policy_ledger *ledger = &vm->own.ledger;
 	uint64_t merged_tick = age_tick > merge_tick ? age_tick - merge_tick : 0;
 	uint64_t saved_ns = (uint64_t)rental_walk_ns(merged_tick, &vm->cost);
 
 	/* It may have been merged before the shadow began: split by request since, which no conversion tells. */
 	if (ledger->merges) {
-		ledger->merges--;
-		ledger->reasons[LPAGE_REASON_NONE]--;
+		SUMS_ADD(vm, merges, -UINT64_C(1));
+		SUMS_ADD(vm, reasons[LPAGE_REASON_NONE], -UINT64_C(1));
 	}
-	ledger->refusals++;
-	ledger->reasons[reason]++;
-	ledger->spent_ns -= smaller(ledger->spent_ns, vm->cost.merge_ns);
-	ledger->spent_ns += vm->cost.fail_ns;
-	ledger->walk_saved_ns -= smaller(ledger->walk_saved_ns, saved_ns);
+	SUMS_ADD(vm, refusals, 1);
+	SUMS_ADD(vm, reasons[reason], 1);
+	SUMS_ADD(vm, spent_ns, vm->cost.fail_ns - smaller(ledger->spent_ns, vm->cost.merge_ns));
+	SUMS_ADD(vm, walk_saved_ns, -smaller(ledger->walk_saved_ns, saved_ns));
 }
 
 int policy_disprove(struct policy *policy, uint32_t vm_id, uint64_t rfn, enum lpage_reason reason,

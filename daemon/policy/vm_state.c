@@ -7,6 +7,7 @@
 
 #include "daemon/policy/internal.h"
 #include "daemon/policy/regret.h"
+#include "daemon/policy/sums.h"
 
 static int is_before(const void *element, const void *vm_id)
 {
@@ -40,36 +41,18 @@ struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)
 	return vm;
 }
 
-uint64_t vm_savings_ns(const struct policy_vm *vm, uint64_t now_ns)
-{
-	double region_s;
-
-	if (now_ns <= vm->saved_until_ns)
-		return 0;
-	region_s = (double)vm->merged_regions * (double)(now_ns - vm->saved_until_ns) /
-		   (double)NS_PER_S;
-	return (uint64_t)(region_s * (double)vm->cost.walk_ns_per_s);
-}
-
-void vm_count_savings(struct policy_vm *vm, uint64_t now_ns)
-{
-	vm->ledger.walk_saved_ns += vm_savings_ns(vm, now_ns);
-	vm->saved_until_ns = now_ns;
-}
-
 void vm_set_phase(struct policy_vm *vm, struct region *region, enum phase phase)
 {
 	bool was_merged = region_is_merged(region);
 
-	vm->phases[region->phase]--;
-	vm->phases[phase]++;
+	sums_move_region(vm, region->phase, phase);
 	region->phase = phase & 7;
 	if (was_merged == region_is_merged(region))
 		return;
 	if (was_merged)
 		regret_forget_merge(region);
-	vm_count_savings(vm, vm->policy->now_ns);
 	vm->merged_regions += region_is_merged(region) ? 1 : -UINT64_C(1);
+	sums_count_savings(vm, vm->policy->now_ns);
 }
 
 void vm_merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
@@ -85,6 +68,7 @@ void vm_merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns)
 void vm_costs_changed(struct policy_vm *vm)
 {
 	vm->cost = costs_in_force(&vm->costs, &vm->settings);
+	sums_count_savings(vm, vm->policy->now_ns);
 }
 
 int vm_learn(struct policy_vm *vm)

@@ -211,7 +211,7 @@ static void check(struct host *host)
 	size_t nr;
 
 	core->ops->status(core, &status);
-	nr = core->ops->vm_ids(core, ids, 16);
+	nr = core->ops->vm_ids(core, 0, ids, 16);
 	for (size_t i = 0; i < nr && i < 16; i++) {
 		uint64_t next = 0, end;
 

@@ -282,7 +282,7 @@ struct lp_status core_host_status(struct core_host *host)
 
 size_t core_host_nr_vms(struct core_host *host)
 {
-	return host->core->ops->vm_ids(host->core, NULL, 0);
+	return host->core->ops->vm_ids(host->core, 0, NULL, 0);
 }
 
 enum lpage_reason core_host_reason(struct core_host *host, uint64_t rfn)

@@ -40,13 +40,32 @@ static void fake_status(const struct lp_core *core, struct lp_status *ret)
 		fake->nr_vms = fake->nr_late;
 }
 
-static size_t fake_vm_ids(const struct lp_core *core, uint32_t *ids, size_t room)
+static size_t fake_vm_ids(const struct lp_core *core, uint32_t first, uint32_t *ids, size_t room)
 {
 	const struct fake_core *fake = (const struct fake_core *)core;
+	size_t nr = 0;
 
-	for (size_t i = 0; i < fake->nr_vms && i < room; i++)
-		ids[i] = fake->vms[i].vm.id;
-	return fake->nr_vms;
+	for (size_t i = 0; i < fake->nr_vms; i++) {
+		if (fake->vms[i].vm.id < first)
+			continue;
+		if (nr < room)
+			ids[nr] = fake->vms[i].vm.id;
+		nr++;
+	}
+	return nr;
+}
+
+static size_t fake_vms_named(const struct lp_core *core, const char *name, uint32_t *ids,
+			     size_t room)
+{
+	const struct fake_core *fake = (const struct fake_core *)core;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < fake->nr_vms && nr < room; i++) {
+		if (!strcmp(fake->vms[i].identity.name, name))
+			ids[nr++] = fake->vms[i].vm.id;
+	}
+	return nr;
 }
 
 static int fake_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
@@ -337,6 +356,7 @@ static void fake_unrecord(struct lp_core *core, lp_record_cb cb, void *ctx)
 const struct lp_core_ops fake_core_ops = {
 	.status = fake_status,
 	.vm_ids = fake_vm_ids,
+	.vms_named = fake_vms_named,
 	.vm = fake_vm,
 	.rules = fake_rules,
 	.shadow = fake_shadow,

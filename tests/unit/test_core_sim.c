@@ -93,7 +93,7 @@ static void check_same(const struct sim_world *world)
 		regions += check_vm(world, &host->vms[i]);
 		vms++;
 	}
-	assert_int_equal(world->core->ops->vm_ids(world->core, NULL, 0), vms);
+	assert_int_equal(world->core->ops->vm_ids(world->core, 0, NULL, 0), vms);
 	assert_true(regions > 0);
 }
 

@@ -65,7 +65,7 @@ static void a_change_of_an_unknown_vm_lists_the_vms(void **state)
 	core_host_add_vm(host, VM_LATE, "late");
 	fake_link_changed(&host->fake, VM_LATE);
 	core_host_settle(host);
-	assert_int_equal(host->core->ops->vm_ids(host->core, ids, ARRAY_SIZE(ids)), 2);
+	assert_int_equal(host->core->ops->vm_ids(host->core, 0, ids, ARRAY_SIZE(ids)), 2);
 	assert_int_equal(ids[1], VM_LATE);
 }
 

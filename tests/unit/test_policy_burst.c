@@ -117,7 +117,7 @@ static void a_region_that_waits_for_a_place_may_be_converted(void **state)
 	assert_true(merge_until(policy, 16 * S, 16 * S + 2 * MS) > 0);
 	fixture_to_shared(policy, &region, 1, 16 * S + 3 * MS);
 	assert_true(merge_until(policy, 16 * S + 4 * MS, 30 * S) > 0);
-	assert_int_equal(policy->vms[0]->ledger.merges, BURST - 1);
+	assert_int_equal(policy->vms[0]->own.ledger.merges, BURST - 1);
 	fixture_to_private(policy, &region, 1, 30 * S);
 	assert_int_equal(merge_until(policy, 30 * S, 40 * S), 1);
 	policy_free(policy);
@@ -138,7 +138,7 @@ static void new_settings_reach_all_regions_in_slices(void **state)
 	for (; policy_next_deadline(policy) <= 12 * S; calls++)
 		assert_int_equal(policy_next_batch(policy, 12 * S, &batch), 0);
 	assert_in_range(calls, BURST / 2048, BURST / 512);
-	assert_int_equal(policy->vms[0]->phases[PHASE_SETTLED], BURST);
+	assert_int_equal(policy->vms[0]->own.phases[PHASE_SETTLED], BURST);
 	policy_free(policy);
 }
 

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How many VMs one turn of the event loop looks at, and what it costs to show the sums of all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/sync.h"
+#include "daemon/core/vm.h"
+#include "tests/lib/big_link.h"
+#include "tests/lib/files.h"
+
+#define FEW		100
+#define MANY		3000
+#define PER_TURN	256 /* VMs that a walk comes to, the turn included that it begins in */
+#define TURNS_TO_SETTLE 1500
+#define REPEATS		200
+
+static const char before_text[] = "version: 1\ndefaults: {quiet-time: 5s}\n";
+static const char after_text[] = "version: 1\nrules: [{name: all, match: {}, quiet-time: 7s}]\n"
+				 "shadow: {quiet-time: 9s}\n";
+
+struct host {
+	struct event_base *base;
+	struct big_link big;
+	struct lp_manager *manager;
+	struct lp_core *core;
+	struct lp_log log;
+	char *log_text;
+	size_t log_size;
+	char dir[32];
+	char path[64];
+	uint64_t began_ns;
+};
+
+static void turn(struct host *host)
+{
+	big_link_pass(&host->big, NS_PER_MS);
+	assert_true(event_base_loop(host->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+}
+
+/* Time passes, and all that the manager wants of the host is answered. */
+static void settle(struct host *host)
+{
+	for (int i = 0; i < TURNS_TO_SETTLE; i++) {
+		manager_wake(host->manager);
+		turn(host);
+	}
+	assert_int_equal(host->big.nr, 0);
+}
+
+static void start(struct host *host, uint32_t nr_vms)
+{
+	const struct big_link_options options = {.nr_vms = nr_vms, .regions = 1};
+	struct lp_manager_options manager = {.procfs = "/nonexistent", .runtime_dir_fd = -1};
+	struct config_errors errors = {0};
+
+	*host = (struct host){.base = event_base_new(), .dir = "/tmp/turns-XXXXXX"};
+	assert_non_null(mkdtemp(host->dir));
+	snprintf(host->path, sizeof(host->path), "%s/config.yaml", host->dir);
+	file_put(host->path, before_text);
+	host->log.file = open_memstream(&host->log_text, &host->log_size);
+	host->log.max_priority = LOG_INFO;
+	assert_int_equal(big_link_init(&host->big, host->base, &options), 0);
+	assert_int_equal(config_load(host->path, true, &manager.config, &errors), 0);
+	config_errors_done(&errors);
+	manager.base = host->base;
+	manager.link = &host->big.link;
+	manager.log = &host->log;
+	manager.config_path = host->path;
+	assert_int_equal(lp_manager_new(&manager, &host->manager), 0);
+	host->core = lp_manager_core(host->manager);
+	assert_int_equal(lp_manager_start(host->manager), 0);
+	settle(host);
+	assert_int_equal(host->manager->nr_vms, nr_vms);
+}
+
+static void stop(struct host *host)
+{
+	lp_manager_free(host->manager);
+	big_link_done(&host->big);
+	event_base_free(host->base);
+	fclose(host->log.file);
+	free(host->log_text);
+	unlink(host->path);
+	rmdir(host->dir);
+}
+
+/* ---- what comes to every VM ---- */
+
+static void lose_events(struct host *host)
+{
+	sync_loss(host->manager, LP_LOSS_OVERRUN);
+}
+
+static bool is_stale(const struct host *host, const struct vm_entry *vm)
+{
+	(void)host;
+	return vm->stale;
+}
+
+static void fall_behind(struct host *host)
+{
+	sync_behind(host->manager);
+}
+
+/* Or was, and has been read since. */
+static bool is_behind(const struct host *host, const struct vm_entry *vm)
+{
+	return vm->sync.behind_ns || vm->sync.regions_fresh_ns >= host->began_ns;
+}
+
+static void on_refreshed(void *ctx, int error)
+{
+	(void)ctx;
+	(void)error;
+}
+
+static void refresh(struct host *host)
+{
+	assert_int_equal(host->core->ops->refresh(host->core, 0, on_refreshed, host), 0);
+}
+
+/* The same. */
+static bool is_hurried(const struct host *host, const struct vm_entry *vm)
+{
+	return vm->sync.hurry_stats || vm->sync.stats_asked_ns >= host->began_ns;
+}
+
+static void reload(struct host *host)
+{
+	file_put(host->path, after_text);
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+}
+
+static bool has_new_rule(const struct host *host, const struct vm_entry *vm)
+{
+	(void)host;
+	return !strcmp(vm->rule, "all") && vm->settings->quiet_time_ns == 7 * NS_PER_S;
+}
+
+static void change_tallies(struct host *host)
+{
+	for (size_t i = 0; i < host->manager->nr_vms; i++)
+		host->manager->vms[i]->tally.holds++;
+	host->manager->summary_due_ns = 1;
+	manager_wake(host->manager);
+	turn(host);
+}
+
+static bool is_summed_up(const struct host *host, const struct vm_entry *vm)
+{
+	(void)host;
+	return vm->logged.holds == vm->tally.holds;
+}
+
+typedef bool (*seen_fn)(const struct host *host, const struct vm_entry *vm);
+
+static size_t count(const struct host *host, seen_fn seen)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < host->manager->nr_vms; i++)
+		nr += seen(host, host->manager->vms[i]);
+	return nr;
+}
+
+/* @begin comes to all VMs, but to few of them at a time; until then, nothing is merged if @stands. */
+static void check_slices(void (*begin)(struct host *host), seen_fn seen, bool stands)
+{
+	size_t before, now, turns = 0;
+	struct host host;
+
+	start(&host, MANY);
+	host.began_ns = host.big.now_ns;
+	before = seen == is_summed_up ? 0 : count(&host, seen);
+	begin(&host);
+	for (now = count(&host, seen); now < MANY; now = count(&host, seen)) {
+		assert_in_range(now - before, 1, PER_TURN);
+		assert_int_equal(host.manager->policy && manager_stands_still(host.manager),
+				 stands);
+		before = now;
+		assert_true(++turns < MANY);
+		turn(&host);
+	}
+	assert_true(now - before <= PER_TURN);
+	assert_in_range(turns, MANY / PER_TURN - 1, 2 * MANY / PER_TURN + 2);
+	assert_false(manager_stands_still(host.manager));
+	stop(&host);
+}
+
+static void a_loss_of_events_is_told_in_slices(void **state)
+{
+	(void)state;
+	check_slices(lose_events, is_stale, true);
+}
+
+static void a_late_timer_is_told_in_slices(void **state)
+{
+	(void)state;
+	check_slices(fall_behind, is_behind, true);
+}
+
+static void all_vms_are_refreshed_in_slices(void **state)
+{
+	(void)state;
+	check_slices(refresh, is_hurried, false);
+}
+
+static void a_configuration_comes_into_force_in_slices(void **state)
+{
+	(void)state;
+	check_slices(reload, has_new_rule, false);
+}
+
+static void summaries_are_logged_in_slices(void **state)
+{
+	(void)state;
+	check_slices(change_tallies, is_summed_up, false);
+}
+
+/* ---- what a client asks for, and what happens to one VM ---- */
+
+static void show_status(struct host *host)
+{
+	struct lp_status status;
+
+	host->core->ops->status(host->core, &status);
+	assert_int_equal(status.nr_vms, host->manager->nr_vms);
+}
+
+static void show_status_text(struct host *host)
+{
+	char text[192];
+
+	lp_manager_status_text(host->manager, text, sizeof(text));
+}
+
+static void show_rules(struct host *host)
+{
+	struct lp_rule_snapshot rules[4];
+
+	assert_int_equal(host->core->ops->rules(host->core, rules, 4), 2);
+	assert_int_equal(rules[0].nr_vms + rules[1].nr_vms, host->manager->nr_vms);
+}
+
+static void show_shadow(struct host *host)
+{
+	struct lp_shadow_snapshot shadow;
+
+	assert_int_equal(host->core->ops->shadow(host->core, &shadow), 0);
+}
+
+static void find_by_name(struct host *host)
+{
+	uint32_t id;
+
+	assert_int_equal(host->core->ops->vms_named(host->core, "vm-90", &id, 1), 1);
+	assert_int_equal(id, 90);
+}
+
+/* The last one, which is found no later than the first. */
+static void find_by_id(struct host *host)
+{
+	uint32_t last = (uint32_t)host->manager->nr_vms, id;
+
+	assert_int_equal(host->core->ops->vm_ids(host->core, last, &id, 1), 1);
+	assert_int_equal(id, last);
+}
+
+/* A turn in which something is to be done for one VM, or for none. */
+static void change_one(struct host *host)
+{
+	sync_changed(host->manager, 1);
+	turn(host);
+}
+
+static void wake(struct host *host)
+{
+	manager_wake(host->manager);
+	turn(host);
+}
+
+static const struct {
+	const char *name;
+	void (*call)(struct host *host);
+} calls[] = {
+	{"status", show_status},       {"status text", show_status_text},
+	{"rules", show_rules},	       {"shadow", show_shadow},
+	{"name", find_by_name},	       {"id", find_by_id},
+	{"change of one", change_one}, {"nothing", wake},
+};
+
+/* The least of many times, in ns. */
+static uint64_t cost(struct host *host, void (*call)(struct host *host))
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < REPEATS; i++) {
+		uint64_t begin_ns = monotonic_ns(), ns;
+
+		call(host);
+		ns = monotonic_ns() - begin_ns;
+		least = ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* Thirty times as many VMs: a ratio of one run, as both hosts are slowed down by what else runs. */
+static void what_is_shown_costs_the_same_for_any_number_of_vms(void **state)
+{
+	struct host few, many;
+
+	(void)state;
+	start(&few, FEW);
+	start(&many, MANY);
+	reload(&few);
+	reload(&many);
+	settle(&few);
+	settle(&many);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		uint64_t few_ns = cost(&few, calls[i].call);
+		uint64_t many_ns = cost(&many, calls[i].call);
+
+		print_message("# %s: %llu ns for %d VMs, %llu ns for %d\n", calls[i].name,
+			      (unsigned long long)few_ns, FEW, (unsigned long long)many_ns, MANY);
+		assert_true(many_ns < 4 * few_ns);
+	}
+	stop(&few);
+	stop(&many);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_loss_of_events_is_told_in_slices),
+		cmocka_unit_test(a_late_timer_is_told_in_slices),
+		cmocka_unit_test(all_vms_are_refreshed_in_slices),
+		cmocka_unit_test(a_configuration_comes_into_force_in_slices),
+		cmocka_unit_test(summaries_are_logged_in_slices),
+		cmocka_unit_test(what_is_shown_costs_the_same_for_any_number_of_vms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
