@@ -384,3 +384,27 @@ u64 fingerprint(struct world *w)
 	}
 	return hash;
 }
+
+void small_pages(struct world *w, bool mapped)
+{
+	int i;
+
+	OK(sept_add(w, GPA(1), 1, SPARE(0)));
+	aug_4k(w, GPA(1), DATA(0), 512);
+	for (i = 0; mapped && i < 512; i++) {
+		u64 *entry = entry_of(w, GPA(1) + KIB(4) * i, 0);
+
+		*entry = tdxm_change_state(*entry, TDXM_S_MAPPED);
+	}
+}
+
+struct world *pending_world(void)
+{
+	struct world *w = world_new(4, false);
+
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	OK(sept_add(w, GPA(2), 1, SPARE(0)));
+	aug_4k(w, GPA(2), DATA(1), 512);
+	world_run(w);
+	return w;
+}

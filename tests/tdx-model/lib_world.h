@@ -68,6 +68,8 @@ u64 op_state_incorrect(u8 op_state);
 
 /* @levels 4 or 5; the TDs aren't finalized, tables exist for 1 GiB at GPA(0). */
 struct world *world_new(int levels, bool gpaw);
+/* Running, with a page of 2M pending at GPA(1), and 512 of 4K at GPA(2) below a table at SPARE(0). */
+struct world *pending_world(void);
 void world_free(struct world *w);
 int world_setup(void **state);
 int world_teardown(void **state);
@@ -118,6 +120,8 @@ struct guest load(struct world *w, u64 gpa, u64 *value);
 struct guest store(struct world *w, u64 gpa, u64 value);
 /* 4K pages, AUGed, from the first page of a 2M table that exists */
 void aug_4k(struct world *w, u64 gpa, u64 hpa, int nr);
+/* 512 pages of 4K at GPA(1), pending or mapped, below a table at SPARE(0) */
+void small_pages(struct world *w, bool mapped);
 /* The entry is made to be in that state, whatever that needs; @hpa is the page or table. */
 void make_state(struct world *w, u64 gpa, int level, enum tdxm_state state, u64 hpa);
 

@@ -4,20 +4,6 @@
 
 #define INVALID_PROMOTE (TDXM_EPT_INVALID_PROMOTE_CONDITIONS | 1)
 
-/* 512 pages of 4K at GPA(1), pending or mapped, below a table at SPARE(0) */
-static void small_pages(struct world *w, bool mapped)
-{
-	int i;
-
-	OK(sept_add(w, GPA(1), 1, SPARE(0)));
-	aug_4k(w, GPA(1), DATA(0), 512);
-	for (i = 0; mapped && i < 512; i++) {
-		u64 *entry = entry_of(w, GPA(1) + KIB(4) * i, 0);
-
-		*entry = tdxm_change_state(*entry, TDXM_S_MAPPED);
-	}
-}
-
 static void promotes(struct world *w, bool mapped)
 {
 	u64 children, old;
@@ -523,55 +509,6 @@ static void test_1g(void **state)
 	world_check(w);
 }
 
-/* What can't be, unless the module is broken: it halts. */
-static void test_sanity_checks(void **state)
-{
-	static const struct {
-		u8 size, type;
-		u64 owner;
-		int child;
-	} rows[] = {
-		{0, TDXM_PT_REG, TDR(1), 300},
-		{0, TDXM_PT_EPT, TDR(0), 511},
-		{1, TDXM_PT_REG, TDR(0), 0},
-	};
-	int i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct world *w = world_new(4, false);
-		struct tdxm_pamt *pamt;
-
-		small_pages(w, false);
-		pamt = tdxm_pamt_at(w->m, DATA(0) + KIB(4) * rows[i].child, rows[i].size);
-		pamt->type = rows[i].type;
-		pamt->owner = rows[i].owner;
-		FAILS(TDXM_DEAD, promote(w, GPA(1), 1));
-		assert_non_null(tdx_model_dead(w->m));
-		FAILS(TDXM_DEAD, sept_rd(w, GPA(1), 1));
-		assert_true(tdx_model_check(w->m, NULL) > 0);
-		world_free(w);
-	}
-}
-
-static void test_implied_not_assigned(void **state)
-{
-	struct world *w = *state;
-
-	OK(aug(w, GPA(1), 1, DATA(0)));
-	tdxm_pamt_at(w->m, DATA(0), 1)->type = TDXM_PT_NDA;
-	FAILS(TDXM_DEAD, block(w, GPA(1), 1));
-}
-
-static void test_demote_not_data(void **state)
-{
-	struct world *w = *state;
-
-	OK(aug(w, GPA(1), 1, DATA(0)));
-	tdxm_pamt_at(w->m, DATA(0), 1)->type = TDXM_PT_TDCX;
-	FAILS(TDXM_DEAD, demote(w, GPA(1), 1, SPARE(0)));
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -595,9 +532,6 @@ int main(void)
 		T(test_demote_levels),
 		T(test_round_trip),
 		T(test_1g),
-		cmocka_unit_test(test_sanity_checks),
-		T(test_implied_not_assigned),
-		T(test_demote_not_data),
 	};
 
 	return WORLD_MAIN("tdx-model resize", tests);
