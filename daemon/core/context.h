@@ -5,7 +5,7 @@
  *
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
- *	due, names, vm
+ *	give_back, due, names, vm
  *	walks
  *	accounts, shadow, pressure, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
@@ -150,7 +150,8 @@ struct lp_manager {
 	char config_error[256];
 	struct lp_state state;
 	uint64_t next_end_ns; /* of a pause or hold, by manager_clock(); NS_NEVER: none */
-	bool vms_left;	      /* VMs may be gone that are held */
+	uint64_t give_back_own_ns; /* when memory of VMs that are gone is given back, by manager_clock(); 0: none is */
+	bool vms_left; /* VMs may be gone that are held */
 	struct policy *policy;
 	struct event *wake;
 	struct event *timer;

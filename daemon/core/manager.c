@@ -13,6 +13,7 @@
 #include "daemon/core/actions.h"
 #include "daemon/core/context.h"
 #include "daemon/core/flights.h"
+#include "daemon/core/give_back.h"
 #include "daemon/core/holds.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/names.h"
@@ -47,7 +48,7 @@ static uint64_t left_ns(const struct lp_manager *m)
 	if (m->next_end_ns != NS_NEVER)
 		left_ns = earliest(left_ns, manager_left_ns(m, m->next_end_ns));
 	left_ns = earliest(left_ns, pressure_left_ns(m));
-	return left_ns;
+	return earliest(left_ns, give_back_left_ns(m));
 }
 
 /*
@@ -121,6 +122,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	shadow_run(m);
 	summary_run(m);
 	check_ready(m);
+	give_back_run(m);
 	arm(m);
 }
 

@@ -38,6 +38,8 @@ struct lp_manager_hooks {
 	 * within seconds. Negative errno: there will be none.
 	 */
 	int (*ask_args)(void *ctx, const struct lp_vmm_query *query);
+	/* VMs have gone some time ago: their memory can be given back to the host. */
+	void (*give_back)(void *ctx);
 };
 
 struct lp_manager_options {

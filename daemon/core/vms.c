@@ -10,6 +10,7 @@
 #include "daemon/core/accounts.h"
 #include "daemon/core/due.h"
 #include "daemon/core/flights.h"
+#include "daemon/core/give_back.h"
 #include "daemon/core/identity.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/names.h"
@@ -310,6 +311,7 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	array_close(m->vms, m->nr_vms--, at, sizeof(*m->vms));
 	due_remove(m, vm);
 	m->vms_left = true;
+	give_back_soon(m);
 	free_entry(m, vm, why);
 	manager_status_soon(m);
 	manager_wake(m);

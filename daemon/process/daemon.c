@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
@@ -18,15 +16,12 @@
 #include "daemon/control/control.h"
 #include "daemon/core/log.h"
 #include "daemon/core/manager.h"
-#include "daemon/core/state.h"
 #include "daemon/link/netlink.h"
 #include "daemon/link/sim.h"
 #include "daemon/metrics/metrics.h"
-#include "daemon/process/lock.h"
 #include "daemon/process/notify.h"
+#include "daemon/process/runtime.h"
 #include "daemon/process/vmm_reader.h"
-
-#define STATE_DIR "state" /* below the runtime directory, whose sockets may have another owner */
 
 #define PROCFS "/proc"
 
@@ -37,9 +32,7 @@ struct daemon {
 	struct lp_log log;
 	struct lp_log_cap log_cap;
 	struct config *config; /* until the manager owns it */
-	struct lp_state state;
-	int state_dir_fd;
-	int lock_fds[2]; /* of the runtime directory, of the host */
+	struct runtime runtime;
 	struct event_base *base;
 	struct lp_link *link;
 	struct lp_manager *manager;
@@ -97,129 +90,6 @@ static int check_config(struct daemon *d)
 	if (status == LP_EXIT_OK)
 		config_good_print(stdout, d->options->config_path, d->config);
 	return status == LP_EXIT_OK ? LP_EXIT_OK : LP_EXIT_FAILURE;
-}
-
-/* ---- runtime directory ---- */
-
-/* Opens a directory, creating it if needed. File descriptor or negative errno. */
-static int open_dir(int at_fd, const char *path)
-{
-	int fd;
-
-	if (mkdirat(at_fd, path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int open_state_dir(const char *runtime_dir)
-{
-	int dir_fd, fd;
-
-	dir_fd = open_dir(AT_FDCWD, runtime_dir);
-	if (dir_fd < 0)
-		return dir_fd;
-	fd = open_dir(dir_fd, STATE_DIR);
-	close(dir_fd);
-	return fd;
-}
-
-static int take_lock(struct daemon *d, int dir_fd, const char *dir, int *ret_fd)
-{
-	pid_t holder;
-
-	*ret_fd = lp_lock_take(dir_fd, &holder);
-	if (*ret_fd >= 0)
-		return LP_EXIT_OK;
-	if (*ret_fd == -EBUSY) {
-		lp_log(&d->log, LOG_ERR, NULL,
-		       "another tdx-lpaged is running (pid %d, runtime directory %s)", (int)holder,
-		       dir);
-		return LP_EXIT_BUSY;
-	}
-	lp_log(&d->log, LOG_ERR, NULL, "cannot lock %s/" STATE_DIR "/lock: %s", dir,
-	       strerror(-*ret_fd));
-	return LP_EXIT_FAILURE;
-}
-
-static bool same_dir(int a_fd, int b_fd)
-{
-	struct stat a, b;
-
-	return fstat(a_fd, &a) == 0 && fstat(b_fd, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
-/* There is one kernel: only one daemon may manage it, whatever its runtime directory. */
-static int take_host_lock(struct daemon *d)
-{
-	int status = LP_EXIT_OK;
-	int dir_fd;
-
-	if (strcmp(d->options->link, "netlink") != 0)
-		return LP_EXIT_OK;
-	dir_fd = open_state_dir(d->options->host_dir);
-	/* An unprivileged user cannot manage the kernel either. */
-	if (dir_fd < 0)
-		return LP_EXIT_OK;
-	if (!same_dir(dir_fd, d->state_dir_fd))
-		status = take_lock(d, dir_fd, d->options->host_dir, &d->lock_fds[1]);
-	close(dir_fd);
-	return status;
-}
-
-/* "" where there is none: a container may hide it. */
-static void read_boot_id(char ret[static LP_BOOT_ID_SIZE])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (f && !fgets(ret, LP_BOOT_ID_SIZE, f))
-		ret[0] = '\0';
-	if (f)
-		fclose(f);
-}
-
-/* Unreadable switches pause all VMs: a paused one must not run because of a bad file. */
-static void load_state(struct daemon *d)
-{
-	char boot_id[LP_BOOT_ID_SIZE] = "", where[24] = "";
-	unsigned int line;
-	int r;
-
-	read_boot_id(boot_id);
-	r = lp_state_load(d->state_dir_fd, boot_id, &d->state, &line);
-	if (r == 0)
-		return;
-	d->state = (struct lp_state){.paused = true};
-	memcpy(d->state.boot_id, boot_id, sizeof(boot_id));
-	if (line)
-		snprintf(where, sizeof(where), "line %u: ", line);
-	lp_log(&d->log, LOG_ERR, NULL,
-	       "%s/" STATE_DIR "/switches: %s%s; all VMs are paused until `tdx-lpctl resume`",
-	       d->options->runtime_dir, where, lp_state_strerror(r));
-	r = lp_state_set_aside(d->state_dir_fd, &d->state);
-	if (r < 0)
-		lp_log(&d->log, LOG_ERR, NULL, "cannot replace the file: %s", strerror(-r));
-	else
-		lp_log(&d->log, LOG_NOTICE, NULL, "the file is kept as switches.bad");
-}
-
-static int open_runtime(struct daemon *d)
-{
-	int status;
-
-	d->state_dir_fd = open_state_dir(d->options->runtime_dir);
-	if (d->state_dir_fd < 0) {
-		lp_log(&d->log, LOG_ERR, NULL, "cannot use the runtime directory %s: %s",
-		       d->options->runtime_dir, strerror(-d->state_dir_fd));
-		return LP_EXIT_FAILURE;
-	}
-	status = take_lock(d, d->state_dir_fd, d->options->runtime_dir, &d->lock_fds[0]);
-	if (status == LP_EXIT_OK)
-		status = take_host_lock(d);
-	if (status == LP_EXIT_OK)
-		load_state(d);
-	return status;
 }
 
 /* ---- service manager ---- */
@@ -312,6 +182,13 @@ static void on_args(void *ctx, const struct lp_vmm_query *query, int error,
 	lp_manager_vmm_args(d->manager, query, error, args);
 }
 
+/* By itself the heap shrinks only at its end, which something small always outlives. */
+static void on_give_back(void *ctx)
+{
+	(void)ctx;
+	(void)malloc_trim(0);
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
@@ -319,6 +196,7 @@ static const struct lp_manager_hooks hooks = {
 	.reload_ended = on_reload_ended,
 	.configure = on_configure,
 	.ask_args = on_ask_args,
+	.give_back = on_give_back,
 };
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
@@ -469,8 +347,8 @@ static int make_manager(struct daemon *d)
 		.config_path = d->options->config_path,
 		.config_must_exist = d->options->config_given,
 		.procfs = PROCFS,
-		.runtime_dir_fd = d->state_dir_fd,
-		.state = &d->state,
+		.runtime_dir_fd = d->runtime.state_dir_fd,
+		.state = &d->runtime.state,
 		.dry_run = d->options->dry_run,
 		.hooks = &hooks,
 		.hooks_ctx = d,
@@ -571,21 +449,14 @@ static void clean_up(struct daemon *d)
 	lp_notify_close(&d->notify);
 	if (d->base)
 		event_base_free(d->base);
-	lp_state_done(&d->state);
 	config_free(d->config);
-	for (int i = 0; i < 2; i++) {
-		if (d->lock_fds[i] >= 0)
-			close(d->lock_fds[i]);
-	}
-	if (d->state_dir_fd >= 0)
-		close(d->state_dir_fd);
+	runtime_close(&d->runtime);
 	libevent_global_shutdown();
 }
 
 int lp_daemon_run(const struct lp_options *options)
 {
-	struct daemon d = {
-		.options = options, .state_dir_fd = -1, .lock_fds = {-1, -1}, .notify = {.fd = -1}};
+	struct daemon d = {.options = options, .runtime = RUNTIME_NONE, .notify = {.fd = -1}};
 	int status;
 
 	lp_log_init(&d.log, LOG_INFO);
@@ -597,7 +468,7 @@ int lp_daemon_run(const struct lp_options *options)
 	} else {
 		status = load_config(&d);
 		if (status == LP_EXIT_OK)
-			status = open_runtime(&d);
+			status = runtime_open(&d.runtime, options, &d.log);
 		if (status == LP_EXIT_OK)
 			status = run(&d);
 	}

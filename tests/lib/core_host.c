@@ -63,6 +63,11 @@ static int on_ask_args(void *ctx, const struct lp_vmm_query *query)
 	return 0;
 }
 
+static void on_give_back(void *ctx)
+{
+	((struct core_host *)ctx)->nr_given_back++;
+}
+
 static const struct lp_manager_hooks hooks = {
 	.ready = on_ready,
 	.status = on_status,
@@ -70,6 +75,7 @@ static const struct lp_manager_hooks hooks = {
 	.reload_ended = on_reload,
 	.configure = on_configure,
 	.ask_args = on_ask_args,
+	.give_back = on_give_back,
 };
 
 static uint64_t clock_ns(void *ctx)

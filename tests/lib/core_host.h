@@ -45,6 +45,7 @@ struct core_host {
 	bool reads_args;	   /* somebody reads command lines: the test */
 	struct lp_vmm_query asked; /* whose command line was asked for last */
 	int nr_asked;
+	int nr_given_back; /* times that memory of VMs that are gone was to be given back */
 	/* Answers to requests to the core. */
 	int answers;
 	int error;

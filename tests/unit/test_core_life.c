@@ -145,6 +145,29 @@ static void an_idle_host_causes_no_wakeups_but_for_leases(void **state)
 	}
 }
 
+/* Once for VMs that go together, some time after the first. */
+static void memory_is_given_back_after_vms_have_gone(void **state)
+{
+	struct core_host *host = *state;
+
+	core_host_one_vm_fixture(host);
+	core_host_add_vm(host, VM_WEB_2, "web-2");
+	fake_link_new_vm(&host->fake, &host->fake.vms[1]);
+	core_host_settle(host);
+	core_host_pass(host, 100 * NS_PER_S);
+	assert_int_equal(host->nr_given_back, 0);
+	core_host_vm_gone(host);
+	core_host_pass(host, 29 * NS_PER_S);
+	assert_int_equal(host->nr_given_back, 0);
+	fake_link_vm_gone(&host->fake, VM_WEB_2);
+	core_host_pass(host, NS_PER_S);
+	assert_int_equal(host->nr_given_back, 1);
+	/* Nobody wakes up for it again. */
+	assert_int_equal(event_base_get_num_events(host->base, EVENT_BASE_COUNT_ADDED), 0);
+	core_host_pass(host, 1000 * NS_PER_S);
+	assert_int_equal(host->nr_given_back, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +177,7 @@ int main(void)
 		CORE_HOST_TEST(a_kernel_that_refuses_does_not_delay_readiness),
 		CORE_HOST_TEST(a_reload_during_startup_is_not_notified),
 		CORE_HOST_TEST(vms_leave_and_return_with_the_family),
+		CORE_HOST_TEST(memory_is_given_back_after_vms_have_gone),
 		CORE_HOST_TEST(an_idle_host_causes_no_wakeups_but_for_leases),
 	};
 
