@@ -4,14 +4,18 @@
 
 daemon.py BUILD_DIR MINUTES OUT.json
 
-Prints the resident set over time, and writes it to OUT.json. The first ten minutes (or the first half of a shorter run)
-are left aside; exit status 1 when its mean grew by more than SLACK_KIB from one half of the rest to the other.
+Prints over time, and writes to OUT.json, the resident set and the least that was in use on the heap: that is when all
+VMs are gone, as they are whenever the trace begins anew, and it has to return to what it was. The first ten minutes (or the
+first half of a shorter run) are left aside; exit status 1 when from one half of the rest to the other the mean of the
+resident set grew by more than SLACK_KIB, or the least in use by more than SLACK_USED_BYTES.
 """
 import itertools
 import json
+import mmap
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,7 @@ SPEED = 100
 SCALE = "0.05"  # of the trace: 10 VMs that come and go, in 2 % of a CPU
 SETTLE_S = 600
 SLACK_KIB = 128  # between two halves of a run; 0.5 MiB in an hour would be 200
+SLACK_USED_BYTES = 2048  # all VMs come and go every five seconds, three hundred times in a half: seven bytes each time
 ROWS = 20
 INTERFACE = "org.tdxlpage.Control."
 CONFIG = "version: 1\nglobal: {{metrics: \"127.0.0.1:{port}\", log-interval: {interval}}}\n{rest}"
@@ -80,9 +85,14 @@ class Soak:
 
     def start(self):
         link = f"--link=sim:{self.trace},speed={SPEED},loop"
+        counts = self.directory / "counts"
+        counts.write_bytes(bytes(16))
+        with open(counts, "r+b") as file:
+            self.counts = mmap.mmap(file.fileno(), 16)
+        environment = os.environ | {"LD_PRELOAD": str(self.build / "tests/soak/heap.so"), "HEAP_COUNTS": str(counts)}
         with open(self.directory / "log", "w") as log:
             self.daemon = subprocess.Popen([self.build / "tdx-lpaged", "--config", self.config, "--runtime-dir", self.run, link],
-                                           stderr=log)
+                                           stderr=log, env=environment)
         while not (self.run / "control").exists():
             if self.daemon.poll() is not None:
                 sys.exit((self.directory / "log").read_text())
@@ -143,12 +153,18 @@ class Soak:
                 return int(line.split()[1])
         sys.exit((self.directory / "log").read_text())
 
+    def least_used(self):
+        """Bytes, since it was asked last."""
+        used, least = struct.unpack("qq", self.counts[:])
+        self.counts[8:] = struct.pack("q", used)
+        return least
+
     def measure(self, seconds):
-        """(seconds, KiB), about one a second."""
+        """(seconds, KiB, least bytes in use), about one a second."""
         begin, samples = time.monotonic(), []
         while not samples or samples[-1][0] < seconds:
             next(self.turns)()
-            samples.append((time.monotonic() - begin, self.resident_kib()))
+            samples.append((time.monotonic() - begin, self.resident_kib(), self.least_used()))
             time.sleep(1)
         return samples
 
@@ -162,9 +178,11 @@ def rows(samples):
     """Lowest, mean and highest of each part of the run."""
     length = samples[-1][0] / ROWS
     for i in range(ROWS):
-        kib = [k for s, k in samples if i * length <= s < (i + 1) * length]
-        if kib:
-            yield {"until_s": round((i + 1) * length), "min_kib": min(kib), "mean_kib": round(sum(kib) / len(kib)), "max_kib": max(kib)}
+        part = [sample for sample in samples if i * length <= sample[0] < (i + 1) * length]
+        if part:
+            kib = [k for _, k, _ in part]
+            yield {"until_s": round((i + 1) * length), "min_kib": min(kib), "mean_kib": round(mean(kib)), "max_kib": max(kib),
+                   "least_used_bytes": min(used for _, _, used in part)}
 
 
 def judge(samples, calls):
@@ -174,18 +192,23 @@ def judge(samples, calls):
     """
     settle_s = min(SETTLE_S, samples[-1][0] / 2)
     middle_s = (settle_s + samples[-1][0]) / 2
-    first = mean(k for s, k in samples if settle_s <= s < middle_s)
-    second = mean(k for s, k in samples if s >= middle_s)
-    return {"speed": SPEED, "seconds": round(samples[-1][0]), "calls": calls, "settle_s": round(settle_s), "mean_first_kib": round(first),
-            "mean_second_kib": round(second), "flat": second <= first + SLACK_KIB, "rows": list(rows(samples))}
+    first = [sample for sample in samples if settle_s <= sample[0] < middle_s]
+    second = [sample for sample in samples if sample[0] >= middle_s]
+    kib = [mean(k for _, k, _ in half) for half in (first, second)]
+    used = [min(u for _, _, u in half) for half in (first, second)]
+    return {"speed": SPEED, "seconds": round(samples[-1][0]), "calls": calls, "settle_s": round(settle_s),
+            "mean_first_kib": round(kib[0]), "mean_second_kib": round(kib[1]), "least_used_first_bytes": used[0],
+            "least_used_second_bytes": used[1],
+            "flat": kib[1] <= kib[0] + SLACK_KIB and used[1] <= used[0] + SLACK_USED_BYTES, "rows": list(rows(samples))}
 
 
 def print_table(result):
-    print("   minutes  RSS min KiB  mean KiB   max KiB")
+    print("   minutes  RSS min KiB  mean KiB   max KiB  least in use, bytes")
     for row in result["rows"]:
-        print(f"{row['until_s'] / 60:10.1f}  {row['min_kib']:11}  {row['mean_kib']:8}  {row['max_kib']:8}")
+        print(f"{row['until_s'] / 60:10.1f}  {row['min_kib']:11}  {row['mean_kib']:8}  {row['max_kib']:8}  {row['least_used_bytes']:19}")
     print(f"{result['calls']} calls; after {result['settle_s'] / 60:.1f} minutes a mean of {result['mean_first_kib']} KiB, "
-          f"then of {result['mean_second_kib']} KiB: {'flat' if result['flat'] else 'NOT flat'}")
+          f"then of {result['mean_second_kib']} KiB; at least {result['least_used_first_bytes']} bytes in use, then "
+          f"{result['least_used_second_bytes']}: {'flat' if result['flat'] else 'NOT flat'}")
 
 
 def main():
