@@ -23,6 +23,7 @@
 #include <sys/queue.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/heap.h>
 #include <tdx-lpage/procfs.h>
 
 #include "daemon/config/config.h"
@@ -109,10 +110,7 @@ struct resync {
 
 /* The VMs, by when something is to be done for them: due.c. */
 struct due {
-	struct vm_entry **heap; /* the earliest first */
-	size_t nr;
-	size_t capacity;
-	uint64_t turns;
+	struct heap heap;
 	struct vm_list parked; /* not in the heap: the link had no room for their requests */
 };
 

@@ -356,7 +356,7 @@ static void free_vms(struct lp_manager *m)
 	}
 	m->nr_vms = 0;
 	free(m->vms);
-	free(m->due.heap);
+	heap_done(&m->due.heap);
 }
 
 struct lp_manager *lp_manager_free(struct lp_manager *m)

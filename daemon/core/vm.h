@@ -78,9 +78,7 @@ struct vm_args {
 struct vm_due {
 	TAILQ_ENTRY(vm_entry) entry; /* of those that are parked */
 	bool parked;
-	size_t at; /* in the heap */
-	uint64_t ns;
-	uint64_t turn; /* of two at the same time, the one that was set first comes first */
+	struct heap_item ns; /* of those that are not */
 };
 
 struct vm_entry {

@@ -26,9 +26,9 @@ void backlog_expire(struct policy *policy, uint64_t now_ns)
 	uint64_t enough = policy->decisions + DECIDE_SLICE;
 
 	for (unsigned int i = 0; i < CHUNK_SLICE && policy->decisions < enough; i++) {
-		if (heap_due_tick(&policy->heap) > tick_of(now_ns))
+		if (chunks_due_tick(&policy->heap) > tick_of(now_ns))
 			break;
-		heap_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
+		chunks_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
 	}
 }
 

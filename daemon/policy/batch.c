@@ -183,7 +183,7 @@ int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batc
 
 uint64_t policy_next_deadline(const struct policy *policy)
 {
-	uint64_t due_tick = heap_due_tick(&policy->heap);
+	uint64_t due_tick = chunks_due_tick(&policy->heap);
 	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 
 	if (backlog_replans(policy))

@@ -189,7 +189,7 @@ void vm_weigh(struct policy_vm *vm)
 size_t policy_memory_bytes(const struct policy *policy)
 {
 	size_t bytes = sizeof(*policy) + policy->vms_capacity * sizeof(*policy->vms) +
-		       policy->heap.capacity * sizeof(*policy->heap.chunks) + policy->vm_bytes;
+		       policy->heap.capacity * sizeof(*policy->heap.items) + policy->vm_bytes;
 
 	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)
 		bytes += policy->adaptive[unit] ? sizeof(*policy->adaptive[unit]) : 0;

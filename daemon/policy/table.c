@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tdx-lpage/base.h>
-
 #define DIR_CHUNKS  512
 #define DENSE_AFTER 128
 #define NEVER	    UINT32_MAX
@@ -17,78 +15,6 @@
 
 /* Multiples of a block. */
 static const uint16_t capacities[] = {8, 16, 32, 64, DENSE_AFTER, CHUNK_REGIONS};
-
-/* ---- heap of chunks by deadline ---- */
-
-static void heap_put(struct heap *heap, size_t i, struct chunk *chunk)
-{
-	heap->chunks[i] = chunk;
-	chunk->heap_index = (uint32_t)i;
-}
-
-static void heap_up(struct heap *heap, struct chunk *chunk)
-{
-	size_t i = chunk->heap_index;
-
-	while (i > 0) {
-		size_t parent = (i - 1) / 2;
-
-		if (heap->chunks[parent]->due_tick <= chunk->due_tick)
-			break;
-		heap_put(heap, i, heap->chunks[parent]);
-		i = parent;
-	}
-	heap_put(heap, i, chunk);
-}
-
-static void heap_down(struct heap *heap, struct chunk *chunk)
-{
-	size_t i = chunk->heap_index;
-
-	for (;;) {
-		size_t child = 2 * i + 1;
-
-		if (child >= heap->nr)
-			break;
-		if (child + 1 < heap->nr &&
-		    heap->chunks[child + 1]->due_tick < heap->chunks[child]->due_tick)
-			child++;
-		if (chunk->due_tick <= heap->chunks[child]->due_tick)
-			break;
-		heap_put(heap, i, heap->chunks[child]);
-		i = child;
-	}
-	heap_put(heap, i, chunk);
-}
-
-static void heap_remove(struct heap *heap, struct chunk *chunk)
-{
-	struct chunk *last = heap->chunks[--heap->nr];
-	uint32_t i = chunk->heap_index;
-
-	if (last == chunk)
-		return;
-	heap_put(heap, i, last);
-	heap_down(heap, last);
-	heap_up(heap, last);
-}
-
-static void heap_insert(struct heap *heap, struct chunk *chunk)
-{
-	chunk->heap_index = (uint32_t)heap->nr++;
-	heap_up(heap, chunk);
-}
-
-static int heap_reserve(struct heap *heap)
-{
-	return array_reserve(&heap->chunks, &heap->capacity, heap->nr + 1, sizeof(*heap->chunks));
-}
-
-void heap_done(struct heap *heap)
-{
-	free(heap->chunks);
-	*heap = (struct heap){0};
-}
 
 /* ---- chunks ---- */
 
@@ -212,7 +138,6 @@ static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t n
 	chunk->vm = vm;
 	chunk->number = number;
 	chunk->renew_tick = now_tick + RENEW_TICK;
-	chunk->due_tick = chunk->renew_tick;
 	return chunk;
 }
 
@@ -255,13 +180,13 @@ static int table_add_chunk(struct policy_vm *vm, struct table *table, struct hea
 	int err = table_reserve_dir(table, number / DIR_CHUNKS);
 
 	if (!err)
-		err = heap_reserve(heap);
+		err = heap_reserve(heap, heap->nr + 1);
 	if (err)
 		return err;
 	chunk = chunk_new(vm, number, now_tick);
 	if (!chunk)
 		return -ENOMEM;
-	heap_insert(heap, chunk);
+	heap_insert(heap, &chunk->due, chunk->renew_tick);
 	table->dirs[number / DIR_CHUNKS][number % DIR_CHUNKS] = chunk;
 	table->nr_chunks++;
 	table->bytes += sizeof(*chunk);
@@ -374,7 +299,7 @@ static void chunk_free(struct heap *heap, struct chunk *chunk)
 {
 	if (!chunk)
 		return;
-	heap_remove(heap, chunk);
+	heap_remove(heap, &chunk->due);
 	free(chunk->due_ticks);
 	free(chunk);
 }
@@ -410,10 +335,8 @@ void region_arm(struct heap *heap, struct region_ref *ref, uint64_t due_tick, ui
 	if ((uint32_t)due_tick == NEVER)
 		due_tick++;
 	chunk->due_ticks[ref->slot] = (uint32_t)due_tick;
-	if (due_tick >= chunk->due_tick)
-		return;
-	chunk->due_tick = due_tick;
-	heap_up(heap, chunk);
+	if (due_tick < chunk->due.key)
+		heap_set(heap, &chunk->due, due_tick);
 }
 
 void region_disarm(struct region_ref *ref)
@@ -496,17 +419,16 @@ static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now_tick,
 	}
 }
 
-void heap_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb)
+void chunks_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb)
 {
-	struct chunk *chunk = heap->chunks[0];
+	struct chunk *chunk = HEAP_ENTRY(heap_first(heap), struct chunk, due);
 
 	if (now_tick >= chunk->renew_tick)
 		chunk_renew_stamps(chunk, now_tick);
 	/* Arming from the callback must not touch the heap once per region. */
-	chunk->due_tick = 0;
+	chunk->due.key = 0;
 	for (uint32_t slot = 0; slot < chunk->capacity; slot += BLOCK)
 		if (block_is_due(chunk->due_ticks + slot, (uint32_t)now_tick))
 			block_expire(chunk, slot, now_tick, cb);
-	chunk->due_tick = chunk_next_due(chunk, now_tick);
-	heap_down(heap, chunk);
+	heap_set(heap, &chunk->due, chunk_next_due(chunk, now_tick));
 }

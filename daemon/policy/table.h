@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tdx-lpage/heap.h>
+
 #define TICK_SHIFT	   20
 #define CHUNK_REGIONS	   512
 #define NO_TICK		   UINT64_MAX
@@ -60,22 +62,16 @@ _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 b
 
 struct chunk {
 	struct policy_vm *vm;
-	uint64_t due_tick;   /* earliest deadline in ticks, or earlier; at most `renew` */
+	struct heap_item
+		due; /* its key: the earliest deadline in ticks, or earlier; at most renew_tick */
 	uint64_t renew_tick; /* when old stamps have to be moved up */
 	uint32_t number;
-	uint32_t heap_index;
 	uint16_t nr;
 	uint16_t capacity;
 	uint16_t rank[CHUNK_REGIONS / 64];
 	uint64_t present[CHUNK_REGIONS / 64];
 	uint32_t *due_ticks; /* one per slot, low bits; the regions follow in the same block */
 	struct region *regions;
-};
-
-struct heap {
-	struct chunk **chunks;
-	size_t nr; /* every chunk of every table is in it */
-	size_t capacity;
 };
 
 struct table {
@@ -103,7 +99,7 @@ void table_find(const struct table *table, uint32_t rfn, struct region_ref *ret)
 void table_prefetch_chunk(const struct table *table, uint32_t rfn);
 void table_prefetch(const struct table *table, uint32_t rfn);
 
-/* Finds or makes it. -ENOMEM. */
+/* Finds or makes it; @heap is that of the chunks of every table. -ENOMEM. */
 int table_get(struct policy_vm *vm, struct table *table, struct heap *heap, uint32_t rfn,
 	      uint64_t now_tick, struct region_ref *ret);
 
@@ -131,17 +127,15 @@ static inline uint64_t stamp_tick(uint32_t stamp, uint64_t now_tick)
 }
 
 /* Earliest deadline of all, or earlier; NO_TICK: there is no region. */
-static inline uint64_t heap_due_tick(const struct heap *heap)
+static inline uint64_t chunks_due_tick(const struct heap *heap)
 {
-	return heap->nr ? heap->chunks[0]->due_tick : NO_TICK;
+	return heap->nr ? heap_first(heap)->key : NO_TICK;
 }
 
 /* Called for each region whose deadline has passed, disarmed; may arm it again. */
 typedef void (*expire_cb)(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
 
 /* Visits the first chunk of the heap, whose deadline has passed. */
-void heap_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb);
-
-void heap_done(struct heap *heap);
+void chunks_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb);
 
 #endif

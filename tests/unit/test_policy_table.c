@@ -117,13 +117,13 @@ static void play(uint32_t spread, uint64_t now_tick)
 		if (step % 16)
 			continue;
 		now_tick++;
-		while (heap_due_tick(&heap) <= now_tick)
-			heap_expire_first(&heap, now_tick, on_expired);
+		while (chunks_due_tick(&heap) <= now_tick)
+			chunks_expire_first(&heap, now_tick, on_expired);
 		/* Nothing that is due was left out, and what comes next is not overslept. */
 		if (step % 1024)
 			continue;
 		assert_true(earliest_of_all() > now_tick);
-		assert_true(heap_due_tick(&heap) <= earliest_of_all());
+		assert_true(chunks_due_tick(&heap) <= earliest_of_all());
 		check_all(&table);
 	}
 	assert_true(expired > STEPS / 100);
