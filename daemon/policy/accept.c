@@ -27,6 +27,11 @@
 #define PLAN_NEW   32
 #define PLAN_TIMES 8
 
+/* Bits of accept.stale. */
+#define STALE(row)   (UINT32_C(1) << (row))
+#define STALE_ALL    (STALE(ACCEPT_ROWS) - 1)
+#define STALE_FIRSTS (STALE_ALL & ~(STALE(ACCEPT_LATES) - 1))
+
 static uint64_t end_tick(const struct accept *accept, unsigned int bin)
 {
 	return bin ? hazard_ticks(accept->unit, UINT64_C(8) << bin) : 1;
@@ -42,21 +47,27 @@ static unsigned int bin_until(const struct accept *accept, uint64_t age_tick)
 	return bin;
 }
 
-/* The class whose table @region goes by. */
-static unsigned int class_of(const struct region *region)
+/* The row that @region goes by. */
+static unsigned int row_of(const struct region *region)
 {
 	return region->late || region->past ? region->late :
-					      ACCEPT_LATES + past_first_known(region);
+					      ACCEPT_LATES + past_bins(region).linear;
 }
 
-/* The first bin in which regions of a class are expected to be accepted. */
-static unsigned int first_bin(unsigned int class)
+/* Is it by what a region was shared for? */
+static bool is_first(unsigned int row)
 {
-	return class > 1 && class < ACCEPT_LATES ? 2 * class - 3 : 0;
+	return row >= ACCEPT_LATES;
 }
 
-/* The class of a region that is accepted in @bin. */
-static unsigned int class_at(unsigned int bin)
+/* The first bin in which regions of a row are expected to be accepted. */
+static unsigned int first_bin(unsigned int row)
+{
+	return row > 1 && !is_first(row) ? 2 * row - 3 : 0;
+}
+
+/* The row of a region that is accepted in @bin. */
+static unsigned int row_at(unsigned int bin)
 {
 	unsigned int late = (bin + 1) / 2 + 1;
 
@@ -65,75 +76,77 @@ static unsigned int class_at(unsigned int bin)
 
 /* ---- when to try ---- */
 
-static void refine(const struct accept *accept, unsigned int class,
-		   float hazard[static HAZARD_SLOTS])
+static void refine(const struct accept *accept, unsigned int row, float hazard[static HAZARD_SLOTS])
 {
 	if (accept->host)
-		hazard_refine(&accept->host->counts[class], PRIOR_REGIONS, hazard);
-	hazard_refine(&accept->counts[class], PRIOR_REGIONS, hazard);
+		hazard_refine(&accept->host->counts[row], PRIOR_REGIONS, hazard);
+	hazard_refine(&accept->counts[row], PRIOR_REGIONS, hazard);
 }
 
 /* Of regions not accepted before a bin, the part that is accepted in it. */
-static void estimate(const struct accept *accept, unsigned int class,
+static void estimate(const struct accept *accept, unsigned int row,
 		     float hazard[static HAZARD_SLOTS])
 {
 	for (unsigned int bin = 0; bin < HAZARD_SLOTS; bin++)
-		hazard[bin] = bin < first_bin(class) ? PRIOR_EARLY : PRIOR_LATE;
-	if (!first_bin(class))
+		hazard[bin] = bin < first_bin(row) ? PRIOR_EARLY : PRIOR_LATE;
+	if (!first_bin(row))
 		hazard[0] = PRIOR_PROMPT;
-	if (class >= ACCEPT_LATES)
+	if (is_first(row))
 		refine(accept, 0, hazard);
-	refine(accept, class, hazard);
+	refine(accept, row, hazard);
 }
 
 /*
  * Backward induction, without the division by what is left. By bin: the part of regions not accepted before it, and of
  * those that were, the walk up to then, summed up.
  */
-static void plan(struct accept *accept, unsigned int class, const struct policy_costs *costs)
+static void plan(struct accept *accept, unsigned int row, const struct policy_costs *costs)
 {
+	double end_ns[BINS];
 	double waits[BINS + 1] = {1};
 	double accepted_ns[BINS + 1] = {0};
 	double cost_ns[BINS + 1] = {0};
 	float hazard[HAZARD_SLOTS];
 
-	estimate(accept, class, hazard);
+	estimate(accept, row, hazard);
 	for (unsigned int bin = 0; bin < BINS; bin++) {
-		double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
-
+		end_ns[bin] = rental_walk_ns(end_tick(accept, bin), costs);
 		waits[bin + 1] = waits[bin] * (1 - (double)hazard[bin]);
-		accepted_ns[bin + 1] = accepted_ns[bin] +
-				       (waits[bin] - waits[bin + 1]) * (bin ? 0.75 * end_ns : 0);
+		accepted_ns[bin + 1] = accepted_ns[bin] + (waits[bin] - waits[bin + 1]) *
+								  (bin ? 0.75 * end_ns[bin] : 0);
 	}
 	for (unsigned int from = BINS; from-- > 0;) {
 		cost_ns[from] = HUGE_VAL;
 		for (unsigned int bin = from; bin < BINS; bin++) {
-			double end_ns = rental_walk_ns(end_tick(accept, bin), costs);
-			double try_ns = (waits[from] - waits[bin + 1]) * end_ns -
+			double try_ns = (waits[from] - waits[bin + 1]) * end_ns[bin] -
 					(accepted_ns[bin + 1] - accepted_ns[from]) +
 					waits[bin + 1] * (double)costs->fail_ns + cost_ns[bin + 1];
 
 			if (try_ns < cost_ns[from]) {
 				cost_ns[from] = try_ns;
-				accept->best[class][from] = (uint8_t)bin;
+				accept->best[row][from] = (uint8_t)bin;
 			}
 		}
 	}
 }
 
-void accept_plan(struct accept *accept, const struct policy_costs *costs)
+void accept_plan(struct accept *accept)
 {
-	for (unsigned int class = 0; class < ACCEPT_CLASSES; class ++)
-		plan(accept, class, costs);
+	accept->stale = STALE_ALL;
 }
 
-uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
-			 uint64_t age_tick, bool refused)
+uint64_t accept_try_tick(struct accept *accept, const struct region *region, uint64_t age_tick,
+			 bool refused, const struct policy_costs *costs)
 {
-	unsigned int class = class_of(region);
-	unsigned int from = refused ? first_bin(class) : 0;
-	uint64_t try_tick = end_tick(accept, accept->best[class][from]);
+	unsigned int row = row_of(region);
+	unsigned int from = refused ? first_bin(row) : 0;
+	uint64_t try_tick;
 
+	if (accept->stale & STALE(row)) {
+		plan(accept, row, costs);
+		accept->stale &= ~STALE(row);
+	}
+	try_tick = end_tick(accept, accept->best[row][from]);
 	if (try_tick > age_tick)
 		return try_tick;
 	return refused ? 2 * age_tick : age_tick;
@@ -163,37 +176,31 @@ static struct hazard_counts make_lesson(const float hazard[static HAZARD_SLOTS],
 	return lesson;
 }
 
-/* What is learnt of a class of regions without a past is learnt of all that are not known, too. */
-static void learn(struct accept *accept, unsigned int class, const struct hazard_counts *lesson)
+/* What is learnt of a row of regions without a past is learnt of all that are not known, too. */
+static void learn(struct accept *accept, unsigned int row, const struct hazard_counts *lesson)
 {
-	hazard_count(&accept->counts[class], lesson, CAP_REGIONS);
-	if (class >= ACCEPT_LATES)
+	hazard_count(&accept->counts[row], lesson, CAP_REGIONS);
+	if (is_first(row))
 		hazard_count(&accept->counts[0], lesson, CAP_REGIONS);
 }
 
-static void plan_anew(struct accept *accept, unsigned int class, const struct policy_costs *costs)
+/* Row 0 is a part of what is known of those without a past. */
+static void plan_anew(struct accept *accept, unsigned int row)
 {
-	bool known = class && class < ACCEPT_LATES;
-	uint16_t lesson = accept->lessons[known ? class : 0]++;
+	bool known = row && !is_first(row);
+	uint16_t lesson = accept->lessons[known ? row : 0]++;
 
-	if (lesson >= PLAN_NEW && lesson % PLAN_TIMES != 0)
-		return;
-	if (known) {
-		plan(accept, class, costs);
-		return;
-	}
-	plan(accept, 0, costs);
-	for (class = ACCEPT_LATES; class < ACCEPT_CLASSES; class ++)
-		plan(accept, class, costs);
+	if (lesson < PLAN_NEW || lesson % PLAN_TIMES == 0)
+		accept->stale |= known ? STALE(row) : STALE(0) | STALE_FIRSTS;
 }
 
 void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
-		 bool accepted, const struct policy_costs *costs)
+		 bool accepted)
 {
-	unsigned int class = class_of(region);
+	unsigned int row = row_of(region);
 	/* A try comes a little after the end of a bin. */
 	unsigned int to = bin_until(accept, accepted ? age_tick - age_tick / 4 : age_tick + 1);
-	unsigned int from = again ? first_bin(class) : 0;
+	unsigned int from = again ? first_bin(row) : 0;
 	struct hazard_counts lesson;
 	float hazard[HAZARD_SLOTS];
 
@@ -202,14 +209,14 @@ void accept_note(struct accept *accept, struct region *region, uint64_t age_tick
 		to = BINS - 1;
 	if (to < from)
 		to = from;
-	estimate(accept, class, hazard);
+	estimate(accept, row, hazard);
 	lesson = make_lesson(hazard, from, accepted || !to ? to : to - 1, accepted);
-	learn(accept, class, &lesson);
+	learn(accept, row, &lesson);
 	if (accept->host)
-		learn(accept->host, class, &lesson);
-	if (!accepted || again || to < first_bin(class))
-		region->late = class_at(to) & (ACCEPT_LATES - 1);
+		learn(accept->host, row, &lesson);
+	if (!accepted || again || to < first_bin(row))
+		region->late = row_at(to) & (ACCEPT_LATES - 1);
 	else if (!region->late)
 		region->late = 1;
-	plan_anew(accept, class, costs);
+	plan_anew(accept, row);
 }

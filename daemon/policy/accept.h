@@ -21,28 +21,33 @@
 
 #define ACCEPT_BINS  15 /* the first ends after a tick, the last after 22 break-even times */
 #define ACCEPT_LATES 8	/* of region.late: 1: within a tick, then two bins each; 0: not known */
-#define ACCEPT_CLASSES                                                                             \
-	(ACCEPT_LATES + PAST_FIRSTS) /* for 0: by what a region without a past was like */
+/* Those, and more for 0: by what a region without a past was shared for. */
+#define ACCEPT_ROWS (ACCEPT_LATES + PAST_FIRSTS)
 
-/* Of a VM, or of the host, which has no host. Starts from all zero, but for host and unit. */
+/* Of a VM, or of the host, which has no host. Starts from all zero, but for host and unit, and accept_plan(). */
 struct accept {
 	struct accept *host;
 	int unit; /* as hazards.unit */
-	struct hazard_counts counts[ACCEPT_CLASSES];
-	/* The bin at whose end to try, when all before one have passed without; worked out anew as lessons come. */
-	uint8_t best[ACCEPT_CLASSES][ACCEPT_BINS];
-	uint16_t lessons[ACCEPT_CLASSES];
+	struct hazard_counts counts[ACCEPT_ROWS];
+	/* The bin at whose end to try, when all before one have passed without. */
+	uint8_t best[ACCEPT_ROWS][ACCEPT_BINS];
+	/* Rows of it to be worked out before they are used: bits. */
+	uint32_t stale;
+	uint16_t lessons[ACCEPT_LATES]; /* those of regions without a past count for row 0 */
 };
 
-/* Costs have changed, or the VM is new. */
-void accept_plan(struct accept *accept, const struct policy_costs *costs);
+/* Costs have changed, or the VM is new: all is planned anew, when it is needed. */
+void accept_plan(struct accept *accept);
 
-/* The age in ticks, @age_tick or later, at which to try; @refused: it was refused at @age_tick. */
-uint64_t accept_try_tick(const struct accept *accept, const struct region *region,
-			 uint64_t age_tick, bool refused);
+/*
+ * The age in ticks, @age_tick or later, at which to try; @refused: it was refused at @age_tick. Works out the plan
+ * that it needs, by @costs, if lessons came since.
+ */
+uint64_t accept_try_tick(struct accept *accept, const struct region *region, uint64_t age_tick,
+			 bool refused, const struct policy_costs *costs);
 
 /* A try at @age_tick was refused, or was not; @again: one before was, in the same interval. */
 void accept_note(struct accept *accept, struct region *region, uint64_t age_tick, bool again,
-		 bool accepted, const struct policy_costs *costs);
+		 bool accepted);
 
 #endif

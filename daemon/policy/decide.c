@@ -41,8 +41,8 @@ uint64_t decide_try_tick(const struct policy_vm *vm, const struct region *region
 	uint64_t age_tick = refused_tick   ? refused_tick :
 			    kind->age_tick ? kind->age_tick(vm, region) :
 					     0;
-	uint64_t due_tick =
-		accept_try_tick(&vm->adaptive->accept, region, age_tick, refused_tick > 0);
+	uint64_t due_tick = accept_try_tick(&vm->adaptive->accept, region, age_tick,
+					    refused_tick > 0, &vm->cost);
 
 	if (kind->learns) {
 		uint64_t bound_tick = rental_within_bound(region, due_tick, &vm->cost);

@@ -78,11 +78,6 @@ void past_first(struct region *region, uint64_t shared, uint64_t pages)
 		region->linear = past_first_class(shared, pages) & LINEAR_MAX;
 }
 
-unsigned int past_first_known(const struct region *region)
-{
-	return region->linear < PAST_FIRSTS ? region->linear : 0;
-}
-
 uint64_t past_typical(const struct region *region)
 {
 	return region->past ? (uint64_t)exp2((double)region->mean / MEAN_OCTAVE) : 0;

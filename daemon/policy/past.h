@@ -29,18 +29,17 @@ void past_first(struct region *region, uint64_t shared, uint64_t pages);
 /* What of that tells first intervals apart: below PAST_FIRSTS. */
 #define PAST_FIRSTS 12
 unsigned int past_first_class(uint64_t shared, uint64_t pages);
-/* Of a region without a past. */
-unsigned int past_first_known(const struct region *region);
 
 /* The typical length of the intervals in steps; 0: there was none. */
 uint64_t past_typical(const struct region *region);
 
 /* The same in bins. What a region has had too few intervals for is 0. */
 struct past_bins {
-	unsigned int count;  /* number of intervals */
-	unsigned int mean;   /* of the logarithms, in octaves from 8 steps on */
-	unsigned int linear; /* mean length, cut off at four break-even times */
-	unsigned int last;   /* last length, in half octaves from 8 steps on */
+	unsigned int count; /* number of intervals */
+	unsigned int mean;  /* of the logarithms, in octaves from 8 steps on */
+	/* Mean length, cut off at four break-even times; before there was one: past_first_class(). */
+	unsigned int linear;
+	unsigned int last; /* last length, in half octaves from 8 steps on */
 };
 
 struct past_bins past_bins(const struct region *region);

@@ -174,8 +174,7 @@ static void merged(struct policy_vm *vm, struct region_ref *ref, uint64_t now_ns
 	uint64_t age_tick = now_tick - stamp_tick(region->stamp, now_tick);
 
 	rental_add_merge(region, age_tick, &vm->cost);
-	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), true,
-		    &vm->cost);
+	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), true);
 	vm_merged(vm, ref, now_ns);
 }
 

@@ -47,8 +47,7 @@ static uint64_t retry_late_ns(struct policy_vm *vm, struct region *region, uint6
 	uint64_t start_tick = stamp_tick(region->stamp, tick_of(now_ns));
 	uint64_t age_tick = tick_of(now_ns) - start_tick;
 
-	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), false,
-		    &vm->cost);
+	accept_note(&vm->adaptive->accept, region, age_tick, region_is_late(region), false);
 	return (start_tick + decide_try_tick(vm, region, age_tick + 1)) << TICK_SHIFT;
 }
 

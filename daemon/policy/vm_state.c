@@ -91,6 +91,6 @@ int vm_learn(struct policy_vm *vm)
 		vm->adaptive = adaptive;
 		vm->unit = unit;
 	}
-	accept_plan(&vm->adaptive->accept, &vm->cost);
+	accept_plan(&vm->adaptive->accept);
 	return 0;
 }

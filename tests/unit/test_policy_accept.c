@@ -25,12 +25,12 @@ struct guest {
 static void guest_init(struct guest *guest, struct accept *host, const struct policy_costs *c)
 {
 	*guest = (struct guest){.accept.host = host, .costs = c};
-	accept_plan(&guest->accept, c);
+	accept_plan(&guest->accept);
 }
 
-static uint64_t first_tick(const struct guest *guest, const struct region *region)
+static uint64_t first_tick(struct guest *guest, const struct region *region)
 {
-	return accept_try_tick(&guest->accept, region, 0, false);
+	return accept_try_tick(&guest->accept, region, 0, false, guest->costs);
 }
 
 /* Tries until the region is accepted, at the age of @late_tick. Returns the number of refusals. */
@@ -42,12 +42,12 @@ static unsigned int merge(struct guest *guest, struct region *region, uint64_t l
 	for (; age_tick < late_tick; refusals++) {
 		uint64_t again_tick;
 
-		accept_note(&guest->accept, region, age_tick, refusals > 0, false, guest->costs);
-		again_tick = accept_try_tick(&guest->accept, region, age_tick, true);
+		accept_note(&guest->accept, region, age_tick, refusals > 0, false);
+		again_tick = accept_try_tick(&guest->accept, region, age_tick, true, guest->costs);
 		assert_true(again_tick > age_tick);
 		age_tick = again_tick;
 	}
-	accept_note(&guest->accept, region, age_tick, refusals > 0, true, guest->costs);
+	accept_note(&guest->accept, region, age_tick, refusals > 0, true);
 	return refusals;
 }
 
@@ -160,7 +160,8 @@ static void an_age_beyond_acceptance_is_kept(void **state)
 	(void)state;
 	guest_init(&guest, &host, &costs);
 	for (size_t i = 0; i < ARRAY_SIZE(ages_tick); i++)
-		assert_int_equal(accept_try_tick(&guest.accept, &region, ages_tick[i], false),
+		assert_int_equal(accept_try_tick(&guest.accept, &region, ages_tick[i], false,
+						 &costs),
 				 ages_tick[i]);
 }
 
