@@ -100,8 +100,7 @@ bool hazard_is_quiet(const struct hazards *hazards, const struct region *region)
 /* ---- lessons ---- */
 
 /* All bins at once, no branches. */
-void hazard_count(struct hazard_counts *counts, const struct hazard_counts *lesson,
-		  unsigned int cap)
+void hazard_count(struct hazard_counts *counts, const struct hazard_counts *lesson, uint16_t cap)
 {
 	for (unsigned int bin = 0; bin < SLOTS; bin++) {
 		uint16_t ends = (uint16_t)(counts->ends[bin] + lesson->ends[bin]);
@@ -129,7 +128,7 @@ static inline struct hazard_counts make_lesson(unsigned int from, unsigned int t
 static void teach(struct hazards *hazards, const struct hazard_contexts *contexts,
 		  const struct hazard_counts *lesson)
 {
-	unsigned int cap = is_first(contexts) ? CAP_FIRST : CAP;
+	uint16_t cap = is_first(contexts) ? CAP_FIRST : CAP;
 
 	hazard_count(&hazards->means[contexts->mean], lesson, cap);
 	for (enum hazard_view view = 0; view < HAZARD_VIEWS; view++)

@@ -102,8 +102,7 @@ static inline unsigned int hazard_bin(uint64_t age)
 struct hazard_contexts hazard_contexts(const struct region *region);
 
 /* Adds a lesson; counts that have grown beyond @cap are halved. */
-void hazard_count(struct hazard_counts *counts, const struct hazard_counts *lesson,
-		  unsigned int cap);
+void hazard_count(struct hazard_counts *counts, const struct hazard_counts *lesson, uint16_t cap);
 
 /*
  * Replaces what a coarser context says by what this one has seen, as far as it has seen more than @prior
