@@ -27,6 +27,9 @@ struct backlog {
 
 TAILQ_HEAD(policy_vm_list, policy_vm);
 
+/* The groups that a VM is counted in: sums.h. */
+enum { GROUP_OWN, GROUP_ALL, GROUP_CALLER, GROUPS_MAX };
+
 struct policy_vm {
 	uint32_t id;
 	struct policy *policy;
@@ -55,8 +58,9 @@ struct policy_vm {
 	uint64_t merged_regions; /* now */
 	uint64_t saved_until_ns; /* own.ledger.walk_saved_ns is complete up to here */
 	struct policy_group own;
-	struct policy_group *group; /* the caller's, NULL: none */
-	size_t weighed_bytes;	    /* of policy.vm_bytes */
+	/* What counts it, NULL: none more. */
+	struct policy_group *groups[GROUPS_MAX + 1];
+	size_t weighed_bytes; /* of policy.vm_bytes */
 };
 
 struct policy {

@@ -160,13 +160,14 @@ static bool is_worth_tracking(const struct policy_observation *obs)
 /* Starts to track a region; what a VM learns takes memory from its first one on. */
 static int track(struct policy_vm *vm, uint32_t rfn, uint64_t now_ns, struct region_ref *ret)
 {
-	int err;
+	int err = vm->adaptive ? 0 : vm_learn(vm);
 
-	if (!vm->adaptive && vm_learn(vm))
-		return -ENOMEM;
-	err = table_get(vm, &vm->table, &vm->policy->heap, rfn, tick_of(now_ns), ret);
+	if (!err)
+		err = table_get(vm, &vm->table, &vm->policy->heap, rfn, tick_of(now_ns), ret);
 	if (!err)
 		sums_enter_region(vm, PHASE_NONE);
+	/* A part of it may be there even so. */
+	vm_weigh(vm);
 	return err;
 }
 
@@ -234,7 +235,6 @@ int policy_observe_all(struct policy *policy, uint32_t vm_id, const struct polic
 		/* Memory may come back: nothing else must hide that it is worth to try again. */
 		ret = !ret || err == -ENOMEM ? err : ret;
 	}
-	vm_weigh(vm);
 	return ret;
 }
 
@@ -257,6 +257,5 @@ int policy_forget(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 	vm_set_phase(vm, ref.region, PHASE_NONE);
 	sums_leave_region(vm, PHASE_NONE);
 	table_drop(&vm->table, &ref);
-	vm_weigh(vm);
 	return 0;
 }

@@ -26,6 +26,7 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	vm->guard_batch = settings->batch;
 	vm->saved_until_ns = now_ns;
 	bucket_init(&vm->rate, settings->merge_rate_per_s, now_ns);
+	sums_init(vm);
 	vm_costs_changed(vm);
 	return vm;
 }

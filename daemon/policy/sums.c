@@ -7,36 +7,33 @@
 
 _Static_assert(PHASE_END <= POLICY_PHASES, "a group counts regions of each phase");
 
-struct policy_group *sums_group(struct policy_vm *vm, unsigned int i)
+void sums_init(struct policy_vm *vm)
 {
-	struct policy_group *const groups[SUMS_GROUPS_MAX + 1] = {&vm->own, &vm->policy->all,
-								  vm->group, NULL};
-
-	return groups[i];
+	vm->groups[GROUP_OWN] = &vm->own;
+	vm->groups[GROUP_ALL] = &vm->policy->all;
+	vm->groups[GROUP_CALLER] = NULL;
 }
 
 /* ---- regions ---- */
 
 void sums_enter_region(struct policy_vm *vm, unsigned int phase)
 {
-	struct policy_group *group;
-
-	for (unsigned int i = 0; (group = sums_group(vm, i)); i++)
-		group->phases[phase]++;
+	for (struct policy_group **group = vm->groups; *group; group++)
+		(*group)->phases[phase]++;
 }
 
 void sums_leave_region(struct policy_vm *vm, unsigned int phase)
 {
-	struct policy_group *group;
-
-	for (unsigned int i = 0; (group = sums_group(vm, i)); i++)
-		group->phases[phase]--;
+	for (struct policy_group **group = vm->groups; *group; group++)
+		(*group)->phases[phase]--;
 }
 
 void sums_move_region(struct policy_vm *vm, unsigned int from, unsigned int to)
 {
-	sums_leave_region(vm, from);
-	sums_enter_region(vm, to);
+	for (struct policy_group **group = vm->groups; *group; group++) {
+		(*group)->phases[from]--;
+		(*group)->phases[to]++;
+	}
 }
 
 /* ---- savings ---- */
@@ -64,12 +61,11 @@ static void take_rate(struct policy_group *group, uint64_t ns_per_s, uint64_t si
 void sums_count_savings(struct policy_vm *vm, uint64_t now_ns)
 {
 	uint64_t saved_ns = savings_ns(&vm->own, now_ns), rate = vm->own.walk_ns_per_s;
-	struct policy_group *group;
 
 	SUMS_ADD(vm, walk_saved_ns, saved_ns);
-	for (unsigned int i = 0; (group = sums_group(vm, i)); i++) {
-		take_rate(group, rate, vm->saved_until_ns);
-		add_rate(group, vm->merged_regions * vm->cost.walk_ns_per_s, now_ns);
+	for (struct policy_group **group = vm->groups; *group; group++) {
+		take_rate(*group, rate, vm->saved_until_ns);
+		add_rate(*group, vm->merged_regions * vm->cost.walk_ns_per_s, now_ns);
 	}
 	vm->saved_until_ns = now_ns;
 }
@@ -94,8 +90,8 @@ static void move_figures(struct policy_group *from, struct policy_group *to,
 void sums_set_group(struct policy_vm *vm, struct policy_group *group, uint64_t now_ns)
 {
 	sums_count_savings(vm, now_ns);
-	move_figures(vm->group, group, vm);
-	vm->group = group;
+	move_figures(vm->groups[GROUP_CALLER], group, vm);
+	vm->groups[GROUP_CALLER] = group;
 }
 
 void sums_remove_vm(struct policy_vm *vm, uint64_t now_ns)
@@ -112,7 +108,7 @@ int policy_vm_group(struct policy *policy, uint32_t vm_id, struct policy_group *
 	now_ns = policy_clock(policy, now_ns);
 	if (!vm)
 		return -ENOENT;
-	if (vm->group != group)
+	if (vm->groups[GROUP_CALLER] != group)
 		sums_set_group(vm, group, now_ns);
 	return 0;
 }

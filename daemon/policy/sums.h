@@ -10,19 +10,15 @@
 
 struct policy_vm;
 
-#define SUMS_GROUPS_MAX 3
-
-/* The @i-th group of the VM, NULL: it has none more. */
-struct policy_group *sums_group(struct policy_vm *vm, unsigned int i);
+/* A new VM counts for itself and for all, and in no group of the caller. */
+void sums_init(struct policy_vm *vm);
 
 /* Adds @n, which wraps, to a counter of the ledger. */
 #define SUMS_ADD(vm, counter, n)                                                                   \
 	do {                                                                                       \
 		const uint64_t sums_n_ = (n);                                                      \
-		struct policy_group *sums_group_;                                                  \
-		for (unsigned int sums_i_ = 0; (sums_group_ = sums_group((vm), sums_i_));          \
-		     sums_i_++)                                                                    \
-			sums_group_->ledger.counter += sums_n_;                                    \
+		for (struct policy_group **sums_ = (vm)->groups; *sums_; sums_++)                  \
+			(*sums_)->ledger.counter += sums_n_;                                       \
 	} while (0)
 
 /* A region leaves one phase for another; with @entered or @left, it begins or ends to be tracked. */

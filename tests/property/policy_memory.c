@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a tracked region costs, by the growth of the resident set. */
+/* What a tracked region costs, by the growth of the resident set; and that what is counted is what is there. */
+#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,8 @@
 /* ASan's allocator pads and shadows: the resident set is asserted without it only. */
 #ifdef __SANITIZE_ADDRESS__
 #define SANITIZED 1
+/* Of libasan, whose headers come with clang only. */
+size_t __sanitizer_get_current_allocated_bytes(void);
 #else
 #define SANITIZED 0
 #endif
@@ -45,7 +48,7 @@ static size_t resident_bytes(void)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void track(struct policy *policy, uint64_t rfn)
+static void track(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 {
 	struct policy_observation obs = {
 		.rfn = rfn,
@@ -54,7 +57,7 @@ static void track(struct policy *policy, uint64_t rfn)
 		.last_to_shared_ns = S,
 	};
 
-	assert_int_equal(policy_observe(policy, 1, &obs, S), 0);
+	assert_int_equal(policy_observe(policy, vm_id, &obs, S), 0);
 }
 
 /* Bytes per region when @nr of them follow those that are there, one in @sparsity. */
@@ -77,7 +80,7 @@ static double slope(unsigned int sparsity, bool resident)
 		}
 		if ((rng >> 33) % sparsity)
 			continue;
-		track(policy, rfn);
+		track(policy, 1, rfn);
 		nr++;
 	}
 	after = resident ? resident_bytes() : policy_memory_bytes(policy);
@@ -112,11 +115,93 @@ static void sparse_regions_take_little_memory(void **state)
 	check(10, 64);
 }
 
+#if SANITIZED
+
+#define STEPS 20000
+/* Many directories of chunks; and a chunk and a half that fill up. */
+#define RFNS	(UINT64_C(1) << 22)
+#define CROWDED 768
+
+/* The region has come back, and is due. */
+static void take_back(struct policy *policy, uint32_t vm_id, uint64_t rfn)
+{
+	struct policy_observation obs = {
+		.rfn = rfn,
+		.state = POLICY_STATE_UNKNOWN,
+		.to_shared_pages = 1,
+		.to_private_pages = 1,
+		.last_to_shared_ns = S,
+		.last_to_private_ns = 2 * S,
+	};
+
+	assert_int_equal(policy_observe(policy, vm_id, &obs, 3 * S), 0);
+}
+
+/* Whatever takes or frees memory. Errors, of VMs that are there or are not, do not matter. */
+static void step(struct policy *policy, uint32_t vm_id, uint64_t what, uint64_t rfn)
+{
+	struct config_settings cheap = settings;
+	struct policy_batch batch;
+
+	cheap.walk_cost_ns_per_s = 120;
+	switch (what) {
+	case 0:
+		if (policy_vm_add(policy, vm_id, &settings, 0) == -EEXIST)
+			(void)policy_vm_configure(policy, vm_id, &cheap, 0);
+		break;
+	case 1:
+		if (rfn % 16 == 0)
+			(void)policy_vm_remove(policy, vm_id, 0);
+		break;
+	case 2:
+		(void)policy_forget(policy, vm_id, rfn % CROWDED);
+		break;
+	case 3:
+		(void)policy_next_batch(policy, 100 * S, &batch);
+		break;
+	case 4:
+		if (policy_vm_ledger(policy, vm_id, S, &(struct policy_ledger){0}) == 0)
+			track(policy, vm_id, rfn);
+		break;
+	default:
+		if (policy_vm_ledger(policy, vm_id, S, &(struct policy_ledger){0}) == 0)
+			take_back(policy, vm_id, rfn % CROWDED);
+	}
+}
+
+static void memory_is_counted_to_the_byte(void **state)
+{
+	size_t before = __sanitizer_get_current_allocated_bytes();
+	struct policy *policy = policy_new(&global, 0);
+	uint64_t rng = 1;
+
+	(void)state;
+	for (int i = 0; i < STEPS; i++) {
+		rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		step(policy, rng >> 61 & 3, (rng >> 40) % 16, (rng >> 16) % RFNS);
+		assert_int_equal(policy_memory_bytes(policy),
+				 __sanitizer_get_current_allocated_bytes() - before);
+	}
+	policy_free(policy);
+	assert_int_equal(__sanitizer_get_current_allocated_bytes(), before);
+}
+
+#else
+
+static void memory_is_counted_to_the_byte(void **state)
+{
+	(void)state;
+	skip();
+}
+
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sparse_regions_take_little_memory),
 		cmocka_unit_test(dense_regions_take_16_bytes_at_most),
+		cmocka_unit_test(memory_is_counted_to_the_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
