@@ -189,23 +189,31 @@ void control_parse_word(const char *text, struct control_word *ret)
 		*ret = (struct control_word){.name = text + 5};
 }
 
+/* Enters an id among ascending ones, unless it is there. Returns their number. */
+static size_t enter_id(uint32_t *ids, size_t nr, uint32_t id)
+{
+	size_t at = 0;
+
+	while (at < nr && ids[at] < id)
+		at++;
+	if (at < nr && ids[at] == id)
+		return nr;
+	array_open(ids, nr, at, sizeof(*ids));
+	ids[at] = id;
+	return nr + 1;
+}
+
 /* The ids of the VMs that the word may mean, some of them where they are many; in ascending order. */
 static json_t *ids_of_word(struct lp_core *core, const struct control_word *word)
 {
-	uint32_t ids[CANDIDATES_MAX], id;
+	uint32_t ids[CANDIDATES_MAX + 1], id;
 	size_t nr = word->name ? core->ops->vms_named(core, word->name, ids, CANDIDATES_MAX) : 0;
-	bool has_id = word->id && core->ops->vm_ids(core, word->id, &id, 1) && id == word->id;
 	json_t *found = json_array();
 
-	for (size_t i = 0; i < nr; i++) {
-		if (has_id && word->id <= ids[i])
-			json_array_append_new(found, json_integer(word->id));
-		has_id = has_id && word->id > ids[i];
-		if (ids[i] != word->id)
-			json_array_append_new(found, json_integer(ids[i]));
-	}
-	if (has_id)
-		json_array_append_new(found, json_integer(word->id));
+	if (word->id && core->ops->vm_ids(core, word->id, &id, 1) && id == word->id)
+		nr = enter_id(ids, nr, id);
+	for (size_t i = 0; i < nr; i++)
+		json_array_append_new(found, json_integer(ids[i]));
 	return found;
 }
 
