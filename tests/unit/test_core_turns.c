@@ -150,6 +150,10 @@ static void change_tallies(struct host *host)
 {
 	for (size_t i = 0; i < host->manager->nr_vms; i++)
 		host->manager->vms[i]->tally.holds++;
+}
+
+static void sum_up(struct host *host)
+{
 	host->manager->summary_due_ns = 1;
 	manager_wake(host->manager);
 	turn(host);
@@ -161,31 +165,47 @@ static bool is_summed_up(const struct host *host, const struct vm_entry *vm)
 	return vm->logged.holds == vm->tally.holds;
 }
 
-typedef bool (*seen_fn)(const struct host *host, const struct vm_entry *vm);
+/* What comes to all VMs, but to few of them at a time. */
+static const struct walk_case {
+	const char *name;
+	void (*prepare)(struct host *host);
+	void (*begin)(struct host *host);
+	/* Has it come to the VM? */
+	bool (*seen)(const struct host *host, const struct vm_entry *vm);
+	bool stands; /* nothing is merged until it has come to all */
+} walk_cases[] = {
+	{"a loss of events is told in slices", NULL, lose_events, is_stale, true},
+	{"a late timer is told in slices", NULL, fall_behind, is_behind, true},
+	{"all VMs are refreshed in slices", NULL, refresh, is_hurried, false},
+	{"a configuration comes into force in slices", NULL, reload, has_new_rule, false},
+	{"summaries are logged in slices", change_tallies, sum_up, is_summed_up, false},
+};
 
-static size_t count(const struct host *host, seen_fn seen)
+static size_t count_seen(const struct host *host, const struct walk_case *c)
 {
 	size_t nr = 0;
 
 	for (size_t i = 0; i < host->manager->nr_vms; i++)
-		nr += seen(host, host->manager->vms[i]);
+		nr += c->seen(host, host->manager->vms[i]);
 	return nr;
 }
 
-/* @begin comes to all VMs, but to few of them at a time; until then, nothing is merged if @stands. */
-static void check_slices(void (*begin)(struct host *host), seen_fn seen, bool stands)
+static void a_walk_goes_in_slices(void **state)
 {
+	const struct walk_case *c = *state;
 	size_t before, now, turns = 0;
 	struct host host;
 
 	start(&host, MANY);
 	host.began_ns = host.big.now_ns;
-	before = seen == is_summed_up ? 0 : count(&host, seen);
-	begin(&host);
-	for (now = count(&host, seen); now < MANY; now = count(&host, seen)) {
+	if (c->prepare)
+		c->prepare(&host);
+	before = count_seen(&host, c);
+	c->begin(&host);
+	for (now = count_seen(&host, c); now < MANY; now = count_seen(&host, c)) {
 		assert_in_range(now - before, 1, PER_TURN);
 		assert_int_equal(host.manager->policy && manager_stands_still(host.manager),
-				 stands);
+				 c->stands);
 		before = now;
 		assert_true(++turns < MANY);
 		turn(&host);
@@ -194,36 +214,6 @@ static void check_slices(void (*begin)(struct host *host), seen_fn seen, bool st
 	assert_in_range(turns, MANY / PER_TURN - 1, 2 * MANY / PER_TURN + 2);
 	assert_false(manager_stands_still(host.manager));
 	stop(&host);
-}
-
-static void a_loss_of_events_is_told_in_slices(void **state)
-{
-	(void)state;
-	check_slices(lose_events, is_stale, true);
-}
-
-static void a_late_timer_is_told_in_slices(void **state)
-{
-	(void)state;
-	check_slices(fall_behind, is_behind, true);
-}
-
-static void all_vms_are_refreshed_in_slices(void **state)
-{
-	(void)state;
-	check_slices(refresh, is_hurried, false);
-}
-
-static void a_configuration_comes_into_force_in_slices(void **state)
-{
-	(void)state;
-	check_slices(reload, has_new_rule, false);
-}
-
-static void summaries_are_logged_in_slices(void **state)
-{
-	(void)state;
-	check_slices(change_tallies, is_summed_up, false);
 }
 
 /* ---- what a client asks for, and what happens to one VM ---- */
@@ -325,7 +315,7 @@ static void what_is_shown_costs_the_same_for_any_number_of_vms(void **state)
 	reload(&many);
 	settle(&few);
 	settle(&many);
-	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		uint64_t few_ns = cost(&few, calls[i].call);
 		uint64_t many_ns = cost(&many, calls[i].call);
 
@@ -339,14 +329,13 @@ static void what_is_shown_costs_the_same_for_any_number_of_vms(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_loss_of_events_is_told_in_slices),
-		cmocka_unit_test(a_late_timer_is_told_in_slices),
-		cmocka_unit_test(all_vms_are_refreshed_in_slices),
-		cmocka_unit_test(a_configuration_comes_into_force_in_slices),
-		cmocka_unit_test(summaries_are_logged_in_slices),
+	struct CMUnitTest tests[ARRAY_SIZE(walk_cases) + 1] = {
 		cmocka_unit_test(what_is_shown_costs_the_same_for_any_number_of_vms),
 	};
 
+	for (size_t i = 0; i < ARRAY_SIZE(walk_cases); i++)
+		tests[i + 1] = (struct CMUnitTest){.name = walk_cases[i].name,
+						   .test_func = a_walk_goes_in_slices,
+						   .initial_state = (void *)&walk_cases[i]};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
