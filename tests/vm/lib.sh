@@ -5,7 +5,7 @@ vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vm/../.." && pwd)
 cache=${TDX_LPAGE_CACHE:-$HOME/.cache/tdx-lpage}
 out=$top/build/vm
-# Of the make that called us: its job server is not ours, and its flags are not those of the makes that we call.
+# What the make that called us has exported: its job server and its flags are not for the makes that we call.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 if [ -t 1 ]; then
@@ -24,7 +24,7 @@ hash_of() { sha256sum | cut -c 1-16; }
 # Prints a hash of the names, modes and contents of all files below the given paths.
 hash_files() { find "$@" -type f -printf '%p %m\n' -exec sha256sum {} + | sort | hash_of; }
 
-# Runs a command as root: roots are made of files that belong to root.
+# Runs a command as root: the files of a root file system belong to root.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"

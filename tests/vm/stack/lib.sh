@@ -3,7 +3,7 @@
 set -euo pipefail
 # The report (see guest/run): progress of a step, while it runs.
 say() { printf '# %s\n' "$*" >/dev/ttyS1; }
-# A step may end while wait_for looks at a condition, whose output is kept elsewhere.
+# Also from a condition of wait_for, whose own output is kept elsewhere.
 exec {errors}>&2
 fail() { printf '%s\n' "$*" >&$errors; exit 1; }
 trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: \"$BASH_COMMAND\" failed" >&2' ERR
@@ -95,9 +95,13 @@ kernel_vm() {
 # ---- guests: lpage_workload, see its --help ----
 
 guests=/run/guests
-# Where KVM has software TDs, guests are.
+# GUESTS=td: they are software TDs, which KVM has to be loaded for; else VMs whose memory KVM maps itself.
 flavour=()
-[ "$(cat /sys/module/kvm_intel/parameters/sw_td 2>/dev/null)" != Y ] || flavour=(--td)
+case ${GUESTS-direct} in
+direct) ;;
+td) flavour=(--td) ;;
+*) fail "GUESTS=$GUESTS: neither direct nor td" ;;
+esac
 
 # NAME [ARGUMENT...]: starts a guest, as a service of its own in machine.slice. It fills its memory, and then waits to be told.
 guest_start() {
@@ -207,8 +211,8 @@ td_start() {
 
 td_words() { tr -d '\r' <"$guests/$1.out" | grep -a 'td: ' || [ $? -eq 1 ]; }
 
-# NAME TEXT: has it said that? One process a look, for the guest needs the processors. If it or its VMM gave up, or if it has reset
-# without having said so, the step ends.
+# NAME TEXT: has it said that? One process per look, as the guest needs the processors. The step fails when the guest or its VMM gave
+# up, or when the guest has reset without having said so.
 td_said() {
 	[ ! -s "$guests/$1.err" ] || fail "guest $1: its VMM gave up"
 	grep -aqF -e "$2" -e 'td: FAIL' -e 'td-linux: reset' "$guests/$1.out" || return 1
