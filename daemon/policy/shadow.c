@@ -54,8 +54,11 @@ int shadow_adopt_vm(struct policy_vm *vm)
 	if (vm_learn(vm) < 0)
 		return -ENOMEM;
 	/* Other costs count in another unit: it learns from the beginning. */
-	if (vm->unit == from->unit)
-		copy_learnt(vm->adaptive, from->adaptive);
+	if (vm->unit != from->unit)
+		return 0;
+	copy_learnt(vm->adaptive, from->adaptive);
+	/* Lessons are taken over; plans are made by the shadow's own costs. */
+	accept_plan(&vm->adaptive->accept);
 	return 0;
 }
 
