@@ -1,51 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/metrics/exposition.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include <tdx-lpage/base.h>
 
 #include "daemon/core/snapshot.h"
-#include "daemon/metrics/families.h"
-#include "daemon/metrics/metrics.h"
+#include "daemon/metrics/samples.h"
 
-/* A copy of everything that is written, so that the samples of a scrape are consistent. */
-struct scrape {
-	FILE *f;
-	enum metrics_format format;
-	struct lp_status status;
-	struct lp_vm_snapshot *vms;
-	size_t nr_vms;
-	struct lp_rule_snapshot *rules;
-	size_t nr_rules;
-	bool names;
+/* Samples in a slice are at least so many, and fewer than this and a block's. */
+#define SAMPLES_SLICE 256
+
+struct block {
+	TAILQ_ENTRY(block) entry;
+	size_t nr;
+	struct metrics_subject subjects[METRICS_SLICE];
 };
 
-/*
- * In the text format a family has the name of its samples, and there are neither units nor infos.
- */
-static void write_head(const struct scrape *scrape, const struct metrics_family *family)
+TAILQ_HEAD(block_list, block);
+
+/* The samples of all VMs, or of all rules: row by row, so that a family's are together. */
+struct part {
+	const struct metrics_rows *rows;
+	struct block_list blocks;
+	size_t row;	  /* to be written next ... */
+	struct block *at; /* ... of these subjects, NULL: it has not begun */
+};
+
+struct metrics_exposition {
+	const struct lp_core *core;
+	enum metrics_format format;
+	bool names;
+	bool begun;
+	uint64_t next_id; /* VMs with this id or a higher one are to be taken, above UINT32_MAX: none */
+	struct part vms;
+	struct part rules;
+};
+
+/* ---- lines ---- */
+
+/* In the text format a family has the name of its samples, and there are neither units nor infos. */
+static void write_head(FILE *f, enum metrics_format format, const struct metrics_family *family)
 {
-	bool text = scrape->format == METRICS_TEXT;
+	bool text = format == METRICS_TEXT;
 	const char *suffix = text ? metrics_suffix(family->type) : "";
 	enum metrics_type type = text && family->type == METRICS_INFO ? METRICS_GAUGE :
 									family->type;
 
-	fprintf(scrape->f, "# TYPE " METRICS_PREFIX "%s%s %s\n", family->name, suffix,
+	fprintf(f, "# TYPE " METRICS_PREFIX "%s%s %s\n", family->name, suffix,
 		metrics_type_name(type));
 	if (!text && family->unit[0])
-		fprintf(scrape->f, "# UNIT " METRICS_PREFIX "%s %s\n", family->name, family->unit);
-	fprintf(scrape->f, "# HELP " METRICS_PREFIX "%s%s %s\n", family->name, suffix,
-		family->help);
-}
-
-/* The labels of a VM, without braces. Names have no character that needs escaping. */
-static void write_vm_labels(const struct scrape *scrape, const struct lp_vm_snapshot *vm)
-{
-	fprintf(scrape->f, "vm=\"%u\"", vm->vm.id);
-	if (scrape->names)
-		fprintf(scrape->f, ",name=\"%s\"", vm->identity.name);
+		fprintf(f, "# UNIT " METRICS_PREFIX "%s %s\n", family->name, family->unit);
+	fprintf(f, "# HELP " METRICS_PREFIX "%s%s %s\n", family->name, suffix, family->help);
 }
 
 static void write_value(FILE *f, double value)
@@ -63,58 +73,51 @@ static void write_value(FILE *f, double value)
 	fprintf(f, " %s\n", text);
 }
 
-/* One sample, of the host if @vm is NULL, with a label unless @label is NULL. */
-static void write_sample(const struct scrape *scrape, const struct metrics_family *family,
-			 const struct lp_vm_snapshot *vm, const char *label,
-			 const char *label_value, double value)
+/* @labels of the subject, "" for the host, and one more unless @label is NULL. */
+static void write_sample(FILE *f, const struct metrics_family *family, const char *labels,
+			 const char *label, const char *label_value, double value)
 {
-	FILE *f = scrape->f;
-
 	fprintf(f, METRICS_PREFIX "%s%s", family->name, metrics_suffix(family->type));
-	if (vm || label)
-		fputc('{', f);
-	if (vm)
-		write_vm_labels(scrape, vm);
+	if (*labels || label)
+		fprintf(f, "{%s", labels);
 	if (label)
-		fprintf(f, "%s%s=\"%s\"", vm ? "," : "", label, label_value);
-	if (vm || label)
+		fprintf(f, "%s%s=\"%s\"", *labels ? "," : "", label, label_value);
+	if (*labels || label)
 		fputc('}', f);
 	write_value(f, value);
 }
 
-static void write_host(const struct scrape *scrape)
-{
-	const struct lp_status *s = &scrape->status;
+/* ---- the host ---- */
 
+static void write_info(FILE *f, enum metrics_format format, const struct lp_status *s)
+{
+	write_head(f, format, &metrics_families[METRICS_ID_build]);
+	fprintf(f, METRICS_PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n", s->version,
+		s->link);
+}
+
+static void write_figures(FILE *f, enum metrics_format format, const struct lp_status *s)
+{
 #define X(name, type, unit, help, value)                                                           \
-	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
-	write_sample(scrape, &metrics_families[METRICS_ID_##name], NULL, NULL, NULL,               \
-		     (double)(value));
+	write_head(f, format, &metrics_families[METRICS_ID_##name]);                               \
+	write_sample(f, &metrics_families[METRICS_ID_##name], "", NULL, NULL, (double)(value));
 	METRICS_HOST(X)
 #undef X
 }
 
-static void write_info(const struct scrape *scrape)
-{
-	write_head(scrape, &metrics_families[METRICS_ID_build]);
-	fprintf(scrape->f, METRICS_PREFIX "build_info{version=\"%s\",link=\"%s\"} 1\n",
-		scrape->status.version, scrape->status.link);
-}
-
-static void write_refused(const struct scrape *scrape)
+static void write_refused(FILE *f, enum metrics_format format, const struct lp_status *s)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_refused_regions];
 
-	write_head(scrape, family);
+	write_head(f, format, family);
 	for (int i = lpage_reason_next(LPAGE_REASON_NONE); i >= 0; i = lpage_reason_next(i)) {
-		if (scrape->status.tally.refused[i])
-			write_sample(scrape, family, NULL, "reason",
-				     lpage_reason_name((unsigned int)i),
-				     (double)scrape->status.tally.refused[i]);
+		if (s->tally.refused[i])
+			write_sample(f, family, "", "reason", lpage_reason_name((unsigned int)i),
+				     (double)s->tally.refused[i]);
 	}
 }
 
-static void write_losses(const struct scrape *scrape)
+static void write_losses(FILE *f, enum metrics_format format, const struct lp_status *s)
 {
 	const struct metrics_family *family = &metrics_families[METRICS_ID_lost_events];
 	static const char *const kinds[LP_LOSS_MAX] = {
@@ -123,159 +126,199 @@ static void write_losses(const struct scrape *scrape)
 		[LP_LOSS_MALFORMED] = "malformed",
 	};
 
-	write_head(scrape, family);
+	write_head(f, format, family);
 	for (int i = 0; i < LP_LOSS_MAX; i++)
-		write_sample(scrape, family, NULL, "cause", kinds[i],
-			     (double)scrape->status.link_stats.lost[i]);
+		write_sample(f, family, "", "cause", kinds[i], (double)s->link_stats.lost[i]);
 }
 
-static void write_vms(const struct scrape *scrape)
+static void write_host(const struct metrics_exposition *exposition, FILE *f)
 {
-#define X(name, type, unit, help, value)                                                           \
-	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
-	for (size_t i = 0; i < scrape->nr_vms; i++) {                                              \
-		const struct lp_vm_snapshot *v = &scrape->vms[i];                                  \
-		write_sample(scrape, &metrics_families[METRICS_ID_##name], v, NULL, NULL,          \
-			     (double)(value));                                                     \
+	struct lp_status status;
+
+	exposition->core->ops->status(exposition->core, &status);
+	write_info(f, exposition->format, &status);
+	write_figures(f, exposition->format, &status);
+	write_refused(f, exposition->format, &status);
+	write_losses(f, exposition->format, &status);
+}
+
+/* ---- VMs and rules ---- */
+
+static struct metrics_subject *add_subject(struct part *part)
+{
+	struct block *block = TAILQ_LAST(&part->blocks, block_list);
+
+	if (!block || block->nr == METRICS_SLICE) {
+		block = malloc(sizeof(*block));
+		if (!block)
+			return NULL;
+		block->nr = 0;
+		TAILQ_INSERT_TAIL(&part->blocks, block, entry);
 	}
-	METRICS_VM(X)
-#undef X
+	return &block->subjects[block->nr++];
 }
 
-static void write_rules(const struct scrape *scrape)
+/* All of them: they are as many as the administrator has written. */
+static int take_rules(struct metrics_exposition *exposition)
 {
-#define X(name, type, unit, help, value)                                                           \
-	write_head(scrape, &metrics_families[METRICS_ID_##name]);                                  \
-	for (size_t i = 0; i < scrape->nr_rules; i++) {                                            \
-		const struct lp_rule_snapshot *r = &scrape->rules[i];                              \
-		write_sample(scrape, &metrics_families[METRICS_ID_##name], NULL, "rule", r->rule,  \
-			     (double)(value));                                                     \
-	}
-	METRICS_RULE(X)
-#undef X
-}
+	const struct lp_core *core = exposition->core;
+	size_t nr = core->ops->rules(core, NULL, 0);
+	CLEANUP(freep) struct lp_rule_snapshot *rules = calloc(nr + 1, sizeof(*rules));
 
-static void write_gates(const struct scrape *scrape)
-{
-	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_gate];
-
-	write_head(scrape, family);
-	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_sample(scrape, family, &scrape->vms[i], "reason",
-			     lpage_reason_name(scrape->vms[i].gate), 1);
-}
-
-static void write_costs(const struct scrape *scrape)
-{
-	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_cost_seconds];
-
-	write_head(scrape, family);
-	for (size_t i = 0; i < scrape->nr_vms; i++) {
-		const struct lp_vm_snapshot *vm = &scrape->vms[i];
-
-		write_sample(scrape, family, vm, "op", "merge",
-			     METRICS_SECONDS(vm->costs.merge_ns));
-		write_sample(scrape, family, vm, "op", "split",
-			     METRICS_SECONDS(vm->costs.split_ns));
-		write_sample(scrape, family, vm, "op", "refusal",
-			     METRICS_SECONDS(vm->costs.fail_ns));
-	}
-}
-
-static void write_states(const struct scrape *scrape)
-{
-	const struct metrics_family *family = &metrics_families[METRICS_ID_vm_regions];
-
-	write_head(scrape, family);
-	for (size_t i = 0; i < scrape->nr_vms; i++) {
-		const struct lp_vm_snapshot *vm = &scrape->vms[i];
-		const struct {
-			const char *state;
-			uint64_t value;
-		} rows[] = {{"large", vm->vm.large},
-			    {"table", vm->vm.table},
-			    {"mixed", vm->vm.mixed},
-			    {"unmapped", vm->vm.unmapped}};
-
-		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
-			write_sample(scrape, family, vm, "state", rows[k].state,
-				     (double)rows[k].value);
-	}
-}
-
-static void write_directions(const struct scrape *scrape, const struct metrics_family *family,
-			     const struct lp_vm_snapshot *vm, uint64_t shared, uint64_t private)
-{
-	write_sample(scrape, family, vm, "to", "shared", (double)shared);
-	write_sample(scrape, family, vm, "to", "private", (double)private);
-}
-
-static void write_conversions(const struct scrape *scrape)
-{
-	const struct metrics_family *events = &metrics_families[METRICS_ID_vm_conversions];
-	const struct metrics_family *pages = &metrics_families[METRICS_ID_vm_converted_pages];
-
-	write_head(scrape, events);
-	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(scrape, events, &scrape->vms[i],
-				 scrape->vms[i].vm.to_shared_events,
-				 scrape->vms[i].vm.to_private_events);
-	write_head(scrape, pages);
-	for (size_t i = 0; i < scrape->nr_vms; i++)
-		write_directions(scrape, pages, &scrape->vms[i], scrape->vms[i].vm.to_shared_pages,
-				 scrape->vms[i].vm.to_private_pages);
-}
-
-static int take(const struct lp_core *core, struct scrape *ret)
-{
-	size_t nr = core->ops->vm_ids(core, 0, NULL, 0);
-	uint32_t *ids = calloc(nr + 1, sizeof(*ids));
-
-	core->ops->status(core, &ret->status);
-	ret->nr_rules = core->ops->rules(core, NULL, 0);
-	ret->rules = calloc(ret->nr_rules + 1, sizeof(*ret->rules));
-	ret->vms = calloc(nr + 1, sizeof(*ret->vms));
-	if (!ids || !ret->vms || !ret->rules) {
-		free(ids);
+	if (!rules)
 		return -ENOMEM;
-	}
-	(void)core->ops->rules(core, ret->rules, ret->nr_rules);
-	(void)core->ops->vm_ids(core, 0, ids, nr);
+	(void)core->ops->rules(core, rules, nr);
 	for (size_t i = 0; i < nr; i++) {
-		if (core->ops->vm(core, ids[i], &ret->vms[ret->nr_vms]) == 0)
-			ret->nr_vms++;
+		struct metrics_subject *subject = add_subject(&exposition->rules);
+
+		if (!subject)
+			return -ENOMEM;
+		metrics_take_rule(&rules[i], subject);
 	}
-	free(ids);
 	return 0;
 }
 
-static void write_all(const struct scrape *scrape)
+static int take_vm(struct metrics_exposition *exposition, uint32_t vm_id)
 {
-	write_info(scrape);
-	write_host(scrape);
-	write_refused(scrape);
-	write_losses(scrape);
-	write_vms(scrape);
-	write_rules(scrape);
-	write_gates(scrape);
-	write_costs(scrape);
-	write_states(scrape);
-	write_conversions(scrape);
-	if (scrape->format == METRICS_OPENMETRICS)
-		fputs("# EOF\n", scrape->f);
+	struct metrics_subject *subject;
+	struct lp_vm_snapshot vm;
+
+	if (exposition->core->ops->vm(exposition->core, vm_id, &vm) < 0)
+		return 0;
+	subject = add_subject(&exposition->vms);
+	if (!subject)
+		return -ENOMEM;
+	metrics_take_vm(&vm, exposition->names, subject);
+	return 0;
 }
 
-int metrics_write(FILE *f, const struct lp_core *core, enum metrics_format format, bool names)
+/* The next VMs in the order of their ids, so that none is taken twice. */
+static int take_vms(struct metrics_exposition *exposition)
 {
-	struct scrape scrape = {.f = f, .format = format, .names = names};
-	int r;
+	const struct lp_core *core = exposition->core;
+	uint32_t ids[METRICS_SLICE];
+	size_t nr = core->ops->vm_ids(core, (uint32_t)exposition->next_id, ids, METRICS_SLICE);
+	bool last = nr <= METRICS_SLICE;
+	int r = 0;
 
-	r = take(core, &scrape);
-	if (r == 0)
-		write_all(&scrape);
-	free(scrape.vms);
-	free(scrape.rules);
+	for (size_t i = 0; i < nr && i < METRICS_SLICE && r == 0; i++)
+		r = take_vm(exposition, ids[i]);
+	exposition->next_id = last ? UINT64_MAX : (uint64_t)ids[METRICS_SLICE - 1] + 1;
+	return r;
+}
+
+/* ---- their samples ---- */
+
+static bool begins_family(const struct part *part)
+{
+	const struct metrics_row *row = &part->rows->rows[part->row];
+
+	return !part->at && (part->row == 0 || row[-1].family != row->family);
+}
+
+static void write_block(FILE *f, const struct metrics_row *row, size_t value,
+			const struct block *block)
+{
+	const struct metrics_family *family = &metrics_families[row->family];
+
+	for (size_t i = 0; i < block->nr; i++) {
+		const struct metrics_subject *subject = &block->subjects[i];
+
+		write_sample(f, family, subject->labels, row->label,
+			     row->value ? row->value : subject->word, subject->values[value]);
+	}
+}
+
+/* Writes a row of one block; returns how many lines at most that were. */
+static size_t write_step(const struct metrics_exposition *exposition, struct part *part, FILE *f)
+{
+	const struct metrics_row *row = &part->rows->rows[part->row];
+	struct block *block = part->at ? part->at : TAILQ_FIRST(&part->blocks);
+
+	if (begins_family(part))
+		write_head(f, exposition->format, &metrics_families[row->family]);
+	if (block)
+		write_block(f, row, part->row, block);
+	part->at = block ? TAILQ_NEXT(block, entry) : NULL;
+	part->row += !part->at;
+	return 1 + (block ? block->nr : 0);
+}
+
+static struct part *next_part(struct metrics_exposition *exposition)
+{
+	if (exposition->vms.row < exposition->vms.rows->nr)
+		return &exposition->vms;
+	return exposition->rules.row < exposition->rules.rows->nr ? &exposition->rules : NULL;
+}
+
+/* Returns whether there is more. */
+static bool write_samples(struct metrics_exposition *exposition, FILE *f)
+{
+	struct part *part;
+
+	for (size_t nr = 0; (part = next_part(exposition));) {
+		if (nr >= SAMPLES_SLICE)
+			return true;
+		nr += write_step(exposition, part, f);
+	}
+	if (exposition->format == METRICS_OPENMETRICS)
+		fputs("# EOF\n", f);
+	return false;
+}
+
+/* ---- all of it ---- */
+
+int metrics_exposition_go_on(struct metrics_exposition *exposition, FILE *f)
+{
+	int r = 1;
+
+	if (!exposition->begun) {
+		exposition->begun = true;
+		write_host(exposition, f);
+		r = take_rules(exposition);
+	} else if (exposition->next_id <= UINT32_MAX) {
+		r = take_vms(exposition);
+	} else if (!write_samples(exposition, f)) {
+		return ferror(f) ? -EIO : 0;
+	}
 	if (r < 0)
 		return r;
-	return ferror(f) ? -EIO : 0;
+	return ferror(f) ? -EIO : 1;
+}
+
+struct metrics_exposition *metrics_exposition_new(const struct lp_core *core,
+						  enum metrics_format format, bool names)
+{
+	struct metrics_exposition *exposition = calloc(1, sizeof(*exposition));
+
+	if (!exposition)
+		return NULL;
+	exposition->core = core;
+	exposition->format = format;
+	exposition->names = names;
+	exposition->vms.rows = &metrics_vm_rows;
+	exposition->rules.rows = &metrics_rule_rows;
+	TAILQ_INIT(&exposition->vms.blocks);
+	TAILQ_INIT(&exposition->rules.blocks);
+	return exposition;
+}
+
+static void free_blocks(struct block_list *list)
+{
+	struct block *block;
+
+	while ((block = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, block, entry);
+		free(block);
+	}
+}
+
+struct metrics_exposition *metrics_exposition_free(struct metrics_exposition *exposition)
+{
+	if (!exposition)
+		return NULL;
+	free_blocks(&exposition->vms.blocks);
+	free_blocks(&exposition->rules.blocks);
+	free(exposition);
+	return NULL;
 }

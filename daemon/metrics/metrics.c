@@ -2,7 +2,6 @@
 #include "daemon/metrics/metrics.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -14,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/metrics/format.h"
+#include "daemon/metrics/scrapes.h"
+
 #define TIMEOUT_S	 10
 #define HEADERS_MAX_SIZE 8192
 #define BACKLOG		 16
@@ -23,45 +25,23 @@ struct metrics {
 	struct evconnlistener *listener; /* of http, which frees it */
 	struct event *gate;		 /* runs before the listener accepts */
 	struct event *retry;
-	struct lp_core *core;
-	bool names;
+	struct metrics_scrapes *scrapes;
 };
-
-static int render(const struct metrics *metrics, enum metrics_format format, struct evbuffer *out)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
-	int r;
-
-	if (!f)
-		return -ENOMEM;
-	r = metrics_write(f, metrics->core, format, metrics->names);
-	if (fclose(f) != 0 && r == 0)
-		r = -ENOMEM;
-	if (r == 0 && evbuffer_add(out, text, size) < 0)
-		r = -ENOMEM;
-	free(text);
-	return r;
-}
 
 static void on_metrics(struct evhttp_request *request, void *ctx)
 {
+	struct metrics *metrics = ctx;
 	const char *accept =
 		evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
 	enum metrics_format format = metrics_format_for(accept);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	struct evbuffer *out = evbuffer_new();
 
-	if (!out || render(ctx, format, out) < 0) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	} else {
-		evhttp_add_header(headers, "Content-Type", metrics_content_type(format));
-		evhttp_add_header(headers, "Vary", "Accept");
-		evhttp_send_reply(request, HTTP_OK, NULL, out);
-	}
-	if (out)
-		evbuffer_free(out);
+	evhttp_add_header(headers, "Content-Type", metrics_content_type(format));
+	evhttp_add_header(headers, "Vary", "Accept");
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+		evhttp_send_reply(request, HTTP_OK, NULL, NULL);
+	else
+		metrics_scrapes_begin(metrics->scrapes, request, format);
 }
 
 static void on_other(struct evhttp_request *request, void *ctx)
@@ -156,8 +136,9 @@ static int set_up(struct metrics *metrics, const struct metrics_options *options
 	struct evhttp_bound_socket *bound;
 	int fd;
 
+	metrics->scrapes = metrics_scrapes_new(options->base, options->core, options->names);
 	metrics->http = evhttp_new(options->base);
-	if (!metrics->http)
+	if (!metrics->scrapes || !metrics->http)
 		return -ENOMEM;
 	evhttp_set_timeout(metrics->http, TIMEOUT_S);
 	evhttp_set_max_headers_size(metrics->http, HEADERS_MAX_SIZE);
@@ -185,8 +166,6 @@ int metrics_new(const struct metrics_options *options, struct metrics **ret)
 
 	if (!metrics)
 		return -ENOMEM;
-	metrics->core = options->core;
-	metrics->names = options->names;
 	r = set_up(metrics, options);
 	if (r < 0) {
 		metrics_free(metrics);
@@ -206,6 +185,7 @@ struct metrics *metrics_free(struct metrics *metrics)
 		event_free(metrics->retry);
 	if (metrics->http)
 		evhttp_free(metrics->http);
+	metrics_scrapes_free(metrics->scrapes);
 	free(metrics);
 	return NULL;
 }

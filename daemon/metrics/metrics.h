@@ -7,9 +7,6 @@
 #define TDX_LPAGE_METRICS_METRICS_H
 
 #include <stdbool.h>
-#include <stdio.h>
-
-#include "daemon/metrics/format.h"
 
 struct event_base;
 struct lp_core;
@@ -27,8 +24,5 @@ int metrics_new(const struct metrics_options *options, struct metrics **ret);
 
 /* Drops every client. NULL-safe; returns NULL. */
 struct metrics *metrics_free(struct metrics *metrics);
-
-/* Writes the exposition. 0, -ENOMEM, or -EIO if @f has failed. */
-int metrics_write(FILE *f, const struct lp_core *core, enum metrics_format format, bool names);
 
 #endif

@@ -3,7 +3,8 @@
  * The one table of metrics. docs/metrics.md is generated from it.
  *
  * X(name, TYPE, "unit", "help", value): one sample, of the host, of each VM, or of each rule
- * L(name, TYPE, "unit", "help", "labels"): a sample per value of a label, written in exposition.c
+ * L(name, TYPE, "unit", "help", "labels"): a sample per value of a label
+ * S(name, "label", "value of the label", value): such a sample of each VM; others are written in exposition.c
  *
  * Names and units as OpenMetrics wants them: base units; counters end in _total and infos in _info when they are
  * written. @value is an expression over `s` (struct lp_status) `v` (struct lp_vm_snapshot) or `r`
@@ -133,5 +134,19 @@
 	L(vm_conversions, COUNTER, "", "Conversions that changed at least one page of a region.",  \
 	  "vm, to")                                                                                \
 	L(vm_converted_pages, COUNTER, "", "Pages converted.", "vm, to")
+
+#define METRICS_VM_LABELLED(S)                                                                     \
+	S(vm_gate, "reason", NULL, 1)                                                              \
+	S(vm_cost_seconds, "op", "merge", METRICS_SECONDS(v->costs.merge_ns))                      \
+	S(vm_cost_seconds, "op", "split", METRICS_SECONDS(v->costs.split_ns))                      \
+	S(vm_cost_seconds, "op", "refusal", METRICS_SECONDS(v->costs.fail_ns))                     \
+	S(vm_regions, "state", "large", v->vm.large)                                               \
+	S(vm_regions, "state", "table", v->vm.table)                                               \
+	S(vm_regions, "state", "mixed", v->vm.mixed)                                               \
+	S(vm_regions, "state", "unmapped", v->vm.unmapped)                                         \
+	S(vm_conversions, "to", "shared", v->vm.to_shared_events)                                  \
+	S(vm_conversions, "to", "private", v->vm.to_private_events)                                \
+	S(vm_converted_pages, "to", "shared", v->vm.to_shared_pages)                               \
+	S(vm_converted_pages, "to", "private", v->vm.to_private_pages)
 
 #endif

@@ -24,6 +24,7 @@ extern const struct bench bench_idle;
 extern const struct bench bench_burst;
 extern const struct bench bench_scrape;
 extern const struct bench bench_many;
+extern const struct bench bench_turns;
 
 /* CPU time of this process. */
 double bench_cpu_s(void);

@@ -14,8 +14,8 @@
 #include "tests/bench/bench.h"
 
 static const struct bench *const benches[] = {
-	&bench_engine, &bench_replay, &bench_simhost, &bench_latency,
-	&bench_idle,   &bench_burst,  &bench_scrape,  &bench_many,
+	&bench_engine, &bench_replay, &bench_simhost, &bench_latency, &bench_idle,
+	&bench_burst,  &bench_scrape, &bench_many,    &bench_turns,
 };
 
 #define BENCHES ARRAY_SIZE(benches)

@@ -19,6 +19,7 @@
 
 #include <tdx-lpage/base.h>
 
+#include "daemon/metrics/exposition.h"
 #include "daemon/metrics/families.h"
 #include "daemon/metrics/metrics.h"
 #include "tests/lib/fake_core.h"
@@ -51,12 +52,16 @@ static int teardown(void **state)
 static const char *expose_as(struct metrics_fixture *fixture, enum metrics_format format,
 			     bool names)
 {
+	struct metrics_exposition *exposition =
+		metrics_exposition_new(&fixture->fake.core, format, names);
 	size_t size;
 	FILE *f;
 
 	free(fixture->text);
 	f = open_memstream(&fixture->text, &size);
-	assert_int_equal(metrics_write(f, &fixture->fake.core, format, names), 0);
+	while (metrics_exposition_go_on(exposition, f) > 0)
+		;
+	assert_null(metrics_exposition_free(exposition));
 	assert_int_equal(fclose(f), 0);
 	return fixture->text;
 }
