@@ -5,7 +5,7 @@
  *
  *	ranges, rate, regions, state, triage, identity, log (know no manager)
  *	context, watchers, recorders
- *	give_back, due, names, vm
+ *	give_back, due, names, vm, remains
  *	walks
  *	accounts, shadow, pressure, flights, limits, refresh, summary, view
  *	outcomes, range_ops, vms
@@ -41,6 +41,7 @@ TAILQ_HEAD(flight_list, flight);
 TAILQ_HEAD(waiter_list, waiter);
 TAILQ_HEAD(watcher_list, watcher);
 TAILQ_HEAD(recorder_list, recorder);
+TAILQ_HEAD(old_policy_list, old_policy);
 
 /* The list of VMs, as the kernel dumps it. */
 struct listing {
@@ -194,6 +195,8 @@ struct lp_manager {
 		by_stats; /* in the order in which their statistics were read, those never read first */
 	struct accounts accounts;
 	struct shadow shadow;
+	struct vm_list remains; /* VMs that are gone, by .by_stats: remains.c */
+	struct old_policy_list old_policies;
 	struct pressure pressure;
 	struct procfs_namespaces namespaces;
 };

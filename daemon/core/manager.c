@@ -21,6 +21,7 @@
 #include "daemon/core/range_ops.h"
 #include "daemon/core/recorders.h"
 #include "daemon/core/refresh.h"
+#include "daemon/core/remains.h"
 #include "daemon/core/results.h"
 #include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
@@ -123,6 +124,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	summary_run(m);
 	check_ready(m);
 	give_back_run(m);
+	remains_run(m);
 	arm(m);
 }
 
@@ -305,6 +307,8 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 	TAILQ_INIT(&m->waiters);
 	TAILQ_INIT(&m->watchers);
 	TAILQ_INIT(&m->recorders);
+	TAILQ_INIT(&m->remains);
+	TAILQ_INIT(&m->old_policies);
 	r = set_up(m);
 	if (r < 0) {
 		lp_manager_free(m);
@@ -370,6 +374,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 	watchers_drop_all(m);
 	recorders_drop_all(m);
 	free_vms(m);
+	remains_done(m);
 	accounts_done(m);
 	policy_free(m->shadow.policy);
 	policy_free(m->policy);

@@ -2,6 +2,7 @@
 #include "daemon/core/regions.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <tdx-lpage/base.h>
@@ -41,12 +42,27 @@ static size_t chunk_find(const struct region_chunk *chunk, uint64_t rfn)
 			   is_record_before);
 }
 
-void lp_regions_done(struct lp_regions *regions)
+bool lp_regions_shrink(struct lp_regions *regions, unsigned int *steps)
 {
-	for (size_t i = 0; i < regions->nr_chunks; i++)
-		chunk_free(regions->chunks[i]);
+	for (; regions->nr_chunks; --*steps) {
+		struct region_chunk *last = regions->chunks[regions->nr_chunks - 1];
+
+		if (!*steps)
+			return true;
+		regions->count -= last->count;
+		regions->nr_chunks--;
+		chunk_free(last);
+	}
 	free(regions->chunks);
 	*regions = (struct lp_regions){0};
+	return false;
+}
+
+void lp_regions_done(struct lp_regions *regions)
+{
+	unsigned int all = UINT_MAX;
+
+	(void)lp_regions_shrink(regions, &all);
 }
 
 static int is_before(const void *element, const void *index)

@@ -27,6 +27,12 @@ struct lp_regions {
 
 void lp_regions_done(struct lp_regions *regions);
 
+/*
+ * Frees chunks of a GiB, the last ones first: takes one of *@steps for each. Returns whether there are more; else it is as
+ * after lp_regions_done().
+ */
+bool lp_regions_shrink(struct lp_regions *regions, unsigned int *steps);
+
 /* Adds or replaces a region, reported at @now_ns in the dump @round. 0 or -ENOMEM. */
 int lp_regions_put(struct lp_regions *regions, const struct lp_region *region, uint64_t now_ns,
 		   uint32_t round);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/config/value.h"
+#include "daemon/core/remains.h"
 #include "daemon/core/walks.h"
 
 /* ---- what it is told ---- */
@@ -172,7 +173,7 @@ uint64_t shadow_deadline_ns(const struct lp_manager *m)
 
 static void end(struct lp_manager *m)
 {
-	policy_free(m->shadow.policy);
+	remains_add_policy(m, m->shadow.policy);
 	m->shadow = (struct shadow){.policy = NULL};
 }
 

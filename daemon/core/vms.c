@@ -15,6 +15,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/names.h"
 #include "daemon/core/recorders.h"
+#include "daemon/core/remains.h"
 #include "daemon/core/shadow.h"
 #include "daemon/core/summary.h"
 #include "daemon/core/walks.h"
@@ -288,7 +289,7 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	manager_wake(m);
 }
 
-static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *why)
+static void end_entry(struct lp_manager *m, struct vm_entry *vm, const char *why)
 {
 	flights_cancel(m, vm->vm.id, -ESRCH, why);
 	summary_vm_end(m, vm);
@@ -300,8 +301,7 @@ static void free_entry(struct lp_manager *m, struct vm_entry *vm, const char *wh
 	watchers_notify_vm(m, LP_WATCH_VM_GONE, vm, "%s", why);
 	recorders_notify_vm(m, vm->vm.id, LP_RECORD_VM_GONE);
 	vm_log(m, LOG_INFO, LP_MESSAGE_VM, vm, "%s", why);
-	lp_regions_done(&vm->regions);
-	free(vm);
+	remains_add_vm(m, vm);
 }
 
 void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
@@ -312,7 +312,7 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	due_remove(m, vm);
 	m->vms_left = true;
 	give_back_soon(m);
-	free_entry(m, vm, why);
+	end_entry(m, vm, why);
 	manager_status_soon(m);
 	manager_wake(m);
 }

@@ -28,7 +28,10 @@ void backlog_expire(struct policy *policy, uint64_t now_ns)
 	for (unsigned int i = 0; i < CHUNK_SLICE && policy->decisions < enough; i++) {
 		if (chunks_due_tick(&policy->heap) > tick_of(now_ns))
 			break;
-		chunks_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
+		if (chunks_first_vm(&policy->heap)->removed)
+			chunks_retire_first(&policy->heap);
+		else
+			chunks_expire_first(&policy->heap, tick_of(now_ns), decide_expired);
 	}
 }
 
@@ -104,7 +107,7 @@ static void replan_now(struct policy_vm *vm, uint64_t now_ns)
 void backlog_begin_replan(struct policy_vm *vm, uint64_t now_ns)
 {
 	if (!vm->backlog.replanning)
-		TAILQ_INSERT_TAIL(&vm->policy->replanning, vm, replan);
+		TAILQ_INSERT_TAIL(&vm->policy->replanning, vm, list);
 	vm->backlog.replanning = true;
 	vm->backlog.replan_rfn = 0;
 	replan_now(vm, now_ns);
@@ -154,7 +157,7 @@ void backlog_begin_slice(struct policy *policy)
 void backlog_end_replan(struct policy_vm *vm)
 {
 	if (vm->backlog.replanning)
-		TAILQ_REMOVE(&vm->policy->replanning, vm, replan);
+		TAILQ_REMOVE(&vm->policy->replanning, vm, list);
 	vm->backlog.replanning = false;
 	vm->forgets = false;
 }

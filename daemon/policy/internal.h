@@ -39,8 +39,9 @@ struct policy_vm {
 	struct queue queue;
 	struct queue holds; /* regions to be held at 4 KiB */
 	struct backlog backlog;
-	TAILQ_ENTRY(policy_vm) replan; /* while .backlog.replanning */
-	bool active;		       /* in the ring of VMs with regions that are due */
+	TAILQ_ENTRY(policy_vm) list; /* while .backlog.replanning, or .removed */
+	bool removed;		     /* its chunks are in the heap until they are freed */
+	bool active;		     /* in the ring of VMs with regions that are due */
 	struct policy_vm *prev_active;
 	struct policy_vm *next_active;
 	struct bucket rate;
@@ -84,7 +85,8 @@ struct policy {
 	/* What all VMs of a unit taught; NULL: there was none. */
 	struct adaptive *adaptive[ADAPTIVE_UNITS];
 	struct policy_vm_list replanning;
-	bool replan_all; /* also VMs from replan_id on */
+	struct policy_vm_list removed; /* not in .vms any more, and not freed yet */
+	bool replan_all;	       /* also VMs from replan_id on */
 	uint32_t replan_id;
 	unsigned int slice; /* regions that may be planned anew before the next call for a batch */
 	uint64_t decisions; /* regions whose deadline passed, or that were fetched */

@@ -12,6 +12,12 @@
 #include "daemon/policy/ring.h"
 #include "daemon/policy/sums.h"
 
+/* Of regions that are freed at a time, in GiB that some of are tracked of. */
+#define CLEAR_SLICE 64
+
+/* VMs that are taken out of a policy at a time which is freed. */
+#define BURY_SLICE 128
+
 static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 				const struct config_settings *settings, uint64_t now_ns)
 {
@@ -31,15 +37,26 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 	return vm;
 }
 
+/* But for its table, which is empty. */
 static void vm_free(struct policy_vm *vm)
 {
-	ring_remove(vm);
-	backlog_end_replan(vm);
-	table_done(&vm->table, &vm->policy->heap);
 	queue_done(&vm->queue);
 	queue_done(&vm->holds);
 	free(vm->adaptive);
 	free(vm);
+}
+
+/* Nothing is decided for the VM any more; its memory is freed by policy_clear(). */
+static void vm_bury(struct policy_vm *vm)
+{
+	struct policy *policy = vm->policy;
+
+	ring_remove(vm);
+	backlog_end_replan(vm);
+	if (policy->last_vm == vm)
+		policy->last_vm = NULL;
+	vm->removed = true;
+	TAILQ_INSERT_TAIL(&policy->removed, vm, list);
 }
 
 int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
@@ -57,7 +74,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 	if (!vm)
 		return -ENOMEM;
 	if (policy->of && shadow_adopt_vm(vm) < 0) {
-		vm_free(vm);
+		vm_free(vm); /* has no regions yet */
 		return -ENOMEM;
 	}
 	place = array_open(policy->vms, policy->nr_vms++, at, sizeof(*policy->vms));
@@ -74,12 +91,28 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 	if (!vm)
 		return -ENOENT;
 	sums_remove_vm(vm, policy_clock(policy, now_ns));
-	policy->vm_bytes -= vm->weighed_bytes;
 	array_close(policy->vms, policy->nr_vms--, at, sizeof(*policy->vms));
-	if (policy->last_vm == vm)
-		policy->last_vm = NULL;
-	vm_free(vm);
+	vm_bury(vm);
 	return 0;
+}
+
+bool policy_clear(struct policy *policy)
+{
+	unsigned int steps = CLEAR_SLICE;
+	struct policy_vm *vm;
+
+	while ((vm = TAILQ_FIRST(&policy->removed))) {
+		bool more = table_shrink(&vm->table, &policy->heap, &steps);
+
+		vm_weigh(vm);
+		if (more || !steps)
+			return true;
+		steps--;
+		policy->vm_bytes -= vm->weighed_bytes;
+		TAILQ_REMOVE(&policy->removed, vm, list);
+		vm_free(vm);
+	}
+	return false;
 }
 
 int policy_vm_configure(struct policy *policy, uint32_t vm_id,
@@ -125,18 +158,30 @@ struct policy *policy_new(const struct config_global *global, uint64_t now_ns)
 	policy->now_ns = now_ns;
 	policy->retry_ns = POLICY_NO_DEADLINE;
 	TAILQ_INIT(&policy->replanning);
+	TAILQ_INIT(&policy->removed);
 	backlog_begin_slice(policy);
 	bucket_init(&policy->rate, global->merge_rate_per_s, now_ns);
 	bucket_init(&policy->cpu, UINT64_C(1000) * global->cpu_budget_ppm, now_ns);
 	return policy;
 }
 
+struct policy *policy_shrink(struct policy *policy)
+{
+	for (unsigned int i = 0; i < BURY_SLICE && policy->nr_vms; i++)
+		vm_bury(policy->vms[--policy->nr_vms]);
+	if (policy_clear(policy) || policy->nr_vms)
+		return policy;
+	return policy_free(policy);
+}
+
 struct policy *policy_free(struct policy *policy)
 {
 	if (!policy)
 		return NULL;
-	for (size_t i = 0; i < policy->nr_vms; i++)
-		vm_free(policy->vms[i]);
+	while (policy->nr_vms)
+		vm_bury(policy->vms[--policy->nr_vms]);
+	while (policy_clear(policy))
+		;
 	free(policy->vms);
 	heap_done(&policy->heap);
 	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)

@@ -10,6 +10,7 @@
  *	policy_observe() for each region that a dump delivers,
  *	policy_next_batch() until it returns 0, or for as long as there is time, carrying each batch out,
  *	policy_outcome() for each region of a batch, policy_batch_done() for each batch,
+ *	policy_clear() now and then, after policy_vm_remove(),
  *	one timer at policy_next_deadline().
  *
  * Cost: bounded work per call, constant work per region, no allocation per event, no timer per region; 16 bytes
@@ -171,8 +172,14 @@ void policy_pause_all(struct policy *policy, bool paused, uint64_t now_ns);
 int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
 		  uint64_t now_ns);
 
-/* Forgets a VM and its regions. -ENOENT. */
+/* Forgets a VM and its regions; its memory is freed by policy_clear(). -ENOENT. */
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
+
+/* Frees some of the memory of VMs that were removed. Returns whether there is more. */
+bool policy_clear(struct policy *policy);
+
+/* Frees some of a policy that is of no use any more; NULL: that was the last of it. Calls in between must be this only. */
+struct policy *policy_shrink(struct policy *policy);
 
 /*
  * What was learnt stays, unless the break-even time is no longer of the same octave; what waits is decided anew, as

@@ -295,26 +295,52 @@ bool table_from(const struct table *table, uint32_t rfn, struct region_ref *ret)
 	return false;
 }
 
-static void chunk_free(struct heap *heap, struct chunk *chunk)
+static void chunk_free(struct table *table, struct heap *heap, struct chunk *chunk)
 {
-	if (!chunk)
-		return;
 	heap_remove(heap, &chunk->due);
+	table->nr_chunks--;
+	table->regions -= chunk->nr;
+	table->bytes -= sizeof(*chunk) + slots_bytes(chunk->capacity);
 	free(chunk->due_ticks);
 	free(chunk);
 }
 
-void table_done(struct table *table, struct heap *heap)
+/* Returns whether it has freed the directory, too. */
+static bool dir_shrink(struct table *table, struct heap *heap, struct chunk **dir,
+		       unsigned int *steps)
 {
-	for (size_t dir = 0; dir < table->nr_dirs; dir++) {
-		if (!table->dirs[dir])
+	for (size_t i = DIR_CHUNKS; i-- > 0;) {
+		if (!dir[i])
 			continue;
-		for (size_t i = 0; i < DIR_CHUNKS; i++)
-			chunk_free(heap, table->dirs[dir][i]);
-		free(table->dirs[dir]);
+		if (!*steps)
+			return false;
+		chunk_free(table, heap, dir[i]);
+		dir[i] = NULL;
+		--*steps;
+	}
+	free(dir);
+	table->bytes -= DIR_CHUNKS * sizeof(*dir);
+	return true;
+}
+
+/* What a directory counts for: all of it is looked at. */
+#define DIR_STEPS 4
+
+bool table_shrink(struct table *table, struct heap *heap, unsigned int *steps)
+{
+	while (table->nr_dirs) {
+		struct chunk **dir = table->dirs[table->nr_dirs - 1];
+
+		if (dir && *steps < DIR_STEPS)
+			return true;
+		*steps -= dir ? DIR_STEPS : 0;
+		if (dir && !dir_shrink(table, heap, dir, steps))
+			return true;
+		table->nr_dirs--;
 	}
 	free(table->dirs);
 	*table = (struct table){0};
+	return false;
 }
 
 /* ---- deadlines ---- */
@@ -419,9 +445,24 @@ static void block_expire(struct chunk *chunk, uint32_t first, uint64_t now_tick,
 	}
 }
 
+static struct chunk *first_chunk(const struct heap *heap)
+{
+	return HEAP_ENTRY(heap_first(heap), struct chunk, due);
+}
+
+struct policy_vm *chunks_first_vm(const struct heap *heap)
+{
+	return first_chunk(heap)->vm;
+}
+
+void chunks_retire_first(struct heap *heap)
+{
+	heap_set(heap, heap_first(heap), NO_TICK);
+}
+
 void chunks_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb)
 {
-	struct chunk *chunk = HEAP_ENTRY(heap_first(heap), struct chunk, due);
+	struct chunk *chunk = first_chunk(heap);
 
 	if (now_tick >= chunk->renew_tick)
 		chunk_renew_stamps(chunk, now_tick);

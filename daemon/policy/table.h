@@ -109,7 +109,11 @@ void table_drop(struct table *table, struct region_ref *ref);
 /* The first region at @rfn or after it; false: there is none. */
 bool table_from(const struct table *table, uint32_t rfn, struct region_ref *ret);
 
-void table_done(struct table *table, struct heap *heap);
+/*
+ * Frees chunks, the last ones first: takes one of *@steps for each, and some for each directory. Returns whether there are
+ * more; else the table is as it began. One that has begun to shrink may only go on.
+ */
+bool table_shrink(struct table *table, struct heap *heap, unsigned int *steps);
 
 uint32_t region_rfn(const struct region_ref *ref);
 
@@ -134,6 +138,12 @@ static inline uint64_t chunks_due_tick(const struct heap *heap)
 
 /* Called for each region whose deadline has passed, disarmed; may arm it again. */
 typedef void (*expire_cb)(struct policy_vm *vm, struct region_ref *ref, uint64_t now_tick);
+
+/* The VM of the first chunk of the heap. */
+struct policy_vm *chunks_first_vm(const struct heap *heap);
+
+/* The deadlines of the first chunk of the heap no longer count. */
+void chunks_retire_first(struct heap *heap);
 
 /* Visits the first chunk of the heap, whose deadline has passed. */
 void chunks_expire_first(struct heap *heap, uint64_t now_tick, expire_cb cb);

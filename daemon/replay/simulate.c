@@ -223,6 +223,16 @@ static struct config_settings vm_settings(const struct run *run, const struct tr
 	return settings;
 }
 
+/* Nobody waits for a turn here. */
+static int forget_vm(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
+{
+	int r = policy_vm_remove(policy, vm_id, now_ns);
+
+	while (policy_clear(policy))
+		;
+	return r;
+}
+
 static int tell_policy(struct run *run, const struct trace_record *record)
 {
 	struct config_settings settings;
@@ -232,7 +242,7 @@ static int tell_policy(struct run *run, const struct trace_record *record)
 		settings = vm_settings(run, record);
 		return policy_vm_add(run->policy, record->vm_id, &settings, run->now_ns);
 	case TRACE_VM_GONE:
-		return policy_vm_remove(run->policy, record->vm_id, run->now_ns);
+		return forget_vm(run->policy, record->vm_id, run->now_ns);
 	default:
 		return run->error;
 	}

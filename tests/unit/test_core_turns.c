@@ -6,14 +6,17 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/remains.h"
 #include "daemon/core/sync.h"
 #include "daemon/core/vm.h"
+#include "daemon/policy/internal.h"
 #include "tests/lib/big_link.h"
 #include "tests/lib/files.h"
 
@@ -26,6 +29,12 @@
 static const char before_text[] = "version: 1\ndefaults: {quiet-time: 5s}\n";
 static const char after_text[] = "version: 1\nrules: [{name: all, match: {}, quiet-time: 7s}]\n"
 				 "shadow: {quiet-time: 9s}\n";
+
+/* Nothing is merged. */
+static const char quiet_text[] = "version: 1\ndefaults: {policy: threshold, quiet-time: 1h}\n";
+static const char quiet_shadow_text[] =
+	"version: 1\ndefaults: {policy: threshold, quiet-time: 1h}\n"
+	"shadow: {quiet-time: 2h}\n";
 
 struct host {
 	struct event_base *base;
@@ -56,16 +65,17 @@ static void settle(struct host *host)
 	assert_int_equal(host->big.nr, 0);
 }
 
-static void start(struct host *host, uint32_t nr_vms)
+static void start_with(struct host *host, const char *text, uint32_t nr_vms, uint64_t regions)
 {
-	const struct big_link_options options = {.nr_vms = nr_vms, .regions = 1};
+	const struct big_link_options options = {
+		.nr_vms = nr_vms, .regions = regions, .converted_ns = 1000 * NS_PER_S};
 	struct lp_manager_options manager = {.procfs = "/nonexistent", .runtime_dir_fd = -1};
 	struct config_errors errors = {0};
 
 	*host = (struct host){.base = event_base_new(), .dir = "/tmp/turns-XXXXXX"};
 	assert_non_null(mkdtemp(host->dir));
 	snprintf(host->path, sizeof(host->path), "%s/config.yaml", host->dir);
-	file_put(host->path, before_text);
+	file_put(host->path, text);
 	host->log.file = open_memstream(&host->log_text, &host->log_size);
 	host->log.max_priority = LOG_INFO;
 	assert_int_equal(big_link_init(&host->big, host->base, &options), 0);
@@ -80,6 +90,11 @@ static void start(struct host *host, uint32_t nr_vms)
 	assert_int_equal(lp_manager_start(host->manager), 0);
 	settle(host);
 	assert_int_equal(host->manager->nr_vms, nr_vms);
+}
+
+static void start(struct host *host, uint32_t nr_vms)
+{
+	start_with(host, before_text, nr_vms, 1);
 }
 
 static void stop(struct host *host)
@@ -134,10 +149,15 @@ static bool is_hurried(const struct host *host, const struct vm_entry *vm)
 	return vm->sync.hurry_stats || vm->sync.stats_asked_ns >= host->began_ns;
 }
 
+static void take_config(struct host *host, const char *text)
+{
+	file_put(host->path, text);
+	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+}
+
 static void reload(struct host *host)
 {
-	file_put(host->path, after_text);
-	assert_int_equal(host->core->ops->reload(host->core, NULL), 0);
+	take_config(host, after_text);
 }
 
 static bool has_new_rule(const struct host *host, const struct vm_entry *vm)
@@ -213,6 +233,132 @@ static void a_walk_goes_in_slices(void **state)
 	assert_true(now - before <= PER_TURN);
 	assert_in_range(turns, MANY / PER_TURN - 1, 2 * MANY / PER_TURN + 2);
 	assert_false(manager_stands_still(host.manager));
+	stop(&host);
+}
+
+/* ---- what ends ---- */
+
+#define HUGE_REGIONS (UINT64_C(512) << 9) /* of a VM of 512 GiB */
+#define GIB_PER_TURN 64
+#define CHUNK_BYTES  8192 /* of a policy, for the regions of a GiB */
+
+static size_t policy_bytes(const struct host *host)
+{
+	return policy_memory_bytes(host->manager->policy);
+}
+
+/* Regions of VMs that are gone, whose memory is not free yet. */
+static uint64_t regions_left(const struct host *host)
+{
+	const struct vm_entry *vm;
+	uint64_t nr = 0;
+
+	TAILQ_FOREACH(vm, &host->manager->remains, by_stats)
+		nr += vm->regions.count;
+	return nr;
+}
+
+/* Returns how many turns it took until no memory was freed any more. */
+static size_t check_freeing(struct host *host, size_t at_most)
+{
+	size_t bytes = policy_bytes(host), turns = 0;
+	uint64_t regions = regions_left(host);
+
+	assert_true(regions > 0);
+	while (regions) {
+		turn(host);
+		assert_true(bytes - policy_bytes(host) <= at_most);
+		assert_true(regions - regions_left(host) <= GIB_PER_TURN * REGION_PAGES);
+		bytes = policy_bytes(host);
+		regions = regions_left(host);
+		assert_true(++turns < MANY);
+	}
+	return turns;
+}
+
+static void a_huge_vm_that_is_gone_is_freed_in_slices(void **state)
+{
+	struct host host;
+	size_t turns;
+
+	(void)state;
+	start_with(&host, quiet_text, 1, HUGE_REGIONS);
+	assert_true(policy_bytes(&host) > HUGE_REGIONS * 15);
+	host.big.options.nr_vms = 0;
+	host.big.link.events->vm_gone(host.big.link.ctx, 1);
+	assert_int_equal(host.manager->nr_vms, 0);
+	assert_true(policy_bytes(&host) > HUGE_REGIONS * 15);
+	turns = check_freeing(&host, GIB_PER_TURN * CHUNK_BYTES);
+	assert_in_range(turns, 512 / GIB_PER_TURN, 2 * 512 / GIB_PER_TURN);
+	settle(&host);
+	assert_int_equal(host.manager->policy->vm_bytes, 0);
+	assert_int_equal(host.manager->policy->heap.nr, 0);
+	stop(&host);
+}
+
+static void a_new_vm_has_the_id_of_one_that_is_being_freed(void **state)
+{
+	struct lp_vm_snapshot vm;
+	struct host host;
+	size_t before;
+
+	(void)state;
+	start_with(&host, quiet_text, 1, HUGE_REGIONS);
+	before = policy_bytes(&host);
+	host.big.link.events->vm_gone(host.big.link.ctx, 1);
+	host.big.link.events->vm(host.big.link.ctx, &(struct lp_vm){.id = 1, .running = true},
+				 false);
+	assert_int_equal(host.core->ops->vm(host.core, 1, &vm), 0);
+	assert_int_equal(vm.tracked_regions, 0);
+	assert_int_equal(vm.ledger.tracked_regions, 0);
+	settle(&host);
+	assert_int_equal(host.core->ops->vm(host.core, 1, &vm), 0);
+	assert_int_equal(vm.tracked_regions, HUGE_REGIONS);
+	assert_int_equal(vm.ledger.tracked_regions, HUGE_REGIONS);
+	assert_int_equal(policy_bytes(&host), before);
+	stop(&host);
+}
+
+static void a_host_stops_while_a_huge_vm_is_being_freed(void **state)
+{
+	struct host host;
+
+	(void)state;
+	start_with(&host, quiet_text, 1, HUGE_REGIONS);
+	take_config(&host, quiet_shadow_text);
+	settle(&host);
+	host.big.link.events->vm_gone(host.big.link.ctx, 1);
+	turn(&host);
+	assert_true(regions_left(&host) > 0);
+	stop(&host);
+}
+
+/* What is left of it after each turn. */
+static size_t old_policy_bytes(const struct host *host)
+{
+	return remains_policy_bytes(host->manager);
+}
+
+static void a_shadow_that_ends_is_freed_in_slices(void **state)
+{
+	struct host host;
+	size_t before, left, turns = 0;
+
+	(void)state;
+	start_with(&host, quiet_text, 1, HUGE_REGIONS);
+	take_config(&host, quiet_shadow_text);
+	settle(&host);
+	before = policy_memory_bytes(host.manager->shadow.policy);
+	assert_true(before > HUGE_REGIONS * 15);
+	take_config(&host, quiet_text);
+	assert_null(host.manager->shadow.policy);
+	for (; (left = old_policy_bytes(&host)); turns++) {
+		assert_true(before - left <= GIB_PER_TURN * CHUNK_BYTES);
+		before = left;
+		turn(&host);
+		assert_true(turns < MANY);
+	}
+	assert_in_range(turns, 512 / GIB_PER_TURN, 2 * 512 / GIB_PER_TURN);
 	stop(&host);
 }
 
@@ -327,15 +473,21 @@ static void what_is_shown_costs_the_same_for_any_number_of_vms(void **state)
 	stop(&many);
 }
 
+#define OTHERS 5 /* tests */
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(walk_cases) + 1] = {
+	struct CMUnitTest tests[ARRAY_SIZE(walk_cases) + OTHERS] = {
+		cmocka_unit_test(a_huge_vm_that_is_gone_is_freed_in_slices),
+		cmocka_unit_test(a_new_vm_has_the_id_of_one_that_is_being_freed),
+		cmocka_unit_test(a_host_stops_while_a_huge_vm_is_being_freed),
+		cmocka_unit_test(a_shadow_that_ends_is_freed_in_slices),
 		cmocka_unit_test(what_is_shown_costs_the_same_for_any_number_of_vms),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(walk_cases); i++)
-		tests[i + 1] = (struct CMUnitTest){.name = walk_cases[i].name,
-						   .test_func = a_walk_goes_in_slices,
-						   .initial_state = (void *)&walk_cases[i]};
+		tests[OTHERS + i] = (struct CMUnitTest){.name = walk_cases[i].name,
+							.test_func = a_walk_goes_in_slices,
+							.initial_state = (void *)&walk_cases[i]};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

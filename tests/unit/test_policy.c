@@ -477,6 +477,96 @@ static void many_observations_equal_single_ones(void **state)
 	policy_free(all);
 }
 
+/* ---- VMs that are removed ---- */
+
+#define GIB 300 /* of which one region each is converted: more than is freed at a time */
+
+static struct policy *policy_of_gibs(void)
+{
+	struct policy *policy = fixture_engine(&policy_fixture_settings);
+
+	for (uint64_t i = 0; i < GIB; i++)
+		fixture_convert(policy, i * CHUNK_REGIONS, 10 * S);
+	return policy;
+}
+
+static void a_removed_vm_gives_its_memory_back_bit_by_bit(void **state)
+{
+	struct policy *policy = policy_of_gibs();
+	size_t bytes = policy->vm_bytes;
+	unsigned int slices = 0;
+	bool more = true;
+
+	(void)state;
+	assert_int_equal(policy_vm_remove(policy, VM, 11 * S), 0);
+	assert_int_equal(policy->vm_bytes, bytes);
+	for (; more; slices++) {
+		size_t nr = policy->heap.nr;
+
+		more = policy_clear(policy);
+		assert_true(nr - policy->heap.nr <= 64);
+		/* It counts what it still has, to the byte but for the list of directories. */
+		assert_true(policy->vm_bytes >= policy->heap.nr * sizeof(struct chunk));
+		assert_true(policy->vm_bytes <= bytes);
+		bytes = policy->vm_bytes;
+	}
+	assert_in_range(slices, GIB / 64, 2 * GIB / 64);
+	assert_int_equal(policy->vm_bytes, 0);
+	assert_int_equal(policy->heap.nr, 0);
+	policy_free(policy);
+}
+
+static void regions_of_a_removed_vm_are_not_decided(void **state)
+{
+	struct policy *policy = policy_of_gibs();
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+
+	(void)state;
+	assert_int_equal(policy_vm_remove(policy, VM, 11 * S), 0);
+	assert_true(policy_clear(policy));
+	/* Their deadlines pass. */
+	assert_int_equal(fixture_until_batch(policy, 12 * S, &batch), POLICY_NO_DEADLINE);
+	assert_int_equal(policy->decisions, 0);
+	policy_total_ledger(policy, 20 * S, &ledger);
+	assert_int_equal(ledger.tracked_regions, 0);
+	assert_int_equal(ledger.queued_regions, 0);
+	policy_free(policy);
+}
+
+static void a_new_vm_may_have_the_id_of_one_that_was_removed(void **state)
+{
+	struct policy *policy = policy_of_gibs();
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+
+	(void)state;
+	assert_int_equal(policy_vm_remove(policy, VM, 11 * S), 0);
+	assert_int_equal(policy_vm_add(policy, VM, &policy_fixture_settings, 11 * S), 0);
+	fixture_convert(policy, 3, 12 * S);
+	while (policy_clear(policy))
+		;
+	assert_in_range(fixture_until_batch(policy, 12 * S, &batch), 17 * S, 18 * S);
+	assert_int_equal(batch.nr, 1);
+	assert_int_equal(batch.actions[0].rfn, 3);
+	policy_vm_ledger(policy, VM, 18 * S, &ledger);
+	assert_int_equal(ledger.tracked_regions, 1);
+	policy_free(policy);
+}
+
+static void a_policy_is_freed_bit_by_bit(void **state)
+{
+	struct policy *policy = policy_of_gibs();
+	unsigned int slices = 1;
+
+	(void)state;
+	for (uint32_t id = 1000; id < 1400; id++)
+		assert_int_equal(policy_vm_add(policy, id, &policy_fixture_settings, S), 0);
+	while ((policy = policy_shrink(policy)))
+		slices++;
+	assert_in_range(slices, (GIB + 400) / 64, 2 * (GIB + 400) / 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +590,10 @@ int main(void)
 		cmocka_unit_test(hot_regions_are_held),
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(many_observations_equal_single_ones),
+		cmocka_unit_test(a_removed_vm_gives_its_memory_back_bit_by_bit),
+		cmocka_unit_test(regions_of_a_removed_vm_are_not_decided),
+		cmocka_unit_test(a_new_vm_may_have_the_id_of_one_that_was_removed),
+		cmocka_unit_test(a_policy_is_freed_bit_by_bit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
