@@ -109,7 +109,7 @@ static void take_batch(struct lp_manager *m, const struct policy_batch *batch)
 
 static bool has_capacity(const struct lp_manager *m)
 {
-	return m->family && m->nr_own_flights < FLIGHTS_MAX && !manager_link_full(m);
+	return manager_is_linked(m) && m->nr_own_flights < FLIGHTS_MAX && !manager_link_full(m);
 }
 
 static void expire(struct lp_manager *m)

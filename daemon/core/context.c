@@ -49,7 +49,10 @@ int manager_save_state(struct lp_manager *m)
 
 void manager_wake(struct lp_manager *m)
 {
-	event_active(m->wake, EV_TIMEOUT, 0);
+	if (m->working)
+		manager_go_on(m);
+	else
+		event_active(m->wake, EV_TIMEOUT, 0);
 }
 
 void manager_go_on(struct lp_manager *m)
@@ -68,6 +71,11 @@ bool manager_deferred(struct lp_manager *m, int result)
 bool manager_link_full(const struct lp_manager *m)
 {
 	return m->link_full_ns && manager_now(m) < m->link_full_ns + LINK_RETRY_NS;
+}
+
+bool manager_is_linked(const struct lp_manager *m)
+{
+	return m->family && !m->walks[WALK_LOST].pending;
 }
 
 bool manager_dry_run(const struct lp_manager *m)

@@ -125,6 +125,7 @@ enum walk_id {
 	WALK_SHADOW,   /* it has a shadow now */
 	WALK_SUMMARY,  /* lines for the journal */
 	WALK_UNLISTED, /* VMs that are gone */
+	WALK_LOST,     /* VMs of a family that is gone */
 	WALKS
 };
 
@@ -168,13 +169,16 @@ struct lp_manager {
 	struct recorder_list recorders;
 	/* The family. */
 	bool family;
-	bool answered; /* the link has reported whether there is one */
+	uint32_t family_round; /* counts how often it went */
+	char lost_why[160];    /* the last time */
+	bool answered;	       /* the link has reported whether there is one */
 	bool ready;
 	uint32_t settled_id;  /* before that: VMs with a lower id have been read */
 	char why[160];	      /* why there is none */
 	char host_error[160]; /* why the kernel refuses all requests, "": it does not */
 	struct listing listing;
 	struct resync resync;
+	bool working;	       /* the work is being done */
 	bool unfinished;       /* work is left for the next turn of the event loop */
 	bool busy;	       /* more batches are due than one turn of the event loop hands out */
 	uint64_t link_full_ns; /* when the link took no more requests; 0: it does */
@@ -220,7 +224,10 @@ void manager_ends_changed(struct lp_manager *m);
 /* Writes the switches. Its negative errno, which has been logged. */
 int manager_save_state(struct lp_manager *m);
 
-/* Schedules the work of the manager in the event loop: in this turn of it, if that is still going on. */
+/*
+ * Schedules the work of the manager in the event loop: in this turn of it, if that is still going on. The work itself goes
+ * on in the next one.
+ */
 void manager_wake(struct lp_manager *m);
 
 /* A slice of the work is done: it goes on in the next turn, after whatever else there is to serve. */
@@ -233,6 +240,9 @@ void manager_go_on(struct lp_manager *m);
 #define LINK_RETRY_NS (5 * NS_PER_MS)
 bool manager_deferred(struct lp_manager *m, int result);
 bool manager_link_full(const struct lp_manager *m);
+
+/* Is the family there, and are the VMs of one that was there before gone? Else no requests are sent. */
+bool manager_is_linked(const struct lp_manager *m);
 
 /* Is dry-run in force for the whole host? */
 bool manager_dry_run(const struct lp_manager *m);

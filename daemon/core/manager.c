@@ -113,6 +113,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	m->wakeups++;
 	m->unfinished = false;
+	m->working = true;
 	check_late(m);
 	switches_run(m);
 	holds_run(m);
@@ -125,6 +126,7 @@ static void on_work(evutil_socket_t fd, short what, void *ctx)
 	check_ready(m);
 	give_back_run(m);
 	remains_run(m);
+	m->working = false;
 	arm(m);
 }
 
@@ -146,7 +148,7 @@ static void on_family(void *ctx, bool present, const char *why)
 		lp_log(m->log, LOG_NOTICE, &about, "connected to the kernel through %s",
 		       m->link->ops->name);
 	} else {
-		vms_remove_all(m, why);
+		vms_lose_all(m, why);
 		flights_cancel(m, 0, -ENOTCONN, why);
 		refresh_check(m, -ENOTCONN);
 		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to appear", why);

@@ -51,7 +51,7 @@ size_t names_find(const struct lp_core *core, const char *name, uint32_t *ids, s
 	size_t nr = 0;
 
 	LIST_FOREACH(vm, &m->names[bucket_of(name)], by_name) {
-		if (!strcmp(vm->identity.name, name))
+		if (!strcmp(vm->identity.name, name) && !vm_is_lost(m, vm))
 			nr = add(ids, nr, capacity, vm->vm.id);
 	}
 	return nr;

@@ -502,7 +502,7 @@ void sync_run(struct lp_manager *m)
 	/* A VM that learns of the loss after it has been read again would stay stale. */
 	if (m->resync.due_ns && m->resync.due_ns <= now_ns && !m->walks[WALK_STALE].pending)
 		resync(m, now_ns);
-	if (!m->family)
+	if (!manager_is_linked(m))
 		return;
 	if (m->listing.need && !m->listing.tag && m->listing.retry_ns <= now_ns)
 		ask_vms(m);

@@ -23,11 +23,17 @@ size_t vm_position(const struct lp_manager *m, uint32_t vm_id)
 	return lower_bound(m->vms, m->nr_vms, sizeof(struct vm_entry *), &vm_id, is_before);
 }
 
+bool vm_is_lost(const struct lp_manager *m, const struct vm_entry *vm)
+{
+	return vm->family_round != m->family_round;
+}
+
 struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id)
 {
 	size_t at = vm_position(m, vm_id);
+	struct vm_entry *vm = at < m->nr_vms ? m->vms[at] : NULL;
 
-	return at < m->nr_vms && m->vms[at]->vm.id == vm_id ? m->vms[at] : NULL;
+	return vm && vm->vm.id == vm_id && !vm_is_lost(m, vm) ? vm : NULL;
 }
 
 void vm_log(const struct lp_manager *m, int priority, enum lp_message message,

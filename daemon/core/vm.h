@@ -104,6 +104,7 @@ struct vm_entry {
 	bool has_stats; /* a full description has been read */
 	bool stale;
 	uint32_t listed_round; /* the last dump of VMs that listed it */
+	uint32_t family_round; /* the family that it is of */
 	/* Times of the link's clock, 0: never. */
 	uint64_t seen_ns;
 	uint64_t identity_ns;
@@ -114,7 +115,10 @@ struct vm_entry {
 	struct vm_trouble trouble;
 };
 
-/* NULL when there is none. */
+/* Its family is gone, and so is the VM: it is about to be removed. */
+bool vm_is_lost(const struct lp_manager *m, const struct vm_entry *vm);
+
+/* NULL when there is none, or it is lost. */
 struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id);
 
 /* The index of the VM in m->vms, or the one at which to insert it. */

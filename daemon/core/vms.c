@@ -184,6 +184,7 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 	vm->vm.id = init->id;
 	accounts_describe(m, vm, init);
 	vm->seen_ns = now_ns;
+	vm->family_round = m->family_round;
 	vm->sync.need_dump = DUMP_FULL;
 	vm->sync.settle_ns = now_ns + SETTLE_NS;
 	limits_found(m, vm);
@@ -252,12 +253,30 @@ static void vm_lost(struct lp_manager *m, uint32_t vm_id)
 	manager_wake(m);
 }
 
+static void remove_lost(struct lp_manager *m, struct vm_entry *vm)
+{
+	/* The next family may be there, with VMs. */
+	if (vm_is_lost(m, vm))
+		vms_remove(m, vm, m->lost_why);
+}
+
+/* A new VM has come before its turn. */
+static void remove_lost_id(struct lp_manager *m, uint32_t vm_id)
+{
+	size_t at = vm_position(m, vm_id);
+
+	if (at < m->nr_vms && m->vms[at]->vm.id == vm_id)
+		remove_lost(m, m->vms[at]);
+}
+
 void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 {
 	struct vm_entry *vm = vm_find(m, init->id);
 	uint64_t now_ns = manager_now(m);
 	bool is_new, named;
 
+	if (!vm)
+		remove_lost_id(m, init->id);
 	if (vm && is_another(vm, init)) {
 		vms_remove(m, vm, "gone, its id is another VM's now");
 		vm = NULL;
@@ -317,10 +336,11 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	manager_wake(m);
 }
 
-void vms_remove_all(struct lp_manager *m, const char *why)
+void vms_lose_all(struct lp_manager *m, const char *why)
 {
-	while (m->nr_vms)
-		vms_remove(m, m->vms[m->nr_vms - 1], why);
+	m->family_round++;
+	snprintf(m->lost_why, sizeof(m->lost_why), "%s", why);
+	walk_begin(m, WALK_LOST, remove_lost, NULL);
 }
 
 static void remove_unlisted(struct lp_manager *m, struct vm_entry *vm)

@@ -238,6 +238,84 @@ static void a_walk_goes_in_slices(void **state)
 
 /* ---- what ends ---- */
 
+static void lose_family(struct host *host)
+{
+	host->big.link.events->family(host->big.link.ctx, false, "kvm is gone");
+}
+
+static void find_family(struct host *host)
+{
+	host->big.link.events->family(host->big.link.ctx, true, "big");
+}
+
+/* And none of them is shown any more, from the beginning. */
+static void vms_of_a_family_that_is_gone_are_removed_in_slices(void **state)
+{
+	struct lp_vm_snapshot vm;
+	size_t before = MANY, turns = 0;
+	struct host host;
+
+	(void)state;
+	start(&host, MANY);
+	lose_family(&host);
+	for (; host.manager->nr_vms; turns++) {
+		assert_in_range(before - host.manager->nr_vms, 1, PER_TURN);
+		before = host.manager->nr_vms;
+		assert_int_equal(host.core->ops->vm(host.core, MANY, &vm), -ESRCH);
+		assert_true(turns < MANY);
+		turn(&host);
+	}
+	assert_in_range(turns, MANY / PER_TURN - 1, 2 * MANY / PER_TURN + 2);
+	stop(&host);
+}
+
+/* Ids begin anew: those of the first family are not taken for them. */
+static void a_family_that_returns_meanwhile_has_vms_of_its_own(void **state)
+{
+	struct lp_vm_snapshot vm;
+	struct host host;
+
+	(void)state;
+	start(&host, MANY);
+	big_link_pass(&host.big, NS_PER_S);
+	host.began_ns = host.big.now_ns;
+	lose_family(&host);
+	assert_in_range(host.manager->nr_vms, MANY / 2, MANY - 1);
+	host.big.options.nr_vms = MANY - 1;
+	find_family(&host);
+	assert_int_equal(host.core->ops->vm(host.core, MANY - 1, &vm), -ESRCH);
+	/* One is told of before the others of its id are gone. */
+	host.big.link.events->vm(host.big.link.ctx, &(struct lp_vm){.id = MANY - 2}, true);
+	assert_int_equal(host.core->ops->vm(host.core, MANY - 2, &vm), 0);
+	settle(&host);
+	assert_int_equal(host.manager->nr_vms, MANY - 1);
+	for (size_t i = 0; i < host.manager->nr_vms; i++) {
+		assert_true(host.manager->vms[i]->seen_ns >= host.began_ns);
+		assert_true(host.manager->vms[i]->sync.regions_ns >= host.began_ns);
+	}
+	stop(&host);
+}
+
+/* A listing that the others are not in: their events were lost. */
+static void vms_that_are_not_listed_any_more_are_removed_in_slices(void **state)
+{
+	size_t before = MANY, turns = 0;
+	struct host host;
+
+	(void)state;
+	start(&host, MANY);
+	host.big.options.nr_vms = 1;
+	lose_events(&host);
+	while (host.manager->nr_vms > 1) {
+		manager_wake(host.manager);
+		turn(&host);
+		assert_true(before - host.manager->nr_vms <= PER_TURN);
+		before = host.manager->nr_vms;
+		assert_true(++turns < MANY);
+	}
+	stop(&host);
+}
+
 #define HUGE_REGIONS (UINT64_C(512) << 9) /* of a VM of 512 GiB */
 #define GIB_PER_TURN 64
 #define CHUNK_BYTES  8192 /* of a policy, for the regions of a GiB */
@@ -473,11 +551,14 @@ static void what_is_shown_costs_the_same_for_any_number_of_vms(void **state)
 	stop(&many);
 }
 
-#define OTHERS 5 /* tests */
+#define OTHERS 8 /* tests */
 
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_SIZE(walk_cases) + OTHERS] = {
+		cmocka_unit_test(vms_of_a_family_that_is_gone_are_removed_in_slices),
+		cmocka_unit_test(a_family_that_returns_meanwhile_has_vms_of_its_own),
+		cmocka_unit_test(vms_that_are_not_listed_any_more_are_removed_in_slices),
 		cmocka_unit_test(a_huge_vm_that_is_gone_is_freed_in_slices),
 		cmocka_unit_test(a_new_vm_has_the_id_of_one_that_is_being_freed),
 		cmocka_unit_test(a_host_stops_while_a_huge_vm_is_being_freed),
