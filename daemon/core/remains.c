@@ -19,7 +19,8 @@ struct old_policy {
 
 void remains_add_vm(struct lp_manager *m, struct vm_entry *vm)
 {
-	TAILQ_INSERT_TAIL(&m->remains, vm, by_stats);
+	/* The heap shrinks bit by bit if the last one, which often lies at its end, is freed first. */
+	TAILQ_INSERT_HEAD(&m->remains, vm, by_stats);
 	manager_wake(m);
 }
 

@@ -56,7 +56,7 @@ static void vm_bury(struct policy_vm *vm)
 	if (policy->last_vm == vm)
 		policy->last_vm = NULL;
 	vm->removed = true;
-	TAILQ_INSERT_TAIL(&policy->removed, vm, list);
+	TAILQ_INSERT_HEAD(&policy->removed, vm, list);
 }
 
 int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_settings *settings,
