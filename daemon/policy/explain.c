@@ -82,6 +82,17 @@ static void explain_phase(const struct policy_vm *vm, const struct region *regio
 	}
 }
 
+/* A plan that is worked out for who asks is worked out again for the next decision, with the lessons until then. */
+static struct policy_action numbers_now(const struct policy_vm *vm, const struct region *region,
+					uint64_t rfn, uint64_t now_ns)
+{
+	const uint32_t stale = vm->adaptive->accept.stale;
+	struct policy_action numbers = decide_numbers(vm, region, rfn, now_ns);
+
+	vm->adaptive->accept.stale = stale;
+	return numbers;
+}
+
 int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, uint64_t now_ns,
 		   struct policy_explanation *ret)
 {
@@ -110,7 +121,7 @@ int policy_explain(const struct policy *policy, uint32_t vm_id, uint64_t rfn, ui
 	}
 	ret->intervals = ref.region->past;
 	ret->typical_ns = adaptive_typical_tick(vm->adaptive, ref.region) << TICK_SHIFT;
-	ret->numbers = decide_numbers(vm, ref.region, rfn, now_ns);
+	ret->numbers = numbers_now(vm, ref.region, rfn, now_ns);
 	explain_phase(vm, ref.region, now_ns, ret);
 	gate = decide_gate(vm);
 	/* Over in a moment, and it says nothing of a region that is not due. */
