@@ -241,7 +241,10 @@ void manager_go_on(struct lp_manager *m);
 bool manager_deferred(struct lp_manager *m, int result);
 bool manager_link_full(const struct lp_manager *m);
 
-/* Is the family there, and are the VMs of one that was there before gone? Else no requests are sent. */
+/*
+ * Is the family there, and are the VMs of one that was there before gone? Else the daemon sends no requests
+ * of its own accord.
+ */
 bool manager_is_linked(const struct lp_manager *m);
 
 /* Is dry-run in force for the whole host? */

@@ -245,7 +245,7 @@ static bool is_another(const struct vm_entry *vm, const struct lp_vm *now)
 }
 
 /* No memory for a VM: it is looked for again. */
-static void vm_lost(struct lp_manager *m, uint32_t vm_id)
+static void vm_without_memory(struct lp_manager *m, uint32_t vm_id)
 {
 	lp_log(m->log, LOG_ERR, NULL, "out of memory for VM %u, trying again", vm_id);
 	m->listing.need = true;
@@ -286,7 +286,7 @@ void vms_update(struct lp_manager *m, const struct lp_vm *init, bool full)
 	if (is_new) {
 		vm = add(m, init);
 		if (!vm) {
-			vm_lost(m, init->id);
+			vm_without_memory(m, init->id);
 			return;
 		}
 	} else if (full) {

@@ -14,7 +14,10 @@ void vms_update(struct lp_manager *m, const struct lp_vm *vm, bool full);
 /* Removes the VM: ends its flights, logs its last summary and @why. */
 void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why);
 
-/* The family is gone: no VM is found any more, and all are removed, some at a time. */
+/*
+ * The family is gone: vm_find() finds no VM any more, and all are removed, some at a time. Until its turn has
+ * come, a VM is still counted, and listed by view_vm_ids().
+ */
 void vms_lose_all(struct lp_manager *m, const char *why);
 
 /* Removes the VMs that the last dump of VMs did not list. */

@@ -36,7 +36,7 @@ struct accept {
 	uint16_t lessons[ACCEPT_LATES]; /* those of regions without a past count for row 0 */
 };
 
-/* Costs have changed, or the VM is new: all is planned anew, when it is needed. */
+/* Configured costs have changed, or the VM is new: all is planned anew, when it is needed. */
 void accept_plan(struct accept *accept);
 
 /*

@@ -178,7 +178,10 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 /* Frees some of the memory of VMs that were removed. Returns whether there is more. */
 bool policy_clear(struct policy *policy);
 
-/* Frees some of a policy that is of no use any more; NULL: that was the last of it. Calls in between must be this only. */
+/*
+ * Frees some of a policy that is of no use any more; NULL: that was the last of it. In between, only this and
+ * policy_memory_bytes() may be called.
+ */
 struct policy *policy_shrink(struct policy *policy);
 
 /*
