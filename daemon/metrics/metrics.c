@@ -136,7 +136,7 @@ static int set_up(struct metrics *metrics, const struct metrics_options *options
 	struct evhttp_bound_socket *bound;
 	int fd;
 
-	metrics->scrapes = metrics_scrapes_new(options->base, options->core, options->names);
+	metrics->scrapes = metrics_scrapes_new(options);
 	metrics->http = evhttp_new(options->base);
 	if (!metrics->scrapes || !metrics->http)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #define TDX_LPAGE_METRICS_METRICS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct event_base;
 struct lp_core;
@@ -17,6 +18,7 @@ struct metrics_options {
 	struct lp_core *core; /* must outlive the server */
 	const char *listen;   /* numeric ADDRESS:PORT or [ADDRESS]:PORT */
 	bool names;	      /* VM names beside their ids */
+	uint32_t scrape_ms;   /* whose answer takes longer is dropped; 0: METRICS_SCRAPE_MS */
 };
 
 /* Listens. 0, -EINVAL for a malformed address, or the negative errno of a socket call. */

@@ -17,6 +17,7 @@
 #include <tdx-lpage/base.h>
 
 #include "daemon/metrics/exposition.h"
+#include "daemon/metrics/metrics.h"
 
 /* Of what a client sends while it is being answered. */
 #define INPUT_MAX_SIZE 16384
@@ -39,6 +40,7 @@ struct metrics_scrapes {
 	struct event *turn;
 	struct scrape_list waiting;
 	size_t nr;
+	struct timeval allowed; /* for each */
 	bool names;
 };
 
@@ -217,14 +219,13 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 
 static int set_up(struct scrape *scrape, enum metrics_format format)
 {
-	static const struct timeval allowed = {METRICS_SCRAPE_S, 0};
 	struct metrics_scrapes *all = scrape->all;
 
 	scrape->exposition = metrics_exposition_new(all->core, format, all->names);
 	scrape->deadline = evtimer_new(all->base, on_deadline, scrape);
 	if (!scrape->exposition || !scrape->deadline)
 		return -ENOMEM;
-	return event_add(scrape->deadline, &allowed) < 0 ? -ENOMEM : 0;
+	return event_add(scrape->deadline, &all->allowed) < 0 ? -ENOMEM : 0;
 }
 
 /* A slice does not wait for the client's word that it has the one before, and the client cannot fill the memory. */
@@ -259,18 +260,20 @@ void metrics_scrapes_begin(struct metrics_scrapes *scrapes, struct evhttp_reques
 		wait_for_turn(scrape);
 }
 
-struct metrics_scrapes *metrics_scrapes_new(struct event_base *base, const struct lp_core *core,
-					    bool names)
+struct metrics_scrapes *metrics_scrapes_new(const struct metrics_options *options)
 {
 	struct metrics_scrapes *scrapes = calloc(1, sizeof(*scrapes));
+	uint32_t allowed_ms = options->scrape_ms ? options->scrape_ms : METRICS_SCRAPE_MS;
 
 	if (!scrapes)
 		return NULL;
-	scrapes->base = base;
-	scrapes->core = core;
-	scrapes->names = names;
+	scrapes->base = options->base;
+	scrapes->core = options->core;
+	scrapes->names = options->names;
+	scrapes->allowed.tv_sec = allowed_ms / 1000;
+	scrapes->allowed.tv_usec = allowed_ms % 1000 * 1000;
 	TAILQ_INIT(&scrapes->waiting);
-	scrapes->turn = evtimer_new(base, on_turn, scrapes);
+	scrapes->turn = evtimer_new(scrapes->base, on_turn, scrapes);
 	return scrapes->turn ? scrapes : metrics_scrapes_free(scrapes);
 }
 

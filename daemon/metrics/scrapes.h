@@ -14,16 +14,15 @@
 #define METRICS_SCRAPES_MAX 8
 
 /* A client that takes its answer slower than this is dropped. */
-#define METRICS_SCRAPE_S 30
+#define METRICS_SCRAPE_MS 30000
 
-struct event_base;
 struct evhttp_request;
-struct lp_core;
 struct metrics_scrapes;
 
-/* @core must outlive them. NULL: out of memory. */
-struct metrics_scrapes *metrics_scrapes_new(struct event_base *base, const struct lp_core *core,
-					    bool names);
+struct metrics_options;
+
+/* The core must outlive them. NULL: out of memory. */
+struct metrics_scrapes *metrics_scrapes_new(const struct metrics_options *options);
 
 /* After the HTTP server, whose connections end its scrapes. NULL-safe; returns NULL. */
 struct metrics_scrapes *metrics_scrapes_free(struct metrics_scrapes *scrapes);

@@ -89,11 +89,20 @@ static void free_address(struct host *host, char *text, size_t size)
 	close(fd);
 }
 
+static void serve(struct host *host, uint32_t scrape_ms)
+{
+	struct metrics_options options = {
+		.base = host->base, .core = &host->fake.core, .scrape_ms = scrape_ms};
+	char listen[32];
+
+	free_address(host, listen, sizeof(listen));
+	options.listen = listen;
+	assert_int_equal(metrics_new(&options, &host->metrics), 0);
+}
+
 static int setup(void **state)
 {
 	struct host *host = calloc(1, sizeof(*host));
-	struct metrics_options options = {.core = &host->fake.core};
-	char listen[32];
 
 	fake_core_init(&host->fake);
 	host->ops = fake_core_ops;
@@ -102,10 +111,7 @@ static int setup(void **state)
 	host->fake.core.ops = &host->ops;
 	host->nr_vms = MANY;
 	host->base = event_base_new();
-	free_address(host, listen, sizeof(listen));
-	options.base = host->base;
-	options.listen = listen;
-	assert_int_equal(metrics_new(&options, &host->metrics), 0);
+	serve(host, 0);
 	*state = host;
 	return 0;
 }
@@ -439,6 +445,35 @@ static void clients_that_go_away_give_their_places_back(void **state)
 	hang_up(&one);
 }
 
+/* Without a word of the client's: it is there, and takes nothing. */
+static void a_scrape_that_takes_too_long_is_dropped_and_gives_its_place_back(void **state)
+{
+	struct host *host = *state;
+	struct client clients[PLACES], one = {.fd = -1};
+	bool served = false;
+
+	metrics_free(host->metrics);
+	serve(host, 100);
+	fill_places(host, clients);
+	host->nr_vms = 3;
+	for (int i = 0; !served; i++) {
+		assert_true(i < TURNS_MAX);
+		hang_up(&one);
+		dial(host, &one);
+		ask(&one, get_close);
+		wait_for(host, &one, 1);
+		served = count_lines(&one, "# EOF") == 1;
+	}
+	check_answer(&one, 3);
+	hang_up(&one);
+	for (size_t i = 0; i < PLACES; i++) {
+		wait_for(host, &clients[i], 1);
+		assert_true(clients[i].ended);
+		assert_int_equal(count_lines(&clients[i], "# EOF"), 0);
+		hang_up(&clients[i]);
+	}
+}
+
 static void the_server_stops_in_the_middle_of_scrapes(void **state)
 {
 	struct host *host = *state;
@@ -472,6 +507,7 @@ int main(void)
 		T(a_vm_that_goes_meanwhile_is_there_in_all_families_or_in_none),
 		T(scrapes_beyond_the_places_are_refused),
 		T(clients_that_go_away_give_their_places_back),
+		T(a_scrape_that_takes_too_long_is_dropped_and_gives_its_place_back),
 		T(the_server_stops_in_the_middle_of_scrapes),
 	};
 
