@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +45,24 @@ size_t bench_resident_bytes(void)
 	if (f)
 		fclose(f);
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int bench_free_port(in_port_t *ret)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, len) ||
+	    getsockname(fd, (struct sockaddr *)&address, &len))
+		err = -errno;
+	*ret = address.sin_port;
+	close(fd);
+	return err;
 }
 
 void bench_progress(const char *format, ...)

@@ -7,6 +7,7 @@
 #define TDX_LPAGE_TESTS_BENCH_H
 
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,9 @@ uint64_t bench_random(uint64_t *state);
 
 /* Resident set of this process. */
 size_t bench_resident_bytes(void);
+
+/* A TCP port of the loopback address that nobody listened on a moment ago, in network order. Negative errno. */
+int bench_free_port(in_port_t *ret);
 
 /* What is being done, on standard error; on a terminal in place of the last one. */
 void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));

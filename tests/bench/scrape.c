@@ -121,24 +121,6 @@ static int serve(const struct server *server, int stop_fd, int ready_fd)
 
 /* ---- their processes ---- */
 
-static int free_port(in_port_t *ret)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, len) ||
-	    getsockname(fd, (struct sockaddr *)&address, &len))
-		err = -errno;
-	*ret = address.sin_port;
-	close(fd);
-	return err;
-}
-
 /* @before: servers that are there already; the new one must not hold their pipes open. */
 static int start(struct server *server, size_t before)
 {
@@ -146,7 +128,7 @@ static int start(struct server *server, size_t before)
 	char byte;
 
 	for (size_t i = 0; i < EACH && !err; i++)
-		err = free_port(&server->ports[i]);
+		err = bench_free_port(&server->ports[i]);
 	if (err || pipe(stop) || pipe(ready))
 		return err ? err : -errno;
 	server->pid = fork();

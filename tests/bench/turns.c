@@ -163,24 +163,6 @@ static int end_family_first(struct host *host)
 
 /* ---- the host ---- */
 
-static int free_port(in_port_t *ret)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, len) ||
-	    getsockname(fd, (struct sockaddr *)&address, &len))
-		err = -errno;
-	*ret = address.sin_port;
-	close(fd);
-	return err;
-}
-
 static int open_manager(struct host *host)
 {
 	struct lp_manager_options options = {.base = host->base,
@@ -205,7 +187,7 @@ static int open_metrics(struct host *host)
 	struct metrics_options options = {.base = host->base,
 					  .core = lp_manager_core(host->manager)};
 	char listen[32];
-	int err = free_port(&host->port);
+	int err = bench_free_port(&host->port);
 
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", ntohs(host->port));
 	options.listen = listen;
