@@ -18,6 +18,7 @@
 #define LIVE_MAX_BYTES (1u << 20)
 #define WALK_MAX_BYTES (256u << 10)
 #define WALK_REGIONS   512 /* in one frame */
+#define WALK_STEPS     64  /* in one turn */
 
 /* One client's recording: call->state. */
 struct recording {
@@ -28,7 +29,8 @@ struct recording {
 	uint32_t *vms;	     /* those that the client knows */
 	size_t nr_vms;
 	size_t capacity_vms;
-	/* The walk that sends everything known: VM by VM, region by region. */
+	/* The walk that sends everything known: who is gone, then VM by VM, region by region. */
+	size_t gone_left; /* the first so many of .vms may be gone */
 	bool walking;
 	bool walk_again;
 	uint32_t walk_vm;
@@ -254,30 +256,48 @@ static void walk_step(struct recording *rec)
 		send_kind(rec, "synced", now(rec));
 }
 
-/* VMs that went while nothing could be sent. */
-static void drop_gone(struct recording *rec)
+/* One step: did a VM go while nothing could be sent? */
+static void gone_step(struct recording *rec)
 {
+	struct lp_core *core = rec->call->core;
 	struct lp_vm_snapshot vm;
+	uint32_t vm_id;
 
-	for (size_t i = rec->nr_vms; i-- > 0;) {
-		if (rec->call->core->ops->vm(rec->call->core, rec->vms[i], &vm) < 0)
-			notify_gone(rec, rec->vms[i], now(rec));
+	if (--rec->gone_left >= rec->nr_vms)
+		return;
+	vm_id = rec->vms[rec->gone_left];
+	if (core->ops->vm(core, vm_id, &vm) < 0)
+		notify_gone(rec, vm_id, now(rec));
+}
+
+/* Returns false when everything has been sent. */
+static bool step(struct recording *rec)
+{
+	if (!rec->walking) {
+		if (!rec->walk_again)
+			return false;
+		rec->walk_again = false;
+		rec->walking = true;
+		rec->walk_vm = 0;
+		rec->walk_rfn = 0;
+		rec->gone_left = rec->nr_vms;
 	}
+	if (rec->gone_left)
+		gone_step(rec);
+	else
+		walk_step(rec);
+	return true;
 }
 
 static void walk(struct recording *rec)
 {
-	while (control_pending(rec->call) < WALK_MAX_BYTES) {
-		if (!rec->walking) {
-			if (!rec->walk_again)
-				break;
-			rec->walk_again = false;
-			rec->walking = true;
-			rec->walk_vm = 0;
-			rec->walk_rfn = 0;
-			drop_gone(rec);
+	for (unsigned int steps = 0; control_pending(rec->call) < WALK_MAX_BYTES; steps++) {
+		if (steps == WALK_STEPS) {
+			control_again(rec->call);
+			return;
 		}
-		walk_step(rec);
+		if (!step(rec))
+			return;
 	}
 }
 
@@ -366,9 +386,13 @@ void method_record(struct control_call *call)
 {
 	const json_t *names = json_object_get(call->params, "vms");
 	bool raw = control_param_bool(call, "raw");
-	struct recording *rec;
+	struct recording *rec = call->state;
 	int r;
 
+	if (rec) {
+		walk(rec);
+		return;
+	}
 	if (raw && !call->write) {
 		control_error(call, "org.varlink.service.PermissionDenied", NULL);
 		return;

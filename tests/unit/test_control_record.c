@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,107 @@ static void many_regions_wait_for_the_client(void **state)
 	peer_close(&p);
 }
 
+#define MANY	 3000
+#define PER_TURN 70 /* VMs that are looked at */
+
+/* A host of many VMs with one name. */
+struct crowd {
+	struct peer peer; /* first */
+	struct lp_core_ops ops;
+	bool gone;
+	unsigned int looks;
+};
+
+static size_t crowd_ids(const struct lp_core *core, uint32_t first, uint32_t *ids, size_t capacity)
+{
+	const struct crowd *crowd = (const struct crowd *)core;
+	uint32_t last = crowd->gone ? 0 : MANY;
+	size_t nr = 0;
+
+	for (uint32_t id = first ? first : 1; id <= last && nr < capacity; id++)
+		ids[nr++] = id;
+	return first <= last ? last - first + 1 : 0;
+}
+
+static int crowd_vm(const struct lp_core *core, uint32_t vm_id, struct lp_vm_snapshot *ret)
+{
+	struct crowd *crowd = (struct crowd *)(uintptr_t)core;
+
+	crowd->looks++;
+	if (crowd->gone)
+		return -ESRCH;
+	*ret = crowd->peer.fake.vms[0];
+	ret->vm.id = vm_id;
+	return 0;
+}
+
+static void crowd_open(struct crowd *crowd)
+{
+	peer_open(&crowd->peer, false);
+	crowd->ops = fake_core_ops;
+	crowd->ops.vm_ids = crowd_ids;
+	crowd->ops.vm = crowd_vm;
+	crowd->peer.fake.core.ops = &crowd->ops;
+	crowd->gone = false;
+	crowd->looks = 0;
+}
+
+/* Turn by turn, until nothing wants another one. Returns their number. */
+static unsigned int turns(struct crowd *crowd)
+{
+	unsigned int nr = 1;
+
+	for (;; nr++) {
+		assert_true(crowd->looks <= PER_TURN);
+		if (!crowd->peer.resumed)
+			return nr;
+		crowd->peer.resumed = 0;
+		crowd->looks = 0;
+		assert_int_equal(control_session_input(crowd->peer.session, crowd->peer.input), 0);
+	}
+}
+
+static void a_turn_looks_at_some_of_many_other_vms(void **state)
+{
+	struct crowd crowd;
+
+	(void)state;
+	crowd_open(&crowd);
+	record(&crowd.peer, "{\"vms\":[\"later\"]}");
+	assert_true(turns(&crowd) >= MANY / PER_TURN);
+	drop(&crowd.peer, "begin");
+	drop(&crowd.peer, "synced");
+	assert_int_equal(json_array_size(crowd.peer.frames), 0);
+	peer_close(&crowd.peer);
+}
+
+static void a_turn_finds_out_of_some_vms_that_they_went_unseen(void **state)
+{
+	struct crowd crowd;
+	size_t nr_gone = 0;
+
+	(void)state;
+	crowd_open(&crowd);
+	crowd.peer.fake.nr_regions = 0;
+	record(&crowd.peer, "{}");
+	turns(&crowd);
+	crowd.peer.sent = 2 << 20;
+	crowd.peer.stuck = true;
+	tell(&crowd.peer, LP_RECORD_LOSS, 0, NULL, 0);
+	crowd.gone = true;
+	crowd.peer.stuck = false;
+	json_array_clear(crowd.peer.frames);
+	crowd.looks = 0;
+	control_session_drained(crowd.peer.session);
+	assert_true(turns(&crowd) >= MANY / PER_TURN);
+	drop(&crowd.peer, "lost");
+	for (; json_array_size(crowd.peer.frames) > 1; nr_gone++)
+		drop(&crowd.peer, "gone");
+	drop(&crowd.peer, "synced");
+	assert_int_equal(nr_gone, MANY);
+	peer_close(&crowd.peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +387,8 @@ int main(void)
 		cmocka_unit_test(only_some_vms),
 		cmocka_unit_test(a_slow_client_loses),
 		cmocka_unit_test(many_regions_wait_for_the_client),
+		cmocka_unit_test(a_turn_looks_at_some_of_many_other_vms),
+		cmocka_unit_test(a_turn_finds_out_of_some_vms_that_they_went_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
