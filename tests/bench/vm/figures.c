@@ -3,7 +3,7 @@
  * Runs on the patched kernel, in an emulated machine: what do 2 MiB mappings cost and give, one guest at a time? Prints a JSON
  * object per figure.
  *   figures count        for a machine whose clock counts instructions, one per ns: they are exact
- *   figures time         for a machine with two processors; what is compared within one run means something
+ *   figures time         for two processors; what is compared within one run means something
  *   figures vms N MODE   N guests of 4 MiB at rest, until standard input ends
  */
 #include "machine.h"
