@@ -7,8 +7,8 @@
 #include "daemon/core/vm.h"
 
 /*
- * Of regions, in GiB that some are known of, and VMs. A GiB has up to 70 kB. Higher: longer turns; lower: more turns, in
- * which the memory is still in use.
+ * GiB of guest memory with known regions, and VMs, that are freed in a turn. A GiB has up to 70 kB. Higher: longer turns;
+ * lower: more turns, in which the memory is still in use.
  */
 #define SLICE 64
 

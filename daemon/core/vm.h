@@ -78,7 +78,7 @@ struct vm_args {
 struct vm_due {
 	TAILQ_ENTRY(vm_entry) entry; /* of those that are parked */
 	bool parked;
-	struct heap_item ns; /* of those that are not */
+	struct heap_item item; /* of those that are not; its key is a time in ns */
 };
 
 struct vm_entry {

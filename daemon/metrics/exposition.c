@@ -12,7 +12,7 @@
 #include "daemon/core/snapshot.h"
 #include "daemon/metrics/samples.h"
 
-/* Samples in a slice are at least so many, and fewer than this and a block's. */
+/* A slice ends after the block of samples with which it has so many. */
 #define SAMPLES_SLICE 256
 
 struct block {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is kept of a VM or a rule while a scrape is under way: the values of its samples. A tenth of a snapshot, and
- * nothing in it ends with the VM or the configuration.
+ * What is kept of a VM or a rule while a scrape is under way: the values of its samples. Nothing in
+ * it ends with the VM or the configuration.
  */
 #ifndef TDX_LPAGE_METRICS_SAMPLES_H
 #define TDX_LPAGE_METRICS_SAMPLES_H

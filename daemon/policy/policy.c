@@ -12,10 +12,10 @@
 #include "daemon/policy/ring.h"
 #include "daemon/policy/sums.h"
 
-/* Of regions that are freed at a time, in GiB that some of are tracked of. */
+/* GiB of guest memory with tracked regions, and VMs, that one call frees. */
 #define CLEAR_SLICE 64
 
-/* VMs that are taken out of a policy at a time which is freed. */
+/* VMs that one call takes out of a policy that is being freed. */
 #define BURY_SLICE 128
 
 static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,

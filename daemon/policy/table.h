@@ -62,8 +62,8 @@ _Static_assert(sizeof(struct region) == 11, "a region and its deadline take 15 b
 
 struct chunk {
 	struct policy_vm *vm;
-	struct heap_item
-		due; /* its key: the earliest deadline in ticks, or earlier; at most renew_tick */
+	/* The key: the earliest deadline in ticks, or earlier; at most renew_tick. */
+	struct heap_item due;
 	uint64_t renew_tick; /* when old stamps have to be moved up */
 	uint32_t number;
 	uint16_t nr;

@@ -5,9 +5,9 @@
 
 # Guests of KVM may not run on the first processor. When any processor loads x87 state (FXRSTOR, XRSTOR), QEMU clears IGNNE# of the
 # first one: cpu_clear_ignne() loads its hflags2 and stores them again, from another thread. If the first processor has changed them
-# in between, the change is lost: HF2_NPT_MASK at VMRUN or #VMEXIT, HF2_GIF_MASK at STGI. Then a guest has no nested paging and
-# ends in a triple fault, or KVM's own instructions have it and what #VMEXIT has saved is overwritten by state of the host, or the
-# processor takes no interrupts any more. The busier this system, the longer the thread may stand still in between.
+# in between, the change is lost: HF2_NPT_MASK at VMRUN or #VMEXIT, HF2_GIF_MASK at STGI. Seen: a guest has no nested
+# paging and ends in a triple fault, or KVM's own instructions have it, and what #VMEXIT has saved is overwritten by state of the
+# host. By QEMU's source, a lost STGI leaves interrupts off. The busier this system, the longer the thread may stand still in between.
 machine=(-M q35 -accel "tcg,thread=${TCG_THREAD:-multi}" -cpu EPYC,+svm,+npt,phys-bits=48 -smp 3 -m 3G
 	-display none -audio none -no-reboot)
 

@@ -19,9 +19,14 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t bench_cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 double bench_cpu_s(void)
 {
-	return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+	return (double)bench_cpu_ns() / 1e9;
 }
 
 uint64_t bench_now_ns(void)

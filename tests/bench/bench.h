@@ -28,6 +28,7 @@ extern const struct bench bench_many;
 extern const struct bench bench_turns;
 
 /* CPU time of this process. */
+uint64_t bench_cpu_ns(void);
 double bench_cpu_s(void);
 
 /* CLOCK_MONOTONIC. */

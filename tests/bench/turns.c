@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <tdx-lpage/base.h>
@@ -43,21 +42,13 @@ struct host {
 
 /* ---- turns ---- */
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static int turn(struct host *host)
 {
-	uint64_t begin_ns = cpu_ns();
+	uint64_t begin_ns = bench_cpu_ns();
 
 	if (event_base_loop(host->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0)
 		return -EIO;
-	return samples_add(&host->turns_ns, cpu_ns() - begin_ns);
+	return samples_add(&host->turns_ns, bench_cpu_ns() - begin_ns);
 }
 
 static int turns_for(struct host *host, uint64_t ns)
@@ -89,7 +80,7 @@ static int scrape(struct host *host)
 				      .sin_port = host->port,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	pid_t pid = fork();
-	int status = 0, err = 0;
+	int status = 0, err = pid < 0 ? -errno : 0;
 
 	if (pid == 0) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -139,11 +130,11 @@ static int give_back(struct host *host)
 /* Counts as a turn of its own, as the link's events do. */
 static int event(struct host *host, int (*what)(struct host *host))
 {
-	uint64_t begin_ns = cpu_ns();
+	uint64_t begin_ns = bench_cpu_ns();
 	int err = what(host);
 
 	if (!err)
-		err = samples_add(&host->turns_ns, cpu_ns() - begin_ns);
+		err = samples_add(&host->turns_ns, bench_cpu_ns() - begin_ns);
 	return err ? err : turns_for(host, NS_PER_S);
 }
 
