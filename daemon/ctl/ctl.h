@@ -96,7 +96,8 @@ struct ctl {
 	int timeout_ms;			     /* of each call */
 	const char *expected_error;	     /* of the next calls, "NoSuchVm"; NULL: none */
 	bool write;			     /* needs the control socket after all */
-	char list[CTL_LIST_MAX];	     /* the values of an option that is a list */
+	int out_error; /* why something could not be written to @out; 0: unknown, or none */
+	char list[CTL_LIST_MAX]; /* the values of an option that is a list */
 };
 
 /* Runs a command line. @argv[0] is the program's name. Returns an exit code. */
@@ -110,9 +111,12 @@ int ctl_usage_error(struct ctl *ctl, const char *format, ...) __attribute__((for
 int ctl_failure(struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Writes an object with the schema's version as one line and drops it. Returns CTL_OK, or
- * CTL_FAILED when it cannot be written.
+ * Passes on what was written to ctl->out, as ctl_run() does at its end. Returns CTL_OK, or CTL_FAILED when
+ * something could not be written, now or before, which ctl_run() says.
  */
+int ctl_flush(struct ctl *ctl);
+
+/* Writes an object with the schema's version as one line and drops it. Returns as ctl_flush(). */
 int ctl_print_json(struct ctl *ctl, json_t *object);
 
 /* The name of a file without its folder: what a report calls it. */

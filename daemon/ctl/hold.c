@@ -117,9 +117,10 @@ static int hold_attached(struct ctl *ctl)
 		if (r != CTL_OK)
 			break;
 		r = show_attached(ctl, reply, us, &goes_on);
-		/* Whoever started this waits for the line. */
-		fflush(ctl->out);
 		json_decref(reply);
+		/* Whoever started this waits for the line. */
+		if (r == CTL_OK)
+			r = ctl_flush(ctl);
 	}
 	return r;
 }

@@ -31,12 +31,5 @@ int main(int argc, char **argv)
 		.runtime_dir = dir && *dir ? dir : CONTROL_RUNTIME_DIR,
 	};
 
-	int code = ctl_run(&env, argc, argv);
-
-	/* What could not be written, to a full disk or so, was not done. */
-	if ((fflush(stdout) == EOF || ferror(stdout)) && code == CTL_OK) {
-		perror("tdx-lpctl: standard output");
-		code = CTL_FAILED;
-	}
-	return code;
+	return ctl_run(&env, argc, argv);
 }

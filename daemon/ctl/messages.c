@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What every verb says and reads: complaints, JSON, its options. */
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -36,16 +37,24 @@ int ctl_failure(struct ctl *ctl, const char *format, ...)
 	return CTL_FAILED;
 }
 
+int ctl_flush(struct ctl *ctl)
+{
+	if (fflush(ctl->out) == EOF && !ctl->out_error)
+		ctl->out_error = errno;
+	return ctl->out_error || ferror(ctl->out) ? CTL_FAILED : CTL_OK;
+}
+
 int ctl_print_json(struct ctl *ctl, json_t *object)
 {
 	int r;
 
 	json_object_set_new(object, "schema", json_integer(CTL_SCHEMA));
 	r = json_dumpf(object, ctl->out, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+	if (r < 0 && ferror(ctl->out) && !ctl->out_error)
+		ctl->out_error = errno;
 	json_decref(object);
-	if (r < 0 || fputc('\n', ctl->out) == EOF || fflush(ctl->out) == EOF)
-		return CTL_FAILED;
-	return CTL_OK;
+	fputc('\n', ctl->out);
+	return ctl_flush(ctl) == CTL_OK && r == 0 ? CTL_OK : CTL_FAILED;
 }
 
 const char *ctl_option(const struct ctl *ctl, const char *name)

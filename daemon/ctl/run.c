@@ -238,6 +238,16 @@ static void print_complaint(FILE *f, int code, char *text)
 	fputc('\n', f);
 }
 
+/* What could not be written, to a full disk or so, was not done. */
+static int check_written(struct ctl *ctl, int code)
+{
+	if (ctl_flush(ctl) == CTL_OK)
+		return code;
+	ctl_failure(ctl, "standard output: %s",
+		    ctl->out_error ? strerror(ctl->out_error) : "not everything could be written");
+	return code == CTL_OK ? CTL_FAILED : code;
+}
+
 int ctl_run(const struct ctl_env *env, int argc, char **argv)
 {
 	struct ctl ctl = {.env = *env,
@@ -254,7 +264,7 @@ int ctl_run(const struct ctl_env *env, int argc, char **argv)
 		f = open_memstream(&said, &size);
 	if (f)
 		ctl.err = f;
-	code = run(&ctl, argc, argv);
+	code = check_written(&ctl, run(&ctl, argc, argv));
 	if (f) {
 		fclose(f);
 		print_complaint(env->err, code, said);

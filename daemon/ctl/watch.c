@@ -43,7 +43,6 @@ static void print_event(struct ctl *ctl, const json_t *event)
 		fprintf(ctl->out, "%s ", json_string_value(name));
 	fprintf(ctl->out, "%s: %s\n", text_kebab(get_text(event, "kind"), word),
 		get_text(event, "text"));
-	fflush(ctl->out);
 }
 
 static int show_event(struct ctl *ctl, json_t *reply)
@@ -56,7 +55,7 @@ static int show_event(struct ctl *ctl, json_t *reply)
 	else if (r == CTL_OK)
 		print_event(ctl, event);
 	json_decref(reply);
-	return r == CTL_OK && ferror(ctl->out) ? CTL_FAILED : r;
+	return r == CTL_OK ? ctl_flush(ctl) : r;
 }
 
 int verb_watch(struct ctl *ctl)

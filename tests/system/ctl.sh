@@ -67,9 +67,18 @@ check "no daemon: exit status 3, and what to try" says 3 'systemctl status tdx-l
 write 'version: 1' 'defaults: {batch: 7}'
 check "a good file passes the check" says 0 'valid, 0 rules' config check "$dir/c.yaml"
 check "the shipped file passes the check" says 0 'valid' config check "$src/etc/tdx-lpage.yaml"
-check "a full disk is told" bash -c "! '$ctl' config check '$dir/c.yaml' >/dev/full 2>'$dir/full' && grep -q 'No space left' '$dir/full'"
+# ARGUMENT...: is it told that nothing can be written, and as an object where one is asked for?
+full() {
+	timeout 60 "$ctl" "$@" >/dev/full 2>"$dir/full"
+	[ $? -eq 1 ] && grep 'standard output: No space left' "$dir/full" || return 1
+	timeout 60 "$ctl" -o json "$@" >/dev/full 2>"$dir/full"
+	[ $? -eq 1 ] && jq -e '.exit == 1 and (.text | test("standard output: No space left"))' "$dir/full"
+}
+check "a full disk is told" full config check "$dir/c.yaml"
 check "the daemon comes up" start
 check "status says that the kernel lacks the family" says 0 '^DEGRADED: ' status
+check "a full disk for the status" full status
+check "for a check that fails" full doctor
 check "status in JSON" json '.schema == 1 and .host.degraded and .vms == [] and (.host.config_missing | not)' status
 check "the configuration in force is the file's" json '.config.defaults.batch == 7' config show
 write 'version: 1' 'defaults: {batch: 65}' 'rulez: []'
@@ -124,6 +133,19 @@ check "it stops again" stop
 web_is_there() { timeout 60 sh -c "until '$ctl' vm show web; do sleep 0.1; done"; }
 check "a simulated host" start "--link=sim:$dir/trace"
 check "its VM" web_is_there
+full_for_events() {
+	local worker r
+	while "$ctl" pause web && "$ctl" resume web; do sleep 0.1; done &
+	worker=$!
+	full watch --limit 1
+	r=$?
+	kill $worker
+	wait $worker 2>/dev/null
+	"$ctl" resume web
+	return $r
+}
+check "a full disk for events" full_for_events
+check "and for a merge that is refused" full merge web 0
 check "a probe of two regions" json '.untouched == 1 and .touched == 1 and .unknown == 0 and
 	[.regions[] | .touched] == [false, true] and .regions[1].first_touch_age_us != null' probe web 4M-8M --window 10ms
 check "all regions, in three windows, those that are touched" json '.untouched == 128 and .touched == 2 and
