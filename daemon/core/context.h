@@ -23,6 +23,7 @@
 #include <sys/queue.h>
 
 #include <tdx-lpage/base.h>
+#include <tdx-lpage/blocks.h>
 #include <tdx-lpage/heap.h>
 #include <tdx-lpage/procfs.h>
 
@@ -151,7 +152,9 @@ struct lp_manager {
 	struct lp_state state;
 	uint64_t next_end_ns; /* of a pause or hold, by manager_clock(); NS_NEVER: none */
 	uint64_t give_back_own_ns; /* when memory of VMs that are gone is given back, by manager_clock(); 0: none is */
-	bool vms_left; /* VMs may be gone that are held */
+	bool giving_back;     /* it is being given back */
+	struct blocks blocks; /* VMs and their regions */
+	bool vms_left;	      /* VMs may be gone that are held */
 	struct policy *policy;
 	struct event *wake;
 	struct event *timer;

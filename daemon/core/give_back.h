@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs that are gone leave holes in the heap, with what is left of other VMs and of clients in between. The
- * process is told some time after a VM has gone, to give whole pages of them back to the host.
+ * VMs that are gone leave holes between what is left of other VMs and of clients. Some time after a VM has gone, whole
+ * pages of them are given back to the host: those of blocks.h, where all lies that grows with the VMs, in slices; then the
+ * process is told, for those of its heap.
  */
 #ifndef TDX_LPAGE_CORE_GIVE_BACK_H
 #define TDX_LPAGE_CORE_GIVE_BACK_H

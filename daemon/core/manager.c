@@ -358,7 +358,7 @@ static void free_vms(struct lp_manager *m)
 	for (size_t i = 0; i < m->nr_vms; i++) {
 		summary_vm_end(m, m->vms[i]);
 		lp_regions_done(&m->vms[i]->regions);
-		free(m->vms[i]);
+		blocks_put(&m->blocks, m->vms[i], sizeof(*m->vms[i]));
 	}
 	m->nr_vms = 0;
 	free(m->vms);
@@ -380,6 +380,7 @@ struct lp_manager *lp_manager_free(struct lp_manager *m)
 	accounts_done(m);
 	policy_free(m->shadow.policy);
 	policy_free(m->policy);
+	blocks_done(&m->blocks);
 	config_free(m->config);
 	lp_state_done(&m->state);
 	if (m->wake)

@@ -38,7 +38,10 @@ struct lp_manager_hooks {
 	 * within seconds. Negative errno: there will be none.
 	 */
 	int (*ask_args)(void *ctx, const struct lp_vmm_query *query);
-	/* VMs have gone some time ago: their memory can be given back to the host. */
+	/*
+	 * VMs have gone some time ago, and what grows with them is back at the host: the little that lay on
+	 * the heap can follow.
+	 */
 	void (*give_back)(void *ctx);
 };
 

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <tdx-lpage/base.h>
 
 #define CHUNK_SHIFT   9
 #define CHUNK_REGIONS (1U << CHUNK_SHIFT)
+#define RECORDS_MIN   8
 
 /* The records of one GiB, in ascending order of rfn. */
 struct region_chunk {
@@ -18,10 +20,15 @@ struct region_chunk {
 	struct lp_region_record *records;
 };
 
-static void chunk_free(struct region_chunk *chunk)
+static size_t records_bytes(size_t capacity)
 {
-	free(chunk->records);
-	free(chunk);
+	return capacity * sizeof(struct lp_region_record);
+}
+
+static void chunk_free(struct lp_regions *regions, struct region_chunk *chunk)
+{
+	blocks_put(regions->blocks, chunk->records, records_bytes(chunk->capacity));
+	blocks_put(regions->blocks, chunk, sizeof(*chunk));
 }
 
 static int is_record_before(const void *element, const void *rfn)
@@ -51,10 +58,10 @@ bool lp_regions_shrink(struct lp_regions *regions, unsigned int *steps)
 			return true;
 		regions->count -= last->count;
 		regions->nr_chunks--;
-		chunk_free(last);
+		chunk_free(regions, last);
 	}
 	free(regions->chunks);
-	*regions = (struct lp_regions){0};
+	*regions = (struct lp_regions){.blocks = regions->blocks};
 	return false;
 }
 
@@ -86,7 +93,7 @@ static int insert(struct lp_regions *regions, size_t at, uint64_t index)
 	if (array_reserve(&regions->chunks, &regions->capacity, regions->nr_chunks + 1,
 			  sizeof(*regions->chunks)) < 0)
 		return -ENOMEM;
-	chunk = calloc(1, sizeof(*chunk));
+	chunk = blocks_get_zeroed(regions->blocks, sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
 	chunk->index = index;
@@ -95,11 +102,26 @@ static int insert(struct lp_regions *regions, size_t at, uint64_t index)
 	return 0;
 }
 
+/* To CHUNK_REGIONS in the end, i.e. by blocks of few sizes. */
+static int grow(struct lp_regions *regions, struct region_chunk *chunk)
+{
+	size_t capacity = chunk->capacity ? 2 * chunk->capacity : RECORDS_MIN;
+	struct lp_region_record *records = blocks_get(regions->blocks, records_bytes(capacity));
+
+	if (!records)
+		return -ENOMEM;
+	if (chunk->count)
+		memcpy(records, chunk->records, records_bytes(chunk->count));
+	blocks_put(regions->blocks, chunk->records, records_bytes(chunk->capacity));
+	chunk->records = records;
+	chunk->capacity = capacity;
+	return 0;
+}
+
 static struct lp_region_record *add_record(struct lp_regions *regions, struct region_chunk *chunk,
 					   size_t at)
 {
-	if (array_reserve(&chunk->records, &chunk->capacity, chunk->count + 1,
-			  sizeof(*chunk->records)) < 0)
+	if (chunk->count == chunk->capacity && grow(regions, chunk) < 0)
 		return NULL;
 	regions->count++;
 	return array_open(chunk->records, chunk->count++, at, sizeof(*chunk->records));
@@ -201,7 +223,7 @@ uint64_t lp_regions_drop_others(struct lp_regions *regions, uint64_t start_rfn, 
 			continue;
 		}
 		array_close(regions->chunks, regions->nr_chunks--, at, sizeof(*regions->chunks));
-		chunk_free(chunk);
+		chunk_free(regions, chunk);
 	}
 	return start_of(regions, at);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tdx-lpage/blocks.h>
+
 #include "daemon/link/link.h"
 
 struct lp_region_record {
@@ -18,7 +20,9 @@ struct lp_region_record {
 	uint32_t round;	      /* of the full dump that listed it last */
 };
 
+/* Starts from all zero but for .blocks. */
 struct lp_regions {
+	struct blocks *blocks;	      /* where its memory comes from */
 	struct region_chunk **chunks; /* ascending */
 	size_t nr_chunks;
 	size_t capacity;

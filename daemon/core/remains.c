@@ -47,7 +47,7 @@ static bool free_vms(struct lp_manager *m, unsigned int steps)
 			return true;
 		steps--;
 		TAILQ_REMOVE(&m->remains, vm, by_stats);
-		free(vm);
+		blocks_put(&m->blocks, vm, sizeof(*vm));
 	}
 	return false;
 }

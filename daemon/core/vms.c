@@ -175,13 +175,14 @@ static int insert(struct lp_manager *m, struct vm_entry *vm)
 
 static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 {
-	struct vm_entry *vm = calloc(1, sizeof(*vm));
+	struct vm_entry *vm = blocks_get_zeroed(&m->blocks, sizeof(*vm));
 	uint64_t now_ns = manager_now(m);
 	int r;
 
 	if (!vm)
 		return NULL;
 	vm->vm.id = init->id;
+	vm->regions.blocks = &m->blocks;
 	accounts_describe(m, vm, init);
 	vm->seen_ns = now_ns;
 	vm->family_round = m->family_round;
@@ -196,7 +197,7 @@ static struct vm_entry *add(struct lp_manager *m, const struct lp_vm *init)
 		(void)policy_vm_remove(m->policy, init->id, now_ns);
 		accounts_remove(m, vm);
 		names_leave(m, vm);
-		free(vm);
+		blocks_put(&m->blocks, vm, sizeof(*vm));
 		return NULL;
 	}
 	TAILQ_INSERT_HEAD(&m->by_stats, vm, by_stats);

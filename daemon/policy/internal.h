@@ -74,6 +74,7 @@ struct policy {
 	size_t vms_capacity;
 	struct policy_vm *last_vm; /* found last */
 	struct heap heap;
+	struct blocks blocks;	  /* VMs, their regions and queues */
 	struct policy_vm *active; /* ring; served next */
 	size_t nr_active;
 	size_t round_left; /* of them, to be served before the round is over; 0: a new one begins */

@@ -21,12 +21,13 @@
 static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 				const struct config_settings *settings, uint64_t now_ns)
 {
-	struct policy_vm *vm = calloc(1, sizeof(*vm));
+	struct policy_vm *vm = blocks_get_zeroed(&policy->blocks, sizeof(*vm));
 
 	if (!vm)
 		return NULL;
 	vm->id = vm_id;
 	vm->policy = policy;
+	vm->table.blocks = vm->queue.blocks = vm->holds.blocks = &policy->blocks;
 	vm->settings = *settings;
 	vm->birth_tick = tick_of(now_ns);
 	vm->guard_batch = settings->batch;
@@ -42,8 +43,8 @@ static void vm_free(struct policy_vm *vm)
 {
 	queue_done(&vm->queue);
 	queue_done(&vm->holds);
-	free(vm->adaptive);
-	free(vm);
+	free(vm->adaptive); /* so large that malloc() maps it on its own */
+	blocks_put(&vm->policy->blocks, vm, sizeof(*vm));
 }
 
 /* Nothing is decided for the VM any more; its memory is freed by policy_clear(). */
@@ -174,6 +175,11 @@ struct policy *policy_shrink(struct policy *policy)
 	return policy_free(policy);
 }
 
+bool policy_give_back(struct policy *policy, unsigned int *steps)
+{
+	return blocks_give_back(&policy->blocks, steps);
+}
+
 struct policy *policy_free(struct policy *policy)
 {
 	if (!policy)
@@ -184,6 +190,7 @@ struct policy *policy_free(struct policy *policy)
 		;
 	free(policy->vms);
 	heap_done(&policy->heap);
+	blocks_done(&policy->blocks);
 	for (unsigned int unit = 0; unit < ADAPTIVE_UNITS; unit++)
 		free(policy->adaptive[unit]);
 	free(policy);

@@ -179,6 +179,12 @@ int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 bool policy_clear(struct policy *policy);
 
 /*
+ * Gives memory in the holes that VMs have left back to the host: takes one of *@steps for each 256 KiB that have any.
+ * Returns whether there is more.
+ */
+bool policy_give_back(struct policy *policy, unsigned int *steps);
+
+/*
  * Frees some of a policy that is of no use any more; NULL: that was the last of it. In between, only this and
  * policy_memory_bytes() may be called.
  */
@@ -276,7 +282,7 @@ void policy_ledger_since(struct policy_ledger *ledger, const struct policy_ledge
 /* -ENOENT. */
 int policy_vm_costs(const struct policy *policy, uint32_t vm_id, struct policy_costs *ret);
 
-/* Heap bytes held, for tests and metrics. */
+/* Bytes in use, for tests and metrics: without what is free in arenas of blocks.h. */
 size_t policy_memory_bytes(const struct policy *policy);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define FIRST_CAPACITY 64
 
@@ -11,6 +11,9 @@ struct queue_node {
 	struct queue_entry entry;
 	uint32_t next;
 };
+
+_Static_assert(QUEUE_CAPACITY * sizeof(struct queue_node) <= BLOCKS_LARGEST,
+	       "a full queue is a block");
 
 /* Step of a saving: 2^-8 and less are in step 0, 2^8 and more in the last one. */
 static unsigned int step_of(double saving)
@@ -25,10 +28,13 @@ static unsigned int step_of(double saving)
 static int queue_grow(struct queue *queue)
 {
 	uint32_t capacity = queue->capacity ? 2 * queue->capacity : FIRST_CAPACITY;
-	struct queue_node *nodes = realloc(queue->nodes, capacity * sizeof(*nodes));
+	struct queue_node *nodes = blocks_get(queue->blocks, capacity * sizeof(*nodes));
 
 	if (!nodes)
 		return -ENOMEM;
+	if (queue->capacity)
+		memcpy(nodes, queue->nodes, queue_bytes(queue));
+	blocks_put(queue->blocks, queue->nodes, queue_bytes(queue));
 	for (uint32_t i = capacity - 1; i >= (queue->capacity ? queue->capacity : 1); i--) {
 		nodes[i].next = queue->free;
 		queue->free = i;
@@ -103,6 +109,6 @@ size_t queue_bytes(const struct queue *queue)
 
 void queue_done(struct queue *queue)
 {
-	free(queue->nodes);
-	*queue = (struct queue){0};
+	blocks_put(queue->blocks, queue->nodes, queue_bytes(queue));
+	*queue = (struct queue){.blocks = queue->blocks};
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tdx-lpage/blocks.h>
+
 #define QUEUE_CAPACITY 4096
 #define QUEUE_STEPS    64
 
@@ -23,7 +25,9 @@ struct queue_entry {
 
 struct queue_node;
 
+/* Starts from all zero but for .blocks. */
 struct queue {
+	struct blocks *blocks;	  /* where its memory comes from */
 	struct queue_node *nodes; /* allocated as it fills */
 	uint32_t capacity;
 	uint32_t nr;
@@ -44,7 +48,7 @@ int queue_push(struct queue *queue, struct queue_entry entry, double saving,
 /* Takes out the best. False when empty. */
 bool queue_pop(struct queue *queue, struct queue_entry *ret);
 
-/* Heap bytes held. */
+/* Bytes held. */
 size_t queue_bytes(const struct queue *queue);
 
 void queue_done(struct queue *queue);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DIR_CHUNKS  512
+#define DIR_BYTES   (DIR_CHUNKS * sizeof(struct chunk *))
 #define DENSE_AFTER 128
 #define NEVER	    UINT32_MAX
 #define RENEW_TICK  (STAMP_MAX_AGE_TICK / 2)
@@ -72,6 +73,11 @@ static void chunk_mark(struct chunk *chunk, uint32_t index, bool present)
 	chunk->nr = (uint16_t)(chunk->nr + (present ? 1 : -1));
 }
 
+static void slots_free(struct table *table, struct chunk *chunk)
+{
+	blocks_put(table->blocks, chunk->due_ticks, slots_bytes(chunk->capacity));
+}
+
 /* Moves the slots to a larger block; to one slot per region when it is the largest. */
 static int chunk_grow(struct table *table, struct chunk *chunk)
 {
@@ -83,7 +89,7 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 	while (capacities[step] <= chunk->capacity)
 		step++;
 	capacity = capacities[step];
-	due_tick = calloc(1, slots_bytes(capacity));
+	due_tick = blocks_get_zeroed(table->blocks, slots_bytes(capacity));
 	if (!due_tick)
 		return -ENOMEM;
 	regions = (struct region *)(due_tick + capacity);
@@ -96,7 +102,7 @@ static int chunk_grow(struct table *table, struct chunk *chunk)
 		regions[to] = chunk->regions[slot];
 	}
 	table->bytes += slots_bytes(capacity) - slots_bytes(chunk->capacity);
-	free(chunk->due_ticks);
+	slots_free(table, chunk);
 	chunk->due_ticks = due_tick;
 	chunk->regions = regions;
 	chunk->capacity = (uint16_t)capacity;
@@ -129,9 +135,10 @@ static int chunk_add(struct table *table, struct chunk *chunk, uint32_t index)
 	return 0;
 }
 
-static struct chunk *chunk_new(struct policy_vm *vm, uint32_t number, uint64_t now_tick)
+static struct chunk *chunk_new(struct policy_vm *vm, struct table *table, uint32_t number,
+			       uint64_t now_tick)
 {
-	struct chunk *chunk = calloc(1, sizeof(*chunk));
+	struct chunk *chunk = blocks_get_zeroed(table->blocks, sizeof(*chunk));
 
 	if (!chunk)
 		return NULL;
@@ -165,10 +172,10 @@ static int table_reserve_dir(struct table *table, size_t dir)
 		table->nr_dirs = dir + 1;
 	}
 	if (!table->dirs[dir]) {
-		table->dirs[dir] = calloc(DIR_CHUNKS, sizeof(**table->dirs));
+		table->dirs[dir] = blocks_get_zeroed(table->blocks, DIR_BYTES);
 		if (!table->dirs[dir])
 			return -ENOMEM;
-		table->bytes += DIR_CHUNKS * sizeof(**table->dirs);
+		table->bytes += DIR_BYTES;
 	}
 	return 0;
 }
@@ -183,7 +190,7 @@ static int table_add_chunk(struct policy_vm *vm, struct table *table, struct hea
 		err = heap_reserve(heap, heap->nr + 1);
 	if (err)
 		return err;
-	chunk = chunk_new(vm, number, now_tick);
+	chunk = chunk_new(vm, table, number, now_tick);
 	if (!chunk)
 		return -ENOMEM;
 	heap_insert(heap, &chunk->due, chunk->renew_tick);
@@ -301,8 +308,8 @@ static void chunk_free(struct table *table, struct heap *heap, struct chunk *chu
 	table->nr_chunks--;
 	table->regions -= chunk->nr;
 	table->bytes -= sizeof(*chunk) + slots_bytes(chunk->capacity);
-	free(chunk->due_ticks);
-	free(chunk);
+	slots_free(table, chunk);
+	blocks_put(table->blocks, chunk, sizeof(*chunk));
 }
 
 /* Returns whether it has freed the directory, too. */
@@ -318,8 +325,8 @@ static bool dir_shrink(struct table *table, struct heap *heap, struct chunk **di
 		dir[i] = NULL;
 		--*steps;
 	}
-	free(dir);
-	table->bytes -= DIR_CHUNKS * sizeof(*dir);
+	blocks_put(table->blocks, dir, DIR_BYTES);
+	table->bytes -= DIR_BYTES;
 	return true;
 }
 
@@ -339,7 +346,7 @@ bool table_shrink(struct table *table, struct heap *heap, unsigned int *steps)
 		table->nr_dirs--;
 	}
 	free(table->dirs);
-	*table = (struct table){0};
+	*table = (struct table){.blocks = table->blocks};
 	return false;
 }
 

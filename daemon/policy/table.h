@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tdx-lpage/blocks.h>
 #include <tdx-lpage/heap.h>
 
 #define TICK_SHIFT	   20
@@ -74,8 +75,10 @@ struct chunk {
 	struct region *regions;
 };
 
+/* Starts from all zero but for .blocks. */
 struct table {
-	struct chunk ***dirs; /* [number / 512][number % 512] */
+	struct blocks *blocks; /* where its memory comes from */
+	struct chunk ***dirs;  /* [number / 512][number % 512] */
 	size_t nr_dirs;
 	size_t regions;
 	size_t bytes;

@@ -182,7 +182,10 @@ static void on_args(void *ctx, const struct lp_vmm_query *query, int error,
 	lp_manager_vmm_args(d->manager, query, error, args);
 }
 
-/* By itself the heap shrinks only at its end, which something small always outlives. */
+/*
+ * By itself the heap shrinks only at its end, which something small always outlives. All of it in one turn: what grows
+ * with the guests does not lie there.
+ */
 static void on_give_back(void *ctx)
 {
 	(void)ctx;
@@ -461,7 +464,10 @@ int lp_daemon_run(const struct lp_options *options)
 
 	lp_log_init(&d.log, LOG_INFO);
 	d.log.cap = &d.log_cap;
-	/* Without this, large blocks that are mostly untouched would come zeroed from the heap. */
+	/*
+	 * Without this, the heap would take over the arenas of blocks.h once one was freed, and large
+	 * blocks that are mostly untouched would come zeroed from it.
+	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	if (options->check_config) {
 		status = check_config(&d);

@@ -120,10 +120,11 @@ static void trim(void *ctx)
 
 static const struct lp_manager_hooks hooks = {.give_back = trim};
 
-/* What it does half a minute later. */
+/* What it does half a minute later: in turns, the last of which calls trim(). */
 static int give_back(struct host *host)
 {
-	trim(host);
+	host->manager->give_back_own_ns = 1;
+	manager_wake(host->manager);
 	return 0;
 }
 
@@ -150,6 +151,14 @@ static int end_family_first(struct host *host)
 	int err = end_family(host);
 
 	return err ? err : turns_for(host, NS_PER_S);
+}
+
+/* Leaves holes of all sizes between what is left. */
+static int end_every_other_first(struct host *host)
+{
+	for (uint32_t id = 1; id <= host->big.options.nr_vms; id += 2)
+		host->big.link.events->vm_gone(host->big.link.ctx, id);
+	return turns_for(host, NS_PER_S);
 }
 
 /* ---- the host ---- */
@@ -241,6 +250,7 @@ static const struct {
 	{"end_of_family_of_8_tib", 1, REGIONS, NULL, end_family, true},
 	{"give_back_of_8_tib", 1, REGIONS, end_guest_first, give_back, true},
 	{"give_back_of_3000", MANY, 1, end_family_first, give_back, true},
+	{"give_back_of_every_other", MANY, 512, end_every_other_first, give_back, true},
 };
 
 static int measure(json_t *ret, size_t i)

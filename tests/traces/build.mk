@@ -28,9 +28,9 @@ $(eval $(call program,normal,tests/traces/scores,$(addprefix tests/traces/,score
 bench-policy: $(BUILD)/normal/tests/traces/scores ## Scores of every policy on generated traces, speed of the engine
 	@$< $(BUILD)/bench-policy.json $(or $(SEEDS),2) $(or $(FIRST_SEED),1)
 
-# The resident set means nothing under ASan: tests/system/memory.sh runs this build of the test.
-$(eval $(call program,normal,tests/property/policy_memory,tests/property/policy_memory.c,$(TEST_LIBS),-lcmocka))
-check: $(BUILD)/normal/tests/property/policy_memory
+# The resident set means nothing under ASan: tests/system/memory.sh runs these builds of the tests.
+$(foreach t,policy_memory core_memory,$(eval $(call program,normal,tests/property/$(t),tests/property/$(t).c,$(TEST_LIBS),-lcmocka)))
+check: $(BUILD)/normal/tests/property/policy_memory $(BUILD)/normal/tests/property/core_memory
 
 # What was recorded from real guests.
 bench: | bench-recorded

@@ -430,7 +430,8 @@ static void walks_over_regions_are_cut_in_slices(void **state)
 {
 	const uint64_t chunks = 3 * LP_REGIONS_SLICE + 1;
 	uint64_t next = 0, nr = 0, gone = 0, slices = 0;
-	struct lp_regions regions = {0};
+	struct blocks blocks = {0};
+	struct lp_regions regions = {.blocks = &blocks};
 
 	(void)state;
 	for (uint64_t i = 0; i < chunks; i++) {
@@ -456,6 +457,8 @@ static void walks_over_regions_are_cut_in_slices(void **state)
 	assert_int_equal(regions.count, chunks - chunks / 2);
 	assert_int_equal(slices, 8);
 	lp_regions_done(&regions);
+	assert_int_equal(blocks.used_bytes, 0);
+	blocks_done(&blocks);
 }
 
 static void count_gone(void *ctx, uint64_t rfn)
@@ -466,7 +469,8 @@ static void count_gone(void *ctx, uint64_t rfn)
 static void regions_are_kept_in_order(void **state)
 {
 	static const uint64_t rfns[] = {1025, 3, 512, 511, (1ULL << 43) - 1, 3};
-	struct lp_regions regions = {0};
+	struct blocks blocks = {0};
+	struct lp_regions regions = {.blocks = &blocks};
 	uint64_t order = 0, gone = 0, next = 0;
 
 	(void)state;
@@ -491,6 +495,8 @@ static void regions_are_kept_in_order(void **state)
 	assert_null(lp_regions_get(&regions, 512));
 	assert_int_equal(regions.nr_chunks, 2);
 	lp_regions_done(&regions);
+	assert_int_equal(blocks.used_bytes, 0);
+	blocks_done(&blocks);
 }
 
 /* ---- triage ---- */

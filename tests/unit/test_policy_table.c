@@ -104,7 +104,8 @@ static uint64_t earliest_of_all(void)
 /* @spread: how many regions of the table are in use. Stamps of 32 bits overflow on the way. */
 static void play(uint32_t spread, uint64_t now_tick)
 {
-	struct table table = {0};
+	struct blocks blocks = {0};
+	struct table table = {.blocks = &blocks};
 	struct heap heap = {0};
 	uint64_t rng = spread;
 
@@ -130,6 +131,8 @@ static void play(uint32_t spread, uint64_t now_tick)
 	while (table_shrink(&table, &heap, &(unsigned int){8}))
 		;
 	assert_int_equal(heap.nr, 0);
+	assert_int_equal(blocks.used_bytes, 0);
+	blocks_done(&blocks);
 	heap_done(&heap);
 }
 
