@@ -40,12 +40,8 @@ static int try_connect(struct ctl *ctl, const char *name, char *path, size_t siz
 /* The daemon closes a connection that it has no place for, which only the first call shows. */
 static int check_admitted(struct ctl *ctl)
 {
-	json_t *reply = NULL;
-	int r = ctl_client_send(ctl->client, "Ping", NULL, false);
+	int r = ctl_client_ping(ctl->client, ctl->timeout_ms);
 
-	if (r == 0)
-		r = ctl_client_receive(ctl->client, ctl->timeout_ms, &reply);
-	json_decref(reply);
 	if (r < 0)
 		ctl->client = ctl_client_close(ctl->client);
 	return r;
@@ -78,6 +74,16 @@ int ctl_connect(struct ctl *ctl)
 	if (r == -ETIMEDOUT || r == -ECONNRESET || r == -EPIPE)
 		return ctl_lost(ctl, r);
 	return r < 0 ? unreachable(ctl, path, r) : CTL_OK;
+}
+
+int ctl_connect_to_wait(struct ctl *ctl)
+{
+	int r = ctl_connect(ctl), error;
+
+	if (r != CTL_OK)
+		return r;
+	error = check_admitted(ctl);
+	return error < 0 ? ctl_lost(ctl, error) : CTL_OK;
 }
 
 int ctl_lost(struct ctl *ctl, int error)

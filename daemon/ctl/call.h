@@ -7,6 +7,9 @@
 /* Connects to the socket that the verb needs, once. Returns CTL_OK, or complains. */
 int ctl_connect(struct ctl *ctl);
 
+/* The same for a call whose answers come when they come: makes sure within --timeout that the daemon answers at all. */
+int ctl_connect_to_wait(struct ctl *ctl);
+
 /* Receives a reply's parameters, to be dropped. Returns CTL_OK, or complains. */
 int ctl_receive(struct ctl *ctl, int timeout_ms, json_t **ret);
 

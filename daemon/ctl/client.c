@@ -190,6 +190,17 @@ int ctl_client_receive(struct ctl_client *client, int timeout_ms, json_t **ret)
 	return -EBADMSG;
 }
 
+int ctl_client_ping(struct ctl_client *client, int timeout_ms)
+{
+	json_t *reply = NULL;
+	int r = ctl_client_send(client, "Ping", NULL, false);
+
+	if (r == 0)
+		r = ctl_client_receive(client, timeout_ms, &reply);
+	json_decref(reply);
+	return r == -EPIPE ? -ECONNRESET : r;
+}
+
 int ctl_client_wait(struct ctl_client *client, int other_fd, int timeout_ms)
 {
 	struct pollfd fds[2] = {{.fd = client->fd, .events = POLLIN},

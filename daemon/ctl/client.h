@@ -26,6 +26,9 @@ int ctl_client_send(struct ctl_client *client, const char *method, json_t *param
  */
 int ctl_client_receive(struct ctl_client *client, int timeout_ms, json_t **ret);
 
+/* Has the daemon answer once within @timeout_ms. Returns as ctl_client_receive(), -ECONNRESET if it takes no more clients. */
+int ctl_client_ping(struct ctl_client *client, int timeout_ms);
+
 enum ctl_client_event { CTL_CLIENT_TIMEOUT, CTL_CLIENT_READABLE, CTL_CLIENT_OTHER };
 
 /*

@@ -214,12 +214,20 @@ static bool check_socket(const struct ctl *ctl, json_t *checks, const char *name
 	int r;
 
 	r = ctl_client_connect(path, ctl->timeout_ms, &client);
+	if (r == 0)
+		r = ctl_client_ping(client, ctl->timeout_ms);
 	ctl_client_close(client);
 	if (r == 0)
 		add(checks, GOOD, name, NULL, "%s answers", path);
 	else if (r == -EACCES)
 		add(checks, NOTE, name, "run as root or as a member of the socket's group",
 		    "%s: permission denied for uid %u", path, geteuid());
+	else if (r == -ETIMEDOUT)
+		add(checks, BAD, name, "systemctl restart tdx-lpaged", "%s: does not respond",
+		    path);
+	else if (r == -ECONNRESET)
+		add(checks, BAD, name, "end some of them", "%s: takes no more clients of this user",
+		    path);
 	else
 		add(checks, BAD, name, "systemctl enable --now tdx-lpaged", "%s: %s", path,
 		    strerror(-r));

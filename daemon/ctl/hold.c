@@ -104,7 +104,7 @@ static int hold_attached(struct ctl *ctl)
 	int r = ctl_duration(ctl, "--for", "1s", "168h", &us), error;
 
 	if (r == CTL_OK)
-		r = ctl_connect(ctl);
+		r = ctl_connect_to_wait(ctl);
 	if (r != CTL_OK)
 		return r;
 	params = hold_params(ctl, us);

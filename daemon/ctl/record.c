@@ -453,7 +453,7 @@ static json_t *vms_param(struct ctl *ctl)
 static int begin_stream(struct record *rec)
 {
 	json_t *vms = vms_param(rec->ctl), *params;
-	int r = ctl_connect(rec->ctl), err = 0;
+	int r = ctl_connect_to_wait(rec->ctl), err = 0;
 
 	params = json_pack("{s:b, s:o*}", "raw", rec->raw, "vms", vms);
 	if (r == CTL_OK)

@@ -66,7 +66,7 @@ int verb_watch(struct ctl *ctl)
 	int r = ctl_number(ctl, "--limit", 1, 1000000000, &left), error = 0;
 
 	if (r == CTL_OK)
-		r = ctl_connect(ctl);
+		r = ctl_connect_to_wait(ctl);
 	if (r == CTL_OK)
 		error = ctl_client_send(ctl->client, "Watch", params, true);
 	json_decref(params);

@@ -89,6 +89,8 @@ static void reading_goes_by_the_control_socket_when_the_other_is_full(void **sta
 	take_places(host, "control", writers);
 	assert_int_equal(ctl_host_run(host, "vm list"), CTL_UNREACHABLE);
 	assert_non_null(strstr(host->err, "too many clients"));
+	assert_int_equal(ctl_host_run(host, "doctor"), CTL_FAILED);
+	assert_non_null(strstr(host->out, "/read: takes no more clients of this user"));
 	for (size_t i = 0; i < ADMISSION_PER_UID; i++) {
 		ctl_client_close(readers[i]);
 		ctl_client_close(writers[i]);
@@ -190,6 +192,7 @@ static void calls_keep_the_timeout(void **state)
 {
 	struct ctl_host *host = ctl_host_new();
 	struct odd_daemon odd = {.answer = NULL};
+	char line[192];
 
 	(void)state;
 	odd_start(&odd, host);
@@ -197,6 +200,17 @@ static void calls_keep_the_timeout(void **state)
 	assert_non_null(strstr(host->err, "does not respond"));
 	assert_int_equal(ctl_host_run(host, "pause --timeout=100ms"), CTL_UNREACHABLE);
 	assert_int_equal(ctl_host_run(host, "--timeout 5 vm list"), CTL_USAGE);
+	/* Also where the answer may come much later, if the daemon is there at all. */
+	assert_int_equal(ctl_host_run(host, "hold web --attached --timeout 100ms"),
+			 CTL_UNREACHABLE);
+	assert_non_null(strstr(host->err, "does not respond"));
+	snprintf(line, sizeof(line), "--socket %s/control --timeout 100ms watch", host->dir);
+	assert_int_equal(ctl_host_run(host, line), CTL_UNREACHABLE);
+	snprintf(line, sizeof(line), "--socket %s/control --timeout 100ms record %s/trace",
+		 host->dir, host->dir);
+	assert_int_equal(ctl_host_run(host, line), CTL_UNREACHABLE);
+	assert_int_equal(ctl_host_run(host, "doctor --timeout 100ms"), CTL_FAILED);
+	assert_non_null(strstr(host->out, "/control: does not respond"));
 	odd_stop(&odd, host);
 	ctl_host_free(host);
 }
