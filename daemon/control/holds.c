@@ -25,11 +25,6 @@ static bool read_params(struct control_call *call, uint32_t *ret_id, const char 
 	return control_param_vm(call, ret_id);
 }
 
-static void refuse(struct control_call *call, int error)
-{
-	control_failed(call, error, error == -ENOSPC ? "too many holds" : NULL);
-}
-
 static int hold(struct control_call *call, uint32_t id, const char *owner, lp_hold_cb ended)
 {
 	uint64_t for_ns = (uint64_t)control_param_int(call, "for_us", 0) * NS_PER_US;
@@ -47,7 +42,7 @@ void method_hold_vm(struct control_call *call)
 		return;
 	r = hold(call, id, owner, NULL);
 	if (r < 0)
-		refuse(call, r);
+		control_not_kept(call, r);
 	else
 		control_reply(call, json_pack("{s:I, s:s}", "vm", (json_int_t)id, "owner", owner));
 }
@@ -78,7 +73,7 @@ void method_hold_vm_attached(struct control_call *call)
 	call->state = (void *)(uintptr_t)id;
 	r = hold(call, id, owner, on_ended);
 	if (r < 0)
-		refuse(call, r);
+		control_not_kept(call, r);
 	else
 		(void)control_reply_more(call, attached_json(call, NULL));
 }
@@ -98,7 +93,7 @@ void method_release_vm(struct control_call *call)
 		return;
 	r = call->core->ops->release_vm(call->core, id, owner);
 	if (r < 0)
-		refuse(call, r);
+		control_not_kept(call, r);
 	else
 		control_reply(call, json_pack("{s:I, s:i}", "vm", (json_int_t)id, "released", r));
 }

@@ -60,7 +60,7 @@ static int begin(struct lp_manager *m, struct vm_entry *vm, const struct lp_hold
 
 	(void)vm_holds(m, vm, &nr);
 	if (nr >= LP_VM_HOLDS_MAX)
-		return -ENOSPC;
+		return -E2BIG;
 	r = lp_state_add_hold(&m->state, hold);
 	if (r < 0)
 		return r;

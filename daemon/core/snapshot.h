@@ -287,7 +287,7 @@ struct lp_core_ops {
 
 	/* @vm_id 0: the whole host. Kept across restarts. @for_ns: of a pause, counted by the host's
 	 * clock, also on a simulated host; 0: until it is ended. A new pause replaces the one before.
-	 * -ESRCH, or the error of writing the state. */
+	 * -ESRCH; -E2BIG: too many VMs are paused; -ENOMEM; or the error of writing the state. */
 	int (*set_paused)(struct lp_core *core, uint32_t vm_id, bool paused, uint64_t for_ns);
 	int (*set_dry_run)(struct lp_core *core, bool dry_run);
 	/*
@@ -295,7 +295,7 @@ struct lp_core_ops {
 	 * @for_ns as above. Kept across restarts; of each owner (characters of text_is_name_char(), at
 	 * most LP_HOLD_OWNER_MAX) there is one, which another call replaces. With @ended, the hold is
 	 * one more, not kept, lasts until hold_cancel() with the same @ctx at the latest, and @ended is
-	 * called once if it ends before that. -ESRCH; -ENOSPC: too many holds; -ENOMEM; or the error of
+	 * called once if it ends before that. -ESRCH; -E2BIG: too many holds; -ENOMEM; or the error of
 	 * writing the state.
 	 */
 	int (*hold_vm)(struct lp_core *core, uint32_t vm_id, const char *owner, uint64_t for_ns,

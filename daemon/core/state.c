@@ -61,7 +61,7 @@ int lp_state_pause_vm(struct lp_state *state, const struct lp_vm_key *vm, uint64
 		place = &state->paused_vms[at];
 	} else {
 		if (state->nr_paused_vms >= LP_STATE_PAUSED_MAX)
-			return -ENOSPC;
+			return -E2BIG;
 		if (array_reserve(&state->paused_vms, &state->paused_vms_capacity,
 				  state->nr_paused_vms + 1, sizeof(*place)) < 0)
 			return -ENOMEM;
@@ -113,7 +113,7 @@ int lp_state_add_hold(struct lp_state *state, const struct lp_hold *hold)
 
 	drop_holds_of_another(state, &hold->vm);
 	if (state->nr_holds >= LP_STATE_HOLDS_MAX)
-		return -ENOSPC;
+		return -E2BIG;
 	if (array_reserve(&state->holds, &state->holds_capacity, state->nr_holds + 1,
 			  sizeof(*place)) < 0)
 		return -ENOMEM;

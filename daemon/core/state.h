@@ -71,7 +71,7 @@ const struct lp_paused_vm *lp_state_vm_pause(const struct lp_state *state,
 
 /*
  * Pauses a VM, or moves the end of its pause. Replaces what another VM with this id had. 0; -ENOMEM;
- * -ENOSPC when LP_STATE_PAUSED_MAX are paused.
+ * -E2BIG when LP_STATE_PAUSED_MAX are paused.
  */
 int lp_state_pause_vm(struct lp_state *state, const struct lp_vm_key *vm, uint64_t until_ns);
 
@@ -82,7 +82,7 @@ void lp_state_resume_vm(struct lp_state *state, const struct lp_vm_key *vm);
 struct lp_hold *lp_state_vm_holds(const struct lp_state *state, const struct lp_vm_key *vm,
 				  size_t *ret_nr);
 
-/* Appends a hold to those of its VM. 0; -ENOMEM; -ENOSPC when there are LP_STATE_HOLDS_MAX. */
+/* Appends a hold to those of its VM. 0; -ENOMEM; -E2BIG when there are LP_STATE_HOLDS_MAX. */
 int lp_state_add_hold(struct lp_state *state, const struct lp_hold *hold);
 
 /* Drops one of ->holds. */

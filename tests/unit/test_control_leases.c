@@ -50,10 +50,18 @@ static void whole_vms_are_held_and_released(void **state)
 	peer_call(&p, OWN "ReleaseVm", "{\"vm\":\"7\",\"owner\":\"a.b_c:d@e+f-9\"}");
 	peer_calls(&p, "release_vm 7 a.b_c:d@e+f-9");
 	peer_expect(&p, "{'parameters':{'vm':7,'released':0}}");
+	p.fake.result = -E2BIG;
+	peer_call(&p, OWN "HoldVm", "{\"vm\":\"db\",\"owner\":\"libvirt\",\"for_us\":30000000}");
+	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'E2BIG',"
+			"'text':'too many VMs are paused or held'}}");
+	/* A full disk is no full list. */
 	p.fake.result = -ENOSPC;
 	peer_call(&p, OWN "HoldVm", "{\"vm\":\"db\",\"owner\":\"libvirt\",\"for_us\":30000000}");
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'ENOSPC',"
-			"'text':'too many holds'}}");
+			"'text':'cannot write the state file: No space left on device'}}");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"7\"}");
+	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'ENOSPC',"
+			"'text':'cannot write the state file: No space left on device'}}");
 	peer_close(&p);
 }
 

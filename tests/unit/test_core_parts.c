@@ -285,7 +285,7 @@ static void the_number_of_holds_is_bounded(void **state)
 		assert_int_equal(lp_state_add_hold(&full, &widest), 0);
 	}
 	widest.vm.id = 1;
-	assert_int_equal(lp_state_add_hold(&full, &widest), -ENOSPC);
+	assert_int_equal(lp_state_add_hold(&full, &widest), -E2BIG);
 	/* Whatever fits can be read again. */
 	assert_int_equal(lp_state_save(dir->fd, &full), 0);
 	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
@@ -305,7 +305,7 @@ static void the_number_of_paused_vms_is_bounded(void **state)
 
 		assert_int_equal(lp_state_pause_vm(&full, &widest, UINT64_MAX), 0);
 	}
-	assert_int_equal(pause_id(&full, LP_STATE_PAUSED_MAX + 1, true), -ENOSPC);
+	assert_int_equal(pause_id(&full, LP_STATE_PAUSED_MAX + 1, true), -E2BIG);
 	/* All of them fit in the file. */
 	assert_int_equal(lp_state_save(dir->fd, &full), 0);
 	assert_int_equal(lp_state_load(dir->fd, BOOT, &after, &line), 0);
