@@ -2,7 +2,9 @@
 /* Rules that do nothing: what they match cannot be, or is taken by an earlier rule. */
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,6 +48,15 @@ warn(struct lint *l, const struct config_place *place, const char *key, const ch
 
 /* ---- globs that match nothing ---- */
 
+/* The end of the class, such as "[:digit:]", at @p; @p itself for a "[" that begins none. */
+static const char *class_end(const char *p)
+{
+	const char end[] = {p[1], ']', '\0'};
+	const char *at = p[1] && strchr(":.=", p[1]) ? strstr(p + 2, end) : NULL;
+
+	return at ? at + 1 : p;
+}
+
 /* The end of the set "[...]" at @p, NULL for one that is not closed. */
 static const char *set_end(const char *p)
 {
@@ -57,7 +68,9 @@ static const char *set_end(const char *p)
 	for (; *p; p++) {
 		if (*p == ']')
 			return p;
-		if (*p == '\\' && p[1])
+		if (*p == '[')
+			p = class_end(p);
+		else if (*p == '\\' && p[1])
 			p++;
 	}
 	return NULL;
@@ -78,41 +91,87 @@ static const char *unclosed(const char *glob)
 	return NULL;
 }
 
-/* The least length of what a glob matches, and the first literal that no name has, or NUL. */
-static size_t literals(const char *glob, char *ret_other)
+/* What the texts are made of that a glob is compared with. */
+static bool is_slice_char(char c)
 {
-	size_t least = 0;
+	return c != '/';
+}
 
-	*ret_other = '\0';
+static bool is_path_char(char c)
+{
+	(void)c;
+	return true;
+}
+
+/* What a glob can match: of closed sets, without a backslash at its end. */
+struct glob_facts {
+	size_t least;	 /* the length of the shortest text */
+	char other;	 /* the first literal that no text has, or NUL */
+	const char *set; /* the first set without a character that a text has, or NULL */
+	int set_len;
+};
+
+static bool set_has(const char *set, size_t len, bool (*is_char)(char c))
+{
+	char glob[CONFIG_GLOB_MAX + 1];
+
+	snprintf(glob, sizeof(glob), "%.*s", (int)len, set);
+	for (int c = 1; c <= UCHAR_MAX; c++) {
+		const char text[] = {(char)c, '\0'};
+
+		if (is_char((char)c) && fnmatch(glob, text, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct glob_facts look_at(const char *glob, bool (*is_char)(char c))
+{
+	struct glob_facts facts = {.least = 0};
+
 	for (const char *p = glob; *p; p++) {
+		const char *start = p;
+
 		if (*p == '*')
 			continue;
-		least++;
-		if (*p == '[')
+		facts.least++;
+		if (*p == '[') {
 			p = set_end(p);
-		else if (*p == '\\')
+			if (!facts.set && !set_has(start, (size_t)(p + 1 - start), is_char)) {
+				facts.set = start;
+				facts.set_len = (int)(p + 1 - start);
+			}
+			continue;
+		}
+		if (*p == '\\')
 			p++;
-		if (!p || !*p)
-			break;
-		if (*p != ']' && *p != '?' && !*ret_other && !text_is_name_char(*p))
-			*ret_other = *p;
+		if ((*p != '?' || p != start) && !facts.other && !is_char(*p))
+			facts.other = *p;
 	}
-	return least;
+	return facts;
+}
+
+static void lint_set(struct lint *l, const char *key, const struct config_term *term,
+		     const struct glob_facts *facts, const char *what)
+{
+	warn(l, &term->place, key, term->text, "matches nothing: %.*s has no character of a %s",
+	     facts->set_len > 64 ? 64 : facts->set_len, facts->set, what);
 }
 
 /* Names are made of these characters (daemon/core/vm_names.h), so others match nothing. */
 static void lint_name(struct lint *l, const char *key, const struct config_term *term)
 {
-	char other;
-	size_t least = literals(term->text, &other);
+	const struct glob_facts facts = look_at(term->text, text_is_name_char);
 
-	if (other && (unsigned char)other < 0x80)
+	if (facts.other && (unsigned char)facts.other < 0x80)
 		warn(l, &term->place, key, term->text,
-		     "matches nothing: a name has _ in place of \"%c\"", other);
-	else if (other)
+		     "matches nothing: a name has _ in place of \"%c\"", facts.other);
+	else if (facts.other)
 		warn(l, &term->place, key, term->text,
 		     "matches nothing: a name has _ in place of each byte that is not ASCII");
-	else if (least > KVM_LPAGE_NAME_MAX)
+	else if (facts.set)
+		lint_set(l, key, term, &facts, "name");
+	else if (facts.least > KVM_LPAGE_NAME_MAX)
 		warn(l, &term->place, key, term->text,
 		     "matches nothing: a name has at most %d characters, and a longer one is cut",
 		     KVM_LPAGE_NAME_MAX);
@@ -135,19 +194,42 @@ static bool may_end_in(const char *glob, const char *suffix)
 	return want == 0;
 }
 
+static void lint_slice(struct lint *l, const char *key, const struct config_term *term)
+{
+	const struct glob_facts facts = look_at(term->text, is_slice_char);
+
+	if (!may_end_in(term->text, ".slice"))
+		warn(l, &term->place, key, term->text,
+		     "matches nothing: the name of a slice ends in .slice");
+	else if (facts.other)
+		warn(l, &term->place, key, term->text,
+		     "matches nothing: the name of a slice has no /");
+	else if (facts.set)
+		lint_set(l, key, term, &facts, "slice's name");
+}
+
+static void lint_path(struct lint *l, const char *key, const struct config_term *term)
+{
+	const struct glob_facts facts = look_at(term->text, is_path_char);
+
+	if (!strchr("/*?[", *term->text))
+		warn(l, &term->place, key, term->text, "matches nothing: a path begins with /");
+	else if (facts.set)
+		lint_set(l, key, term, &facts, "path");
+}
+
 static void lint_glob(struct lint *l, const char *key, const struct config_term *term)
 {
 	const char *why = unclosed(term->text);
 
 	if (why)
 		warn(l, &term->place, key, term->text, "%s", why);
-	else if (strcmp(key, "vm-name") == 0 || strcmp(key, "vmm") == 0)
+	else if (strcmp(key, "slice") == 0)
+		lint_slice(l, key, term);
+	else if (strcmp(key, "cgroup") == 0)
+		lint_path(l, key, term);
+	else
 		lint_name(l, key, term);
-	else if (strcmp(key, "slice") == 0 && !may_end_in(term->text, ".slice"))
-		warn(l, &term->place, key, term->text,
-		     "matches nothing: the name of a slice ends in .slice");
-	else if (strcmp(key, "cgroup") == 0 && !strchr("/*?[", *term->text))
-		warn(l, &term->place, key, term->text, "matches nothing: a path begins with /");
 }
 
 static void lint_memory(struct lint *l, const char *key, const struct config_term *term)

@@ -208,6 +208,19 @@ static const struct {
 	 ".slice"},
 	{NULL, "cgroup: machine.slice/*",
 	 "f:4:31: rules[0].match.cgroup: \"machine.slice/*\": matches nothing: a path begins with /"},
+	{NULL, "vm-name: 'web[9-1]'",
+	 "f:4:32: rules[0].match.vm-name: \"web[9-1]\": matches nothing: [9-1] has no character of a "
+	 "name"},
+	{NULL, "vm-name: ['a[[:space:]]', 'a[[:digit:]\\]]b', 'a]'], cgroup: '/[b-a]'",
+	 "f:4:33: rules[0].match.vm-name: \"a[[:space:]]\": matches nothing: [[:space:]] has no "
+	 "character of a name\n"
+	 "warning: f:4:68: rules[0].match.vm-name: \"a]\": matches nothing: a name has _ in place of "
+	 "\"]\"\n"
+	 "warning: f:4:83: rules[0].match.cgroup: \"/[b-a]\": matches nothing: [b-a] has no character "
+	 "of a path"},
+	{NULL, "slice: [/machine.slice, machine.slice]",
+	 "f:4:31: rules[0].match.slice: \"/machine.slice\": matches nothing: the name of a slice has no "
+	 "/"},
 	{NULL, "memory: '<1'",
 	 "f:4:31: rules[0].match.memory: \"<1\": matches nothing: a VM without memory is not decided "
 	 "on"},
