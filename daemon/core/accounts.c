@@ -61,8 +61,26 @@ static void move_vm(struct lp_manager *m, struct vm_entry *vm, struct account *a
 			      manager_now(m));
 }
 
+static void lose(struct lp_manager *m, struct account *account)
+{
+	account->nr_vms = 0;
+	account->regions = (struct region_sums){0};
+	policy_group_clear(m->policy, &account->group, manager_now(m));
+}
+
+void accounts_lose_all(struct lp_manager *m)
+{
+	m->regions = (struct region_sums){0};
+	for (size_t i = 0; i < m->accounts.nr; i++)
+		lose(m, m->accounts.list[i]);
+	lose(m, &m->accounts.defaults);
+	lose(m, &m->accounts.removed);
+}
+
 void accounts_remove(struct lp_manager *m, struct vm_entry *vm)
 {
+	if (vm_is_lost(m, vm))
+		return;
 	move_vm(m, vm, NULL);
 	take(&m->regions, &vm->vm);
 }

@@ -18,6 +18,9 @@ void accounts_describe(struct lp_manager *m, struct vm_entry *vm, const struct l
 /* The rule of the VM may have changed: what it gains from now on is another account's. */
 void accounts_assign(struct lp_manager *m, struct vm_entry *vm);
 
+/* The VMs are lost: all of them go from the sums. */
+void accounts_lose_all(struct lp_manager *m);
+
 /* The VM goes; what it gained stays. */
 void accounts_remove(struct lp_manager *m, struct vm_entry *vm);
 

@@ -163,6 +163,8 @@ struct lp_manager {
 	struct vm_entry **vms; /* by id, ascending */
 	size_t nr_vms;
 	size_t vms_capacity;
+	size_t nr_lost;	     /* of them, which are shown nowhere: vm_is_lost() */
+	struct vm_list lost; /* those, by .by_stats */
 	struct due due;
 	struct flight_list flights;
 	size_t nr_own_flights; /* those that are not manual */

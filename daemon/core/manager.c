@@ -148,8 +148,8 @@ static void on_family(void *ctx, bool present, const char *why)
 		lp_log(m->log, LOG_NOTICE, &about, "connected to the kernel through %s",
 		       m->link->ops->name);
 	} else {
-		vms_lose_all(m, why);
 		flights_cancel(m, 0, -ENOTCONN, why);
+		vms_lose_all(m, why);
 		refresh_check(m, -ENOTCONN);
 		lp_log(m->log, LOG_WARNING, &about, "degraded: %s; waiting for it to appear", why);
 	}
@@ -304,6 +304,7 @@ int lp_manager_new(const struct lp_manager_options *options, struct lp_manager *
 		procfs_namespaces(options->procfs, &m->namespaces);
 	accounts_init(&m->accounts);
 	TAILQ_INIT(&m->by_stats);
+	TAILQ_INIT(&m->lost);
 	TAILQ_INIT(&m->due.parked);
 	TAILQ_INIT(&m->flights);
 	TAILQ_INIT(&m->waiters);

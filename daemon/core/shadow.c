@@ -66,6 +66,12 @@ void shadow_remove_vm(struct lp_manager *m, const struct vm_entry *vm)
 		(void)policy_vm_remove(m->shadow.policy, vm->vm.id, manager_now(m));
 }
 
+void shadow_lose_all(struct lp_manager *m)
+{
+	if (m->shadow.policy)
+		policy_lose_all(m->shadow.policy, manager_now(m));
+}
+
 void shadow_observe(struct lp_manager *m, uint32_t vm_id, const struct policy_observation *obs,
 		    size_t nr)
 {
@@ -249,7 +255,7 @@ int shadow_view(const struct lp_core *core, struct lp_shadow_snapshot *ret)
 		return -ENOENT;
 	*ret = (struct lp_shadow_snapshot){
 		.age_ns = now_ns - m->shadow.since_ns,
-		.nr_vms = m->nr_vms,
+		.nr_vms = vms_there(m),
 		.assumed = m->shadow.assumed,
 		.disproved = m->shadow.disproved,
 		.active_bytes = policy_memory_bytes(m->policy),

@@ -26,6 +26,7 @@ void shadow_add_vm(struct lp_manager *m, const struct vm_entry *vm,
 		   const struct config_settings *settings);
 void shadow_configure_vm(struct lp_manager *m, const struct vm_entry *vm);
 void shadow_remove_vm(struct lp_manager *m, const struct vm_entry *vm);
+void shadow_lose_all(struct lp_manager *m);
 void shadow_observe(struct lp_manager *m, uint32_t vm_id, const struct policy_observation *obs,
 		    size_t nr);
 void shadow_forget(struct lp_manager *m, uint32_t vm_id, uint64_t rfn);

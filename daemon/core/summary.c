@@ -140,7 +140,7 @@ void lp_manager_status_text(const struct lp_manager *m, char *ret, size_t size)
 	else if (m->host_error[0])
 		put(&line, "degraded: %s", m->host_error);
 	else
-		put(&line, "%zu VM%s", m->nr_vms, m->nr_vms == 1 ? "" : "s");
+		put(&line, "%zu VM%s", vms_there(m), vms_there(m) == 1 ? "" : "s");
 	if (m->family && !m->host_error[0]) {
 		put_regions(&line, m);
 		put(&line, ", %llu merges/s",

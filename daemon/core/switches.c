@@ -274,8 +274,8 @@ static void take_config(struct lp_manager *m, struct config *config)
 	shadow_apply_config(m);
 	config_free(old);
 	lp_log(m->log, LOG_NOTICE, &about_reload, "configuration reloaded: %zu rule%s, %zu VM%s",
-	       config->nr_rules, config->nr_rules == 1 ? "" : "s", m->nr_vms,
-	       m->nr_vms == 1 ? "" : "s");
+	       config->nr_rules, config->nr_rules == 1 ? "" : "s", vms_there(m),
+	       vms_there(m) == 1 ? "" : "s");
 	warn_config(m);
 	watchers_notify_text(m, LP_WATCH_RELOAD, "configuration reloaded");
 }

@@ -45,7 +45,7 @@ void view_status(const struct lp_core *core, struct lp_status *ret)
 		.config_file = m->config->path ? m->config->path : m->options.config_path,
 		.config_age_ns = age(now_ns, m->config_ns),
 		.uptime_ns = age(now_ns, m->start_ns),
-		.nr_vms = (uint32_t)m->nr_vms,
+		.nr_vms = (uint32_t)vms_there(m),
 		.merges_per_s = rate_per_s(&m->merges, manager_now(m)),
 		.capable = m->regions.capable,
 		.large = m->regions.large,
@@ -75,10 +75,19 @@ size_t view_vm_ids(const struct lp_core *core, uint32_t first, uint32_t *ids, si
 {
 	const struct lp_manager *m = manager_of_const(core);
 	size_t at = vm_position(m, first);
+	size_t nr = 0;
 
-	for (size_t i = 0; at + i < m->nr_vms && i < capacity; i++)
-		ids[i] = m->vms[at + i]->vm.id;
-	return m->nr_vms - at;
+	if (!vms_there(m))
+		return 0;
+	/* Those that are lost are between the others for some turns only. */
+	for (; at < m->nr_vms && (nr < capacity || m->nr_lost); at++) {
+		if (vm_is_lost(m, m->vms[at]))
+			continue;
+		if (nr < capacity)
+			ids[nr] = m->vms[at]->vm.id;
+		nr++;
+	}
+	return nr + m->nr_vms - at;
 }
 
 /* The gate to show: those of the policy are added to the VM's own. */

@@ -28,6 +28,11 @@ bool vm_is_lost(const struct lp_manager *m, const struct vm_entry *vm)
 	return vm->family_round != m->family_round;
 }
 
+size_t vms_there(const struct lp_manager *m)
+{
+	return m->nr_vms - m->nr_lost;
+}
+
 struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id)
 {
 	size_t at = vm_position(m, vm_id);

@@ -118,6 +118,9 @@ struct vm_entry {
 /* Its family is gone, and so is the VM: it is about to be removed. */
 bool vm_is_lost(const struct lp_manager *m, const struct vm_entry *vm);
 
+/* How many are not. */
+size_t vms_there(const struct lp_manager *m);
+
 /* NULL when there is none, or it is lost. */
 struct vm_entry *vm_find(const struct lp_manager *m, uint32_t vm_id);
 

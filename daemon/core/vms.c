@@ -314,7 +314,7 @@ static void end_entry(struct lp_manager *m, struct vm_entry *vm, const char *why
 	flights_cancel(m, vm->vm.id, -ESRCH, why);
 	summary_vm_end(m, vm);
 	accounts_remove(m, vm);
-	TAILQ_REMOVE(&m->by_stats, vm, by_stats);
+	TAILQ_REMOVE(vm_is_lost(m, vm) ? &m->lost : &m->by_stats, vm, by_stats);
 	names_leave(m, vm);
 	shadow_remove_vm(m, vm);
 	(void)policy_vm_remove(m->policy, vm->vm.id, manager_now(m));
@@ -329,6 +329,7 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 	size_t at = vm_position(m, vm->vm.id);
 
 	array_close(m->vms, m->nr_vms--, at, sizeof(*m->vms));
+	m->nr_lost -= vm_is_lost(m, vm);
 	due_remove(m, vm);
 	m->vms_left = true;
 	give_back_soon(m);
@@ -339,7 +340,12 @@ void vms_remove(struct lp_manager *m, struct vm_entry *vm, const char *why)
 
 void vms_lose_all(struct lp_manager *m, const char *why)
 {
+	accounts_lose_all(m);
+	policy_lose_all(m->policy, manager_now(m));
+	shadow_lose_all(m);
+	TAILQ_CONCAT(&m->lost, &m->by_stats, by_stats);
 	m->family_round++;
+	m->nr_lost = m->nr_vms;
 	snprintf(m->lost_why, sizeof(m->lost_why), "%s", why);
 	walk_begin(m, WALK_LOST, remove_lost, NULL);
 }

@@ -27,7 +27,8 @@ static void go_on(struct lp_manager *m, struct walk *walk)
 		vm = next_vm(m, walk);
 		if (!vm)
 			break;
-		walk->each(m, vm);
+		if (walk == &m->walks[WALK_LOST] || !vm_is_lost(m, vm))
+			walk->each(m, vm);
 	}
 	if (vm) {
 		manager_go_on(m);

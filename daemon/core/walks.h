@@ -9,7 +9,7 @@
 #define WALK_SLICE 128
 
 /*
- * Calls @each for every VM that is there now, in ascending order of ids, then @done (may be NULL). The
+ * Calls @each for every VM that is there now (for WALK_LOST also for those that are lost), in ascending order of ids, then @done (may be NULL). The
  * first slice is done before it returns, so that nobody waits on a host of few VMs. One that is under
  * way goes on, and comes to all VMs anew: @each has to be the same, and may remove its VM.
  */

@@ -139,6 +139,8 @@ void backlog_replan(struct policy *policy, uint64_t now_ns)
 {
 	struct policy_vm *vm;
 
+	if (policy->nr_lost)
+		return;
 	while (policy->slice && (vm = TAILQ_FIRST(&policy->replanning)))
 		replan_now(vm, now_ns);
 	begin_some(policy, now_ns);

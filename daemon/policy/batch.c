@@ -175,6 +175,8 @@ static int go_round(struct policy *policy, struct policy_batch *ret, uint64_t no
 int policy_next_batch(struct policy *policy, uint64_t now_ns, struct policy_batch *ret)
 {
 	now_ns = policy_clock(policy, now_ns);
+	if (policy->nr_lost)
+		return 0;
 	backlog_begin_slice(policy);
 	backlog_replan(policy, now_ns);
 	backlog_expire(policy, now_ns);
@@ -186,6 +188,8 @@ uint64_t policy_next_deadline(const struct policy *policy)
 	uint64_t due_tick = chunks_due_tick(&policy->heap);
 	uint64_t due_ns = due_tick == NO_TICK ? POLICY_NO_DEADLINE : due_tick << TICK_SHIFT;
 
+	if (policy->nr_lost)
+		return POLICY_NO_DEADLINE;
 	if (backlog_replans(policy))
 		return 0;
 	return due_ns < policy->retry_ns ? due_ns : policy->retry_ns;

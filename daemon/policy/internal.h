@@ -40,6 +40,7 @@ struct policy_vm {
 	struct queue holds; /* regions to be held at 4 KiB */
 	struct backlog backlog;
 	TAILQ_ENTRY(policy_vm) list; /* while .backlog.replanning, or .removed */
+	uint32_t round;		     /* of the policy, when it was added */
 	bool removed;		     /* its chunks are in the heap until they are freed */
 	bool active;		     /* in the ring of VMs with regions that are due */
 	struct policy_vm *prev_active;
@@ -72,6 +73,8 @@ struct policy {
 	struct policy_vm **vms; /* sorted by id */
 	size_t nr_vms;
 	size_t vms_capacity;
+	uint32_t round; /* VMs of another one are lost */
+	size_t nr_lost;
 	struct policy_vm *last_vm; /* found last */
 	struct heap heap;
 	struct blocks blocks;	  /* VMs, their regions and queues */
@@ -154,7 +157,9 @@ _Static_assert(LPAGE_REASON_KERNEL_END <= REASON_OTHER, "region.reason holds eve
 
 /* Where the VM is in policy->vms, or would be. */
 size_t vm_index(const struct policy *policy, uint32_t vm_id);
-/* NULL: there is none. */
+/* The VM with that id, which may be lost. NULL: there is none. */
+struct policy_vm *vm_any(const struct policy *policy, uint32_t vm_id);
+/* One that is not lost. */
 struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id);
 /* The same, and the next look for it is short. */
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id);

@@ -27,6 +27,7 @@ static struct policy_vm *vm_new(struct policy *policy, uint32_t vm_id,
 		return NULL;
 	vm->id = vm_id;
 	vm->policy = policy;
+	vm->round = policy->round;
 	vm->table.blocks = vm->queue.blocks = vm->holds.blocks = &policy->blocks;
 	vm->settings = *settings;
 	vm->birth_tick = tick_of(now_ns);
@@ -66,7 +67,7 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 	size_t at = vm_index(policy, vm_id);
 	struct policy_vm *vm, **place;
 
-	if (policy_vm_find(policy, vm_id))
+	if (vm_any(policy, vm_id))
 		return -EEXIST;
 	if (array_reserve(&policy->vms, &policy->vms_capacity, policy->nr_vms + 1,
 			  sizeof(*policy->vms)) < 0)
@@ -86,15 +87,26 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns)
 {
-	struct policy_vm *vm = policy_vm_find(policy, vm_id);
+	struct policy_vm *vm = vm_any(policy, vm_id);
 	size_t at = vm_index(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;
-	sums_remove_vm(vm, policy_clock(policy, now_ns));
+	if (vm->round == policy->round)
+		sums_remove_vm(vm, policy_clock(policy, now_ns));
+	else
+		policy->nr_lost--;
 	array_close(policy->vms, policy->nr_vms--, at, sizeof(*policy->vms));
 	vm_bury(vm);
 	return 0;
+}
+
+void policy_lose_all(struct policy *policy, uint64_t now_ns)
+{
+	policy_group_clear(policy, &policy->all, now_ns);
+	policy->round++;
+	policy->nr_lost = policy->nr_vms;
+	policy->last_vm = NULL;
 }
 
 bool policy_clear(struct policy *policy)

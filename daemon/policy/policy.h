@@ -175,6 +175,13 @@ int policy_vm_add(struct policy *policy, uint32_t vm_id, const struct config_set
 /* Forgets a VM and its regions; its memory is freed by policy_clear(). -ENOENT. */
 int policy_vm_remove(struct policy *policy, uint32_t vm_id, uint64_t now_ns);
 
+/*
+ * All VMs that there are count for nothing any more but the ledger of each, and nobody finds them; the groups that they
+ * are in have to be cleared, too. The caller removes each of them, in its own time, and before it adds another one with
+ * that id; nothing is handed out until then.
+ */
+void policy_lose_all(struct policy *policy, uint64_t now_ns);
+
 /* Frees some of the memory of VMs that were removed. Returns whether there is more. */
 bool policy_clear(struct policy *policy);
 
@@ -270,6 +277,8 @@ void policy_total_ledger(const struct policy *policy, uint64_t now_ns, struct po
  */
 int policy_vm_group(struct policy *policy, uint32_t vm_id, struct policy_group *group,
 		    uint64_t now_ns);
+/* What its VMs have cost and saved stays, they themselves do not. */
+void policy_group_clear(struct policy *policy, struct policy_group *group, uint64_t now_ns);
 void policy_group_ledger(const struct policy *policy, const struct policy_group *group,
 			 uint64_t now_ns, struct policy_ledger *ret);
 

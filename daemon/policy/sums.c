@@ -113,6 +113,12 @@ int policy_vm_group(struct policy *policy, uint32_t vm_id, struct policy_group *
 	return 0;
 }
 
+void policy_group_clear(struct policy *policy, struct policy_group *group, uint64_t now_ns)
+{
+	group->ledger.walk_saved_ns += savings_ns(group, policy_clock(policy, now_ns));
+	*group = (struct policy_group){.ledger = group->ledger};
+}
+
 /* ---- ledgers ---- */
 
 void policy_group_ledger(const struct policy *policy, const struct policy_group *group,
@@ -133,7 +139,7 @@ void policy_group_ledger(const struct policy *policy, const struct policy_group 
 int policy_vm_ledger(const struct policy *policy, uint32_t vm_id, uint64_t now_ns,
 		     struct policy_ledger *ret)
 {
-	const struct policy_vm *vm = policy_vm_find(policy, vm_id);
+	const struct policy_vm *vm = vm_any(policy, vm_id);
 
 	if (!vm)
 		return -ENOENT;

@@ -22,14 +22,21 @@ size_t vm_index(const struct policy *policy, uint32_t vm_id)
 			   is_before);
 }
 
+struct policy_vm *vm_any(const struct policy *policy, uint32_t vm_id)
+{
+	size_t i = vm_index(policy, vm_id);
+
+	return i < policy->nr_vms && policy->vms[i]->id == vm_id ? policy->vms[i] : NULL;
+}
+
 struct policy_vm *policy_vm_find(const struct policy *policy, uint32_t vm_id)
 {
-	size_t i;
+	struct policy_vm *vm;
 
 	if (policy->last_vm && policy->last_vm->id == vm_id)
 		return policy->last_vm;
-	i = vm_index(policy, vm_id);
-	return i < policy->nr_vms && policy->vms[i]->id == vm_id ? policy->vms[i] : NULL;
+	vm = vm_any(policy, vm_id);
+	return vm && vm->round == policy->round ? vm : NULL;
 }
 
 struct policy_vm *vm_use(struct policy *policy, uint32_t vm_id)

@@ -248,24 +248,80 @@ static void find_family(struct host *host)
 	host->big.link.events->family(host->big.link.ctx, true, "big");
 }
 
+/* Tracked regions of all VMs that are shown, also by rule. */
+static uint64_t shown_regions(const struct host *host)
+{
+	struct lp_status status;
+	struct lp_rule_snapshot rules[4];
+	size_t nr = host->core->ops->rules(host->core, rules, ARRAY_SIZE(rules));
+	uint64_t of_rules = 0, vms_of_rules = 0;
+
+	host->core->ops->status(host->core, &status);
+	for (size_t i = 0; i < nr; i++) {
+		of_rules += rules[i].ledger.tracked_regions;
+		vms_of_rules += rules[i].nr_vms;
+	}
+	assert_int_equal(of_rules, status.ledger.tracked_regions);
+	assert_int_equal(vms_of_rules, status.nr_vms);
+	return of_rules;
+}
+
+/* None of those that are left is shown. */
+static void check_nothing_is_shown(struct host *host)
+{
+	struct lp_status status;
+	struct lp_rule_snapshot rules[4];
+	struct lp_shadow_snapshot shadow;
+	struct lp_vm_snapshot vm;
+	size_t nr = host->core->ops->rules(host->core, rules, ARRAY_SIZE(rules));
+	uint32_t id;
+
+	host->core->ops->status(host->core, &status);
+	assert_int_equal(status.nr_vms, 0);
+	assert_int_equal(status.large + status.table + status.mixed + status.unmapped, 0);
+	assert_int_equal(status.capable, 0);
+	assert_int_equal(status.ledger.tracked_regions, 0);
+	assert_int_equal(status.ledger.waiting_regions, 0);
+	assert_true(status.stats_age_ns == LP_AGE_NEVER);
+	for (size_t i = 0; i < nr; i++) {
+		assert_int_equal(rules[i].nr_vms, 0);
+		assert_int_equal(rules[i].large + rules[i].table, 0);
+		assert_int_equal(rules[i].ledger.tracked_regions, 0);
+	}
+	assert_int_equal(host->core->ops->shadow(host->core, &shadow), 0);
+	assert_int_equal(shadow.nr_vms, 0);
+	assert_int_equal(shadow.active.tracked_regions + shadow.shadow.tracked_regions, 0);
+	assert_int_equal(host->core->ops->vm_ids(host->core, 0, &id, 1), 0);
+	assert_int_equal(host->core->ops->vms_named(host->core, "vm-90", &id, 1), 0);
+	assert_int_equal(host->core->ops->vm(host->core, MANY, &vm), -ESRCH);
+}
+
 /* And none of them is shown any more, from the beginning. */
 static void vms_of_a_family_that_is_gone_are_removed_in_slices(void **state)
 {
-	struct lp_vm_snapshot vm;
 	size_t before = MANY, turns = 0;
 	struct host host;
 
 	(void)state;
 	start(&host, MANY);
+	take_config(&host, after_text);
+	settle(&host);
+	assert_int_equal(shown_regions(&host), MANY);
 	lose_family(&host);
+	assert_true(host.manager->nr_vms > 0);
 	for (; host.manager->nr_vms; turns++) {
 		assert_in_range(before - host.manager->nr_vms, 1, PER_TURN);
 		before = host.manager->nr_vms;
-		assert_int_equal(host.core->ops->vm(host.core, MANY, &vm), -ESRCH);
+		check_nothing_is_shown(&host);
 		assert_true(turns < MANY);
 		turn(&host);
 	}
+	check_nothing_is_shown(&host);
 	assert_in_range(turns, MANY / PER_TURN - 1, 2 * MANY / PER_TURN + 2);
+	/* And are there again: sums begin at nothing. */
+	find_family(&host);
+	settle(&host);
+	assert_int_equal(shown_regions(&host), MANY);
 	stop(&host);
 }
 
@@ -274,6 +330,7 @@ static void a_family_that_returns_meanwhile_has_vms_of_its_own(void **state)
 {
 	struct lp_vm_snapshot vm;
 	struct host host;
+	uint32_t id;
 
 	(void)state;
 	start(&host, MANY);
@@ -287,8 +344,11 @@ static void a_family_that_returns_meanwhile_has_vms_of_its_own(void **state)
 	/* One is told of before the others of its id are gone. */
 	host.big.link.events->vm(host.big.link.ctx, &(struct lp_vm){.id = MANY - 2}, true);
 	assert_int_equal(host.core->ops->vm(host.core, MANY - 2, &vm), 0);
+	assert_int_equal(host.core->ops->vm_ids(host.core, 0, &id, 1), 1);
+	assert_int_equal(id, MANY - 2);
 	settle(&host);
 	assert_int_equal(host.manager->nr_vms, MANY - 1);
+	assert_int_equal(shown_regions(&host), MANY - 1);
 	for (size_t i = 0; i < host.manager->nr_vms; i++) {
 		assert_true(host.manager->vms[i]->seen_ns >= host.began_ns);
 		assert_true(host.manager->vms[i]->sync.regions_ns >= host.began_ns);

@@ -516,6 +516,41 @@ static void a_removed_vm_gives_its_memory_back_bit_by_bit(void **state)
 	policy_free(policy);
 }
 
+/* They count for nothing at once, and are freed later; one of the same id begins anew. */
+static void vms_that_are_lost_count_no_more(void **state)
+{
+	struct policy *policy = policy_of_gibs();
+	struct policy_ledger ledger;
+	struct policy_batch batch;
+	struct policy_group group = {0};
+
+	(void)state;
+	assert_int_equal(policy_vm_group(policy, VM, &group, 11 * S), 0);
+	policy_lose_all(policy, 11 * S);
+	policy_group_clear(policy, &group, 11 * S);
+	policy_total_ledger(policy, 12 * S, &ledger);
+	assert_int_equal(ledger.tracked_regions, 0);
+	assert_int_equal(ledger.waiting_regions, 0);
+	policy_group_ledger(policy, &group, 12 * S, &ledger);
+	assert_int_equal(ledger.tracked_regions, 0);
+	assert_int_equal(policy_vm_ledger(policy, VM, 12 * S, &ledger), 0);
+	assert_int_equal(ledger.tracked_regions, GIB);
+	/* Nothing is decided for them. */
+	assert_int_equal(policy_outcome(policy, VM, 0, LPAGE_REASON_NONE, 0, 12 * S), -ENOENT);
+	assert_int_equal(policy_next_deadline(policy), POLICY_NO_DEADLINE);
+	assert_int_equal(policy_next_batch(policy, 100 * S, &batch), 0);
+	assert_int_equal(policy_vm_add(policy, VM, &policy_fixture_settings, 100 * S), -EEXIST);
+	assert_int_equal(policy_vm_remove(policy, VM, 100 * S), 0);
+	while (policy_clear(policy))
+		;
+	assert_int_equal(policy_vm_add(policy, VM, &policy_fixture_settings, 100 * S), 0);
+	fixture_convert(policy, 5, 100 * S);
+	policy_total_ledger(policy, 101 * S, &ledger);
+	assert_int_equal(ledger.tracked_regions, 1);
+	assert_int_equal(policy_next_batch(policy, 200 * S, &batch), 1);
+	policy_free(policy);
+}
+
 static void regions_of_a_removed_vm_are_not_decided(void **state)
 {
 	struct policy *policy = policy_of_gibs();
@@ -591,6 +626,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(many_observations_equal_single_ones),
 		cmocka_unit_test(a_removed_vm_gives_its_memory_back_bit_by_bit),
+		cmocka_unit_test(vms_that_are_lost_count_no_more),
 		cmocka_unit_test(regions_of_a_removed_vm_are_not_decided),
 		cmocka_unit_test(a_new_vm_may_have_the_id_of_one_that_was_removed),
 		cmocka_unit_test(a_policy_is_freed_bit_by_bit),
