@@ -33,13 +33,13 @@ int world_main(const char *name, const struct CMUnitTest *tests, size_t nr)
 	return failed;
 }
 
-struct world *world_new(int levels, bool gpaw)
+static struct world *world_of(const struct tdx_model_config *config, int levels, bool gpaw)
 {
-	struct tdx_model_config config = {.rules = world_rules};
 	struct world *w = calloc(1, sizeof(*w));
 	int i, j, level;
+	u64 table = 0;
 
-	w->m = tdx_model_create(&config);
+	w->m = tdx_model_create(config);
 	assert_non_null(w->m);
 	assert_int_equal(tdx_model_add_tdmr(w->m, BASE, GIB(4)), 0);
 	for (i = 0; i < 3; i++)
@@ -60,11 +60,23 @@ struct world *world_new(int levels, bool gpaw)
 		}
 	}
 	for (level = levels - 1; level > 1; level--)
-		OK(sept_add(w, 0, level, world_table(w)));
+		OK(sept_add(w, 0, level, table = world_table(w)));
 	/* The one at level 2 is for GPA(0), not 0. */
 	OK(sept_remove(w, 0, 2));
+	OK(wbinvd(w, table | KEY(0)));
 	OK(sept_add(w, GPA(0), 2, world_table(w)));
 	return w;
+}
+
+struct world *world_new(int levels, bool gpaw)
+{
+	return world_of(&(struct tdx_model_config){.rules = world_rules}, levels, gpaw);
+}
+
+struct world *world_host_writes(void)
+{
+	return world_of(&(struct tdx_model_config){.rules = world_rules, .host_writes = true}, 4,
+			false);
 }
 
 void world_free(struct world *w)
@@ -178,6 +190,11 @@ struct result sept_rd(struct world *w, u64 gpa, int level)
 struct result track(struct world *w)
 {
 	return seamcall(w, 38, TDR(0), 0, 0, 0);
+}
+
+struct result wbinvd(struct world *w, u64 hpa)
+{
+	return seamcall(w, 41, hpa, 1, 2, 3);
 }
 
 struct result assert_status(struct result result, u64 status, const char *file, int line)

@@ -25,6 +25,8 @@
 #define TDVPR(td, vcpu) (TDR(td) + KIB(32) + (vcpu)*KIB(4))
 #define TDCX(td)	(TDR(td) + KIB(4))
 #define HKID(td)	(40 + (td))
+/* In addresses of PHYMEM.PAGE.WBINVD */
+#define KEY(td) ((u64)HKID(td) << 46)
 /* Pages for tables, never used by world_table(); and for data, of 2M each */
 #define SPARE(n) (BASE + MIB(2) + (n)*KIB(4))
 #define TABLES	 (BASE + MIB(4))
@@ -68,6 +70,8 @@ u64 op_state_incorrect(u8 op_state);
 
 /* @levels 4 or 5; the TDs aren't finalized, tables exist for 1 GiB at GPA(0). */
 struct world *world_new(int levels, bool gpaw);
+/* The same in a host that writes to all memory that it has. */
+struct world *world_host_writes(void);
 /* Running, with a page of 2M pending at GPA(1), and 512 of 4K at GPA(2) below a table at SPARE(0). */
 struct world *pending_world(void);
 void world_free(struct world *w);
@@ -90,6 +94,8 @@ struct result promote(struct world *w, u64 gpa, int level);
 struct result demote(struct world *w, u64 gpa, int level, u64 hpa);
 struct result sept_rd(struct world *w, u64 gpa, int level);
 struct result track(struct world *w);
+/* PHYMEM.PAGE.WBINVD; @hpa with the key */
+struct result wbinvd(struct world *w, u64 hpa);
 
 #define OK(call)	    assert_status((call), TDXM_SUCCESS, __FILE__, __LINE__)
 #define FAILS(status, call) assert_status((call), (status), __FILE__, __LINE__)

@@ -247,12 +247,12 @@ static void test_stats(void **state)
 
 	(void)state;
 	tdx_model_print_stats(w->m, &(struct tdx_model_out){line, &lines});
-	/* SEPT.ADD, AUG, SEPT.REMOVE */
-	assert_int_equal(lines.nr, 3);
+	/* SEPT.ADD, AUG, SEPT.REMOVE, WBINVD */
+	assert_int_equal(lines.nr, 4);
 	FAILS(TDXM_EPT_ENTRY_STATE_INCORRECT | 1, aug(w, GPA(1), 1, DATA(1)));
 	memset(&lines, 0, sizeof(lines));
 	tdx_model_print_stats(w->m, &(struct tdx_model_out){line, &lines});
-	assert_int_equal(lines.nr, 4);
+	assert_int_equal(lines.nr, 5);
 	world_free(w);
 }
 

@@ -2,7 +2,6 @@
 /* Section 9 of the rules, physical pages: PAMT, RDMD, RECLAIM, WBINVD, caches, life of a TD. */
 #include "tests/tdx-model/lib_world.h"
 
-#define KEY(td)	     ((u64)HKID(td) << 46)
 #define METADATA(op) (TDXM_PAGE_METADATA_INCORRECT | (op))
 
 static struct result rdmd(struct world *w, u64 hpa)
@@ -13,11 +12,6 @@ static struct result rdmd(struct world *w, u64 hpa)
 static struct result reclaim(struct world *w, u64 hpa)
 {
 	return seamcall(w, 28, hpa, 1, 2, 3);
-}
-
-static struct result wbinvd(struct world *w, u64 hpa)
-{
-	return seamcall(w, 41, hpa, 1, 2, 3);
 }
 
 static void is_page(struct world *w, u64 hpa, u64 type, u64 owner, u64 size, u64 bepoch)
@@ -266,6 +260,32 @@ static void test_hazards(void **state)
 	tdx_model_clear_hazards(w->m);
 	OK(sept_add(w, GPA(1), 1, DATA(0) + KIB(8)));
 	assert_int_equal(tdx_model_hazards_total(w->m), 0);
+	/* Never flushed: all others of the 2 MiB but the two above, and the one that is another TD's. */
+	assert_int_equal(tdx_model_td_teardown(w->td[0]), 0);
+	hazards_are(w, TDX_MODEL_HZ_WRITE_BACK, 512 - 3);
+}
+
+/* A host that does not flush what it gives away is found without a write that is told. */
+static void test_host_writes(void **state)
+{
+	struct world *w = world_host_writes();
+
+	(void)state;
+	tdx_model_clear_hazards(w->m);
+	OK(aug(w, GPA(1), 1, DATA(0)));
+	hazards_are(w, TDX_MODEL_HZ_GIVEN_DIRTY, 512);
+	assert_int_equal(tdx_model_host_clflush(w->m, DATA(1), MIB(2)), 0);
+	OK(aug(w, GPA(2), 1, DATA(1)));
+	world_run(w);
+	OK(block(w, GPA(2), 1));
+	OK(track(w));
+	OK(remove_page(w, GPA(2), 1));
+	assert_int_equal(tdx_model_hazards_total(w->m), 0);
+	/* Back at the host, it was written again. */
+	OK(wbinvd(w, DATA(1) | KEY(0)));
+	OK(sept_add(w, GPA(2), 1, DATA(1)));
+	hazards_are(w, TDX_MODEL_HZ_GIVEN_DIRTY, 1);
+	world_free(w);
 }
 
 /* What a TD reads is what it wrote, or nothing. */
@@ -386,6 +406,7 @@ int main(void)
 		T(test_teardown_vcpus),
 		T(test_teardown_caches),
 		T(test_hazards),
+		T(test_host_writes),
 		T(test_td_reads_other_key),
 		T(test_table_overwritten),
 		T(test_setup_errors),
