@@ -8,6 +8,8 @@ daemon_with "quiet-time: 2s"
 td_start linux
 wait_for "Linux says that it is a TDX guest" 400 td_said linux 'is a TDX guest, phase 1'
 say "$(td_words linux | grep -m 1 'is a TDX guest')"
+processors() { td_words linux | sed -n "s/.* phase $1, processors: \([0-9]*\),.*/\1/p"; }
+expect "processors of the guest" "$(processors 1)" -eq 2
 wait_for "under the daemon" 60 managed linux
 wait_for "it works" 120 td_said linux 'td: working'
 # Whole regions, as the bounce buffers are, are not counted.
@@ -25,6 +27,7 @@ wait_for "it still works" 300 goes_on
 td_stop linux
 wait_for "phase 1 ended with its data intact" 300 td_said linux 'td: kexec'
 wait_for "the kernel was started anew by kexec" 400 td_said linux 'is a TDX guest, phase 2'
+expect "processors that the new kernel has woken" "$(processors 2)" -eq 2
 wait_for "phase 2 ended with its data intact" 400 td_said linux 'td: OK'
 wait_for "the guest has reset itself" 60 guest_has_ended linux
 expect "its VMM" "$(guest_unit linux Result)" = success

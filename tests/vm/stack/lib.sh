@@ -205,7 +205,7 @@ td_start() {
 	truncate -s 8M "$guests/$1.img"
 	systemd-run --quiet --unit="guest-$1" --slice=machine.slice -p RemainAfterExit=yes \
 		-p StandardOutput="file:$guests/$1.out" -p StandardError="file:$guests/$1.err" \
-		/vm/td/td-linux --name "$1" --kernel /vm/td/vmlinuz --initrd /vm/td/guest.cpio --disk "$guests/$1.img" --net \
+		/vm/td/td-linux --name "$1" --kernel /vm/td/vmlinuz --initrd /vm/td/guest.cpio --disk "$guests/$1.img" --net --cpus 2 \
 		--memory 320 --append "quiet swiotlb=8192 td.phase=1 td.check_mib=96"
 }
 

@@ -4,6 +4,7 @@
  * a software TD, so all of it lies in the shared staging area, and a shim in the guest accepts the memory and copies it.
  */
 #define _GNU_SOURCE
+#include "acpi.h"
 #include "shim.h"
 #include "td.h"
 
@@ -27,7 +28,10 @@
 #define STAGING_PARAMS	       0x20000ULL
 #define STAGING_COMMAND_LINE   0x21000ULL
 #define STAGING_GDT	       0x22000ULL
+#define STAGING_ACPI	       0x23000ULL
 #define STAGING_FILES	       0x100000ULL
+
+_Static_assert(TD_SHIM_CR3 == (TD_SHARED_BIT | (STAGING_GPA + STAGING_TABLES)), "CR3 of the shim");
 
 #define TABLE_PAGES 6 /* PML4, PDPT, four PDs */
 #define PTE_PRESENT 0x3ULL
@@ -101,10 +105,12 @@ static void fill_tables(const struct td *td, uint64_t *tables, uint64_t gpa, uin
 		pd[page] = (STAGING_GPA + page * PAGE_2M) | PTE_PRESENT | PTE_LARGE | TD_SHARED_BIT;
 }
 
-static void add_range(struct boot_params *params, uint64_t start, uint64_t end)
+static void add_range(struct boot_params *params, uint64_t start, uint64_t end, uint32_t type)
 {
 	params->e820_table[params->e820_entries++] = (struct boot_e820_entry){
-		.addr = start, .size = end - start, .type = 1, /* RAM */
+		.addr = start,
+		.size = end - start,
+		.type = type,
 	};
 }
 
@@ -112,6 +118,7 @@ static void add_range(struct boot_params *params, uint64_t start, uint64_t end)
 static uint64_t fill_params(struct td *td, const struct td_boot *boot, const struct file *kernel,
 			    uint64_t initrd_gpa, uint64_t initrd_size)
 {
+	enum { RAM = 1, ACPI_TABLES = 3, ACPI_NVS = 4 };
 	struct boot_params *params = (void *)(td->staging + STAGING_PARAMS);
 	const struct setup_header *header = (const void *)(kernel->data + 0x1f1);
 
@@ -127,8 +134,11 @@ static uint64_t fill_params(struct td *td, const struct td_boot *boot, const str
 	params->hdr.cmd_line_ptr = COMMAND_LINE_GPA;
 	params->hdr.ramdisk_image = (uint32_t)initrd_gpa;
 	params->hdr.ramdisk_size = (uint32_t)initrd_size;
-	add_range(params, 0, 0xa0000);
-	add_range(params, 0x100000, td->memory);
+	params->acpi_rsdp_addr = TD_ACPI_GPA;
+	add_range(params, 0, TD_ACPI_GPA, RAM);
+	add_range(params, TD_ACPI_GPA, TD_MAILBOX_GPA, ACPI_TABLES);
+	add_range(params, TD_MAILBOX_GPA, TD_WAIT_GPA + PAGE_4K, ACPI_NVS);
+	add_range(params, 0x100000, td->memory, RAM);
 	if (strlen(boot->command_line) >= PAGE_4K)
 		die("the command line has more than %llu bytes", PAGE_4K - 1);
 	strcpy((char *)td->staging + STAGING_COMMAND_LINE, boot->command_line);
@@ -153,6 +163,8 @@ void td_boot_load(struct td *td, const struct td_boot *boot)
 
 	memcpy(td->staging, td_shim_start, (size_t)(td_shim_end - td_shim_start));
 	memcpy(td->staging + STAGING_GDT, gdt, sizeof(gdt));
+	acpi_build(td->staging + STAGING_ACPI, TD_ACPI_GPA, TD_MAILBOX_GPA, TD_WAIT_GPA,
+		   td->nr_cpus);
 	memcpy(td->staging + STAGING_FILES, kernel.data, kernel.size);
 	memcpy(td->staging + initrd_offset, initrd.data, initrd.size);
 	fill_tables(td, (uint64_t *)(td->staging + STAGING_TABLES), STAGING_GPA + STAGING_TABLES,
@@ -169,6 +181,9 @@ void td_boot_load(struct td *td, const struct td_boot *boot)
 	};
 	add_copy(shim, TD_SWITCH_GPA, (uint64_t)(td_shim_switch - td_shim_start),
 		 (uint64_t)(td_shim_end - td_shim_switch));
+	add_copy(shim, TD_WAIT_GPA, (uint64_t)(td_shim_wait - td_shim_start),
+		 (uint64_t)(td_shim_switch - td_shim_wait));
+	add_copy(shim, TD_ACPI_GPA, STAGING_ACPI, ACPI_BYTES);
 	add_copy(shim, TD_GDT_GPA, STAGING_GDT, sizeof(gdt));
 	add_copy(shim, BOOT_PARAMS_GPA, STAGING_PARAMS, sizeof(struct boot_params));
 	add_copy(shim, COMMAND_LINE_GPA, STAGING_COMMAND_LINE, strlen(boot->command_line) + 1);
@@ -178,6 +193,9 @@ void td_boot_load(struct td *td, const struct td_boot *boot)
 	munmap(kernel.data, kernel.size);
 	munmap(initrd.data, initrd.size);
 
-	td_create_vcpu(td, STAGING_GPA, STAGING_GPA + TD_SHIM_ARGUMENT,
-		       STAGING_GPA + STAGING_TABLES);
+	for (unsigned int i = 0; i < td->nr_cpus; i++)
+		td_create_vcpu(td, i,
+			       STAGING_GPA +
+				       (i ? (uint64_t)(td_shim_secondary - td_shim_start) : 0),
+			       STAGING_GPA + TD_SHIM_ARGUMENT, TD_SHIM_CR3);
 }

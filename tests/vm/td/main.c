@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,17 @@ static const char usage[] =
 	"  -a, --append TEXT    more of the kernel's command line\n"
 	"  -d, --disk FILE      raw image, a virtio disk\n"
 	"  -e, --net            a virtio network card, whose peer echoes UDP datagrams\n"
+	"  -c, --cpus N         processors, 1 to 4 (default: 1)\n"
 	"  -m, --memory MIB     RAM, 128 to 3072, even (default: 256)\n"
 	"  -n, --name NAME      what KVM calls the VM (default: its process does)\n"
 	"  -h, --help\n"
 	"Exit status: 0 the guest reset itself, 1 it could not run or ended otherwise.\n";
 
-/* No ACPI, no APIC: the guest has a PIC, a PIT and ports. */
-#define COMMAND_LINE "console=ttyS0 acpi=off nolapic noapic pci=conf1 reboot=k panic=-1 "
+/*
+ * The guest has local APICs, a PIC, a PIT and ports. ACPI tells it of processors only: lastbus makes it look for PCI devices
+ * by itself.
+ */
+#define COMMAND_LINE "console=ttyS0 noapic pci=conf1,lastbus=1 reboot=k panic=-1 "
 
 _Noreturn void die(const char *format, ...)
 {
@@ -40,9 +45,8 @@ _Noreturn void die(const char *format, ...)
 	exit(1);
 }
 
-static void hypercall(struct td *td)
+static void hypercall(struct td *td, struct kvm_run *run)
 {
-	struct kvm_run *run = td->run;
 	uint64_t pages = run->hypercall.args[1];
 	bool to_private = run->hypercall.args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED;
 	int r;
@@ -56,9 +60,8 @@ static void hypercall(struct td *td)
 }
 
 /* The guest uses memory as what it is not: between the two steps of a conversion it may. */
-static void memory_fault(struct td *td)
+static void memory_fault(struct td *td, const struct kvm_run *run)
 {
-	const struct kvm_run *run = td->run;
 	bool to_private = run->memory_fault.flags & KVM_MEMORY_EXIT_FLAG_PRIVATE;
 	int r = td_convert(td, run->memory_fault.gpa, run->memory_fault.size, to_private);
 
@@ -82,42 +85,87 @@ static void fatal_error(const struct kvm_run *run)
 	    (unsigned long long)run->system_event.data[12]);
 }
 
-/* Returns when the guest resets. */
-static void run_guest(struct td *td, struct td_devices *devices)
+/* A guest and its vCPUs, each of which is a thread. */
+struct machine {
+	struct td td;
+	struct td_devices *devices;
+	/* Devices and counts, and the order of conversions and device accesses */
+	pthread_mutex_t lock;
+	pthread_cond_t reset_done;
+	bool reset;
+};
+
+struct vcpu_thread {
+	struct machine *machine;
+	struct td_vcpu *vcpu;
+};
+
+static void handle_exit(struct machine *machine, struct kvm_run *run)
 {
-	struct kvm_run *run = td->run;
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		if (!td_port_io(machine->devices, run)) {
+			machine->reset = true;
+			pthread_cond_signal(&machine->reset_done);
+		}
+		break;
+	case KVM_EXIT_MMIO:
+		td_mmio(machine->devices, run);
+		break;
+	case KVM_EXIT_HYPERCALL:
+		hypercall(&machine->td, run);
+		break;
+	case KVM_EXIT_MEMORY_FAULT:
+		memory_fault(&machine->td, run);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		fatal_error(run);
+		break;
+	case KVM_EXIT_INTR:
+		break;
+	default:
+		die("exit reason %u", run->exit_reason);
+	}
+}
+
+static void *run_vcpu(void *arg)
+{
+	const struct vcpu_thread *thread = arg;
+	struct machine *machine = thread->machine;
+	struct kvm_run *run = thread->vcpu->run;
 
 	for (;;) {
 		run->exit_reason = KVM_EXIT_UNKNOWN;
-		if (ioctl(td->vcpu, KVM_RUN, 0) < 0) {
+		if (ioctl(thread->vcpu->fd, KVM_RUN, 0) < 0) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
 			if (errno != EFAULT || run->exit_reason != KVM_EXIT_MEMORY_FAULT)
 				die("KVM_RUN: %s", strerror(errno));
 		}
-		switch (run->exit_reason) {
-		case KVM_EXIT_IO:
-			if (!td_port_io(devices, run))
-				return;
-			break;
-		case KVM_EXIT_MMIO:
-			td_mmio(devices, run);
-			break;
-		case KVM_EXIT_HYPERCALL:
-			hypercall(td);
-			break;
-		case KVM_EXIT_MEMORY_FAULT:
-			memory_fault(td);
-			break;
-		case KVM_EXIT_SYSTEM_EVENT:
-			fatal_error(run);
-			break;
-		case KVM_EXIT_INTR:
-			break;
-		default:
-			die("exit reason %u", run->exit_reason);
-		}
+		pthread_mutex_lock(&machine->lock);
+		if (!machine->reset)
+			handle_exit(machine, run);
+		pthread_mutex_unlock(&machine->lock);
 	}
+	return NULL;
+}
+
+/* Returns with the lock held when the guest resets; what its vCPUs do then waits for ever. */
+static void run_guest(struct machine *machine)
+{
+	static struct vcpu_thread threads[TD_MAX_CPUS];
+	pthread_t id;
+	int error;
+
+	for (unsigned int i = 0; i < machine->td.nr_cpus; i++) {
+		threads[i] = (struct vcpu_thread){machine, &machine->td.cpus[i]};
+		error = pthread_create(&id, NULL, run_vcpu, &threads[i]);
+		if (error)
+			die("thread of vCPU %u: %s", i, strerror(error));
+	}
+	pthread_mutex_lock(&machine->lock);
+	while (!machine->reset)
+		pthread_cond_wait(&machine->reset_done, &machine->lock);
 }
 
 static uint64_t parse_memory(const char *text)
@@ -130,29 +178,39 @@ static uint64_t parse_memory(const char *text)
 	return mib << 20;
 }
 
+static unsigned int parse_cpus(const char *text)
+{
+	char *end;
+	unsigned long cpus = strtoul(text, &end, 10);
+
+	if (*end || cpus < 1 || cpus > TD_MAX_CPUS)
+		die("--cpus: \"%s\" must be 1 to %d", text, TD_MAX_CPUS);
+	return (unsigned int)cpus;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"kernel", required_argument, NULL, 'k'},
-		{"initrd", required_argument, NULL, 'i'},
-		{"append", required_argument, NULL, 'a'},
-		{"disk", required_argument, NULL, 'd'},
-		{"memory", required_argument, NULL, 'm'},
-		{"name", required_argument, NULL, 'n'},
-		{"net", no_argument, NULL, 'e'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		{"kernel", required_argument, NULL, 'k'}, {"initrd", required_argument, NULL, 'i'},
+		{"append", required_argument, NULL, 'a'}, {"disk", required_argument, NULL, 'd'},
+		{"cpus", required_argument, NULL, 'c'},	  {"memory", required_argument, NULL, 'm'},
+		{"name", required_argument, NULL, 'n'},	  {"net", no_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},	  {0},
 	};
 	struct td_boot boot = {0};
 	const char *append = "", *disk = NULL, *name = NULL;
 	char command_line[2048];
 	uint64_t memory = 256 << 20;
-	struct td_devices *devices;
+	static struct machine machine = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.reset_done = PTHREAD_COND_INITIALIZER,
+	};
+	struct td *td = &machine.td;
+	unsigned int cpus = 1;
 	bool net = false;
-	struct td td;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "k:i:a:d:em:n:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "k:i:a:d:ec:m:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			boot.kernel = optarg;
@@ -168,6 +226,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			net = true;
+			break;
+		case 'c':
+			cpus = parse_cpus(optarg);
 			break;
 		case 'm':
 			memory = parse_memory(optarg);
@@ -191,15 +252,17 @@ int main(int argc, char **argv)
 	    (int)sizeof(command_line))
 		die("--append: at most %zu bytes", sizeof(command_line) - sizeof(COMMAND_LINE));
 	boot.command_line = command_line;
-	td_create(&td, memory, td_boot_size(&boot));
+	td_create(td, memory, td_boot_size(&boot), cpus);
 	if (name)
-		td_set_name(&td, name);
-	td_boot_load(&td, &boot);
-	devices = td_devices_new(&td, disk, net);
-	run_guest(&td, devices);
+		td_set_name(td, name);
+	td_boot_load(td, &boot);
+	machine.devices = td_devices_new(td, disk, net);
+	run_guest(&machine);
 	printf("td-linux: reset; MapGPA of %llu pages to shared, %llu to private; %llu conversions on access; %llu MMIO reads; %llu datagrams echoed\n",
-	       (unsigned long long)td.counts.to_shared_pages,
-	       (unsigned long long)td.counts.to_private_pages, (unsigned long long)td.counts.faults,
-	       (unsigned long long)td_mmio_reads(devices), (unsigned long long)td_echoed(devices));
+	       (unsigned long long)td->counts.to_shared_pages,
+	       (unsigned long long)td->counts.to_private_pages,
+	       (unsigned long long)td->counts.faults,
+	       (unsigned long long)td_mmio_reads(machine.devices),
+	       (unsigned long long)td_echoed(machine.devices));
 	return 0;
 }

@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Of the clock of the local APICs */
+#define CRYSTAL_KHZ 25000
+
 enum { SLOT_RAM, SLOT_STAGING };
 
 static int checked_ioctl(int fd, unsigned long request, void *argument, const char *name)
@@ -63,13 +66,15 @@ static void add_memory(struct td *td)
 	IOCTL(td->vm, KVM_SET_MEMORY_ATTRIBUTES, &attributes);
 }
 
-void td_create(struct td *td, uint64_t memory, uint64_t staging_size)
+void td_create(struct td *td, uint64_t memory, uint64_t staging_size, unsigned int nr_cpus)
 {
 	struct kvm_enable_cap exits = {.cap = KVM_CAP_EXIT_HYPERCALL,
 				       .args = {1 << KVM_HC_MAP_GPA_RANGE}};
+	struct kvm_enable_cap apic_clock = {.cap = KVM_CAP_X86_APIC_BUS_CYCLES_NS,
+					    .args = {1000000 / CRYSTAL_KHZ}};
 	struct kvm_pit_config pit = {0};
 
-	*td = (struct td){.memory = memory, .staging_size = staging_size};
+	*td = (struct td){.memory = memory, .staging_size = staging_size, .nr_cpus = nr_cpus};
 	td->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (td->kvm < 0)
 		die("/dev/kvm: %s", strerror(errno));
@@ -81,6 +86,9 @@ void td_create(struct td *td, uint64_t memory, uint64_t staging_size)
 	add_memory(td);
 	IOCTL(td->vm, KVM_ENABLE_CAP, &exits);
 	IOCTL(td->vm, KVM_CREATE_IRQCHIP, 0);
+	IOCTL(td->vm, KVM_ENABLE_CAP, &apic_clock);
+	/* The rate by now: the default is that of when KVM was loaded, and where they differ no deadline of TSC ever comes. */
+	IOCTL(td->vm, KVM_SET_TSC_KHZ, 0);
 	IOCTL(td->vm, KVM_CREATE_PIT2, &pit);
 }
 
@@ -97,6 +105,7 @@ void td_set_name(struct td *td, const char *name)
 /* ---- the vCPU ---- */
 
 #define CPUID_ENTRIES 128
+#define NEW_ENTRIES   2
 
 struct cpuid {
 	struct kvm_cpuid2 head;
@@ -134,7 +143,10 @@ static void hide_features(struct cpuid *cpuid)
 	}
 }
 
-/* No paravirtual clock, no nested guests, no encryption by the guest, no XSAVE, whose layout is not that of the CPUID here. */
+/*
+ * No paravirtual clock, no nested guests, no encryption by the guest, no XSAVE, whose layout is not that of the CPUID here, no
+ * topology of the host.
+ */
 static void drop_leaves(struct cpuid *cpuid)
 {
 	uint32_t kept = 0;
@@ -143,7 +155,7 @@ static void drop_leaves(struct cpuid *cpuid)
 		uint32_t function = cpuid->entries[i].function;
 
 		if (function >> 16 != 0x4000 && function != 0x8000000a && function != 0x8000001f &&
-		    function != 0xd)
+		    function != 0xb && function != 0xd)
 			cpuid->entries[kept++] = cpuid->entries[i];
 	}
 	cpuid->head.nent = kept;
@@ -169,19 +181,47 @@ static void make_intel(struct cpuid *cpuid)
 	};
 }
 
-static void set_cpuid(struct td *td)
+/* The rate of TSC, as a TD is told it: by a crystal, which is the clock of the local APIC, too. */
+static void set_tsc_rate(struct cpuid *cpuid, uint32_t tsc_khz)
 {
-	struct cpuid cpuid = {.head.nent = CPUID_ENTRIES - 1};
+	enum { LEAF_TSC = 0x15, PARTS = 100 };
+
+	/* Linux multiplies in 32 bits. */
+	cpuid->entries[cpuid->head.nent++] = (struct kvm_cpuid_entry2){
+		.function = LEAF_TSC,
+		.eax = PARTS,
+		.ebx = tsc_khz / (CRYSTAL_KHZ / PARTS),
+		.ecx = CRYSTAL_KHZ * 1000,
+	};
+}
+
+static void set_apic_id(struct cpuid *cpuid, unsigned int id, unsigned int nr_cpus)
+{
+	enum { HTT = 1 << 28 };
+	struct kvm_cpuid_entry2 *leaf = find_leaf(cpuid, 1);
+
+	leaf->ebx = (leaf->ebx & 0xffff) | id << 24 | nr_cpus << 16;
+	leaf->edx = (leaf->edx & ~HTT) | (nr_cpus > 1 ? HTT : 0);
+}
+
+static void set_cpuid(struct td *td, unsigned int nr)
+{
+	struct cpuid cpuid = {.head.nent = CPUID_ENTRIES - NEW_ENTRIES};
 
 	IOCTL(td->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
 	drop_leaves(&cpuid);
 	hide_features(&cpuid);
 	make_intel(&cpuid);
-	IOCTL(td->vcpu, KVM_SET_CPUID2, &cpuid);
+	set_apic_id(&cpuid, nr, td->nr_cpus);
+	set_tsc_rate(&cpuid, (uint32_t)IOCTL(td->cpus[nr].fd, KVM_GET_TSC_KHZ, 0));
+	IOCTL(td->cpus[nr].fd, KVM_SET_CPUID2, &cpuid);
 }
 
-/* 64-bit mode with flat segments, as Linux's boot protocol wants it; the GDT is there once the shim has copied it. */
-static void set_registers(struct td *td, uint64_t rip, uint64_t argument, uint64_t cr3)
+/*
+ * 64-bit mode with flat segments, as Linux's boot protocol wants it; the GDT is there once the shim has copied it. The local APIC
+ * is in x2APIC mode, as that of every TD.
+ */
+static void set_registers(int vcpu, uint64_t rip, uint64_t argument, uint64_t cr3)
 {
 	enum {
 		CR0_PE = 1 << 0,
@@ -189,7 +229,9 @@ static void set_registers(struct td *td, uint64_t rip, uint64_t argument, uint64
 		CR0_PG = 1U << 31,
 		CR4_PAE = 1 << 5,
 		EFER_LME = 1 << 8,
-		EFER_LMA = 1 << 10
+		EFER_LMA = 1 << 10,
+		EFER_NXE = 1 << 11,
+		APIC_BASE_X2APIC = 1 << 10
 	};
 	const struct kvm_segment code = {
 		.limit = ~0U,
@@ -209,31 +251,36 @@ static void set_registers(struct td *td, uint64_t rip, uint64_t argument, uint64
 		.db = 1,
 		.g = 1,
 	};
+	struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
 	struct kvm_regs regs = {.rip = rip, .rdi = argument, .rflags = 2};
 	struct kvm_sregs sregs;
 
-	IOCTL(td->vcpu, KVM_GET_SREGS, &sregs);
+	IOCTL(vcpu, KVM_GET_SREGS, &sregs);
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = data;
 	sregs.cr0 = CR0_PE | CR0_ET | CR0_PG;
-	sregs.cr3 = cr3 | TD_SHARED_BIT;
+	sregs.cr3 = cr3;
 	sregs.cr4 = CR4_PAE;
-	sregs.efer = EFER_LME | EFER_LMA;
+	sregs.efer = EFER_LME | EFER_LMA | EFER_NXE;
+	sregs.apic_base |= APIC_BASE_X2APIC;
 	sregs.gdt.base = TD_GDT_GPA;
 	sregs.gdt.limit = 4 * 8 - 1;
-	IOCTL(td->vcpu, KVM_SET_SREGS, &sregs);
-	IOCTL(td->vcpu, KVM_SET_REGS, &regs);
+	IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+	IOCTL(vcpu, KVM_SET_REGS, &regs);
+	IOCTL(vcpu, KVM_SET_MP_STATE, &runnable);
 }
 
-void td_create_vcpu(struct td *td, uint64_t rip, uint64_t argument, uint64_t cr3)
+void td_create_vcpu(struct td *td, unsigned int nr, uint64_t rip, uint64_t argument, uint64_t cr3)
 {
-	td->vcpu = IOCTL(td->vm, KVM_CREATE_VCPU, 0);
-	td->run_size = (size_t)IOCTL(td->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	td->run = mmap(NULL, td->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, td->vcpu, 0);
-	if (td->run == MAP_FAILED)
-		die("mmap of the vCPU: %s", strerror(errno));
-	set_cpuid(td);
-	set_registers(td, rip, argument, cr3);
+	size_t run_size = (size_t)IOCTL(td->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	struct td_vcpu *vcpu = &td->cpus[nr];
+
+	vcpu->fd = IOCTL(td->vm, KVM_CREATE_VCPU, nr);
+	vcpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		die("mmap of vCPU %u: %s", nr, strerror(errno));
+	set_cpuid(td, nr);
+	set_registers(vcpu->fd, rip, argument, cr3);
 }
 
 void td_irq(struct td *td, unsigned int irq, bool level)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define _GNU_SOURCE
+#include "acpi.h"
 #include "disk.h"
 #include "net.h"
 #include "serial.h"
@@ -23,6 +24,7 @@
 struct td_devices {
 	struct td *td;
 	struct serial serial;
+	struct acpi_pm pm;
 	struct disk disk;
 	struct net net;
 	struct virtio *cards[MAX_CARDS]; /* in their slots; NULL: empty */
@@ -37,6 +39,7 @@ struct td_devices *td_devices_new(struct td *td, const char *disk, bool net)
 	if (!devices)
 		die("out of memory");
 	devices->td = td;
+	acpi_pm_init(&devices->pm);
 	if (disk) {
 		disk_open(&devices->disk, td, disk);
 		devices->cards[0] = &devices->disk.virtio;
@@ -97,6 +100,8 @@ static uint32_t in(struct td_devices *devices, unsigned int port, unsigned int s
 		return serial_read(&devices->serial, port - PORT_SERIAL);
 	if (port == PORT_CMOS_DATA || port == PORT_KEYBOARD)
 		return 0;
+	if (port - ACPI_PM_PORT < ACPI_PM_PORTS)
+		return acpi_pm_read(&devices->pm, port - ACPI_PM_PORT, size);
 	if (port == PORT_PCI_ADDRESS && size == 4)
 		return devices->pci_address;
 	if (port - PORT_PCI_DATA < 4)
@@ -112,6 +117,8 @@ static bool out(struct td_devices *devices, unsigned int port, uint32_t value, u
 		serial_write(&devices->serial, port - PORT_SERIAL, (uint8_t)value);
 	else if (port == PORT_KEYBOARD)
 		return value != KEYBOARD_RESET;
+	else if (port - ACPI_PM_PORT < ACPI_PM_PORTS)
+		acpi_pm_write(&devices->pm, port - ACPI_PM_PORT, value, size);
 	else if (port == PORT_PCI_ADDRESS && size == 4)
 		devices->pci_address = value;
 	else if (port - PORT_PCI_DATA < 4)

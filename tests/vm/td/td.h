@@ -17,6 +17,7 @@
 #define TD_SHARED_BIT (1ULL << 47)
 #define PAGE_4K	      0x1000ULL
 #define PAGE_2M	      0x200000ULL
+#define TD_MAX_CPUS   4
 
 /* Where the shim, its page tables and what it copies are: shared memory, outside of what the guest takes for RAM. */
 #define STAGING_GPA 0x100000000ULL
@@ -30,22 +31,27 @@ struct td_counts {
 	uint64_t faults;			    /* conversions that the guest did not ask for */
 };
 
-struct td {
-	int kvm, vm, vcpu, gmem;
+struct td_vcpu {
+	int fd;
 	struct kvm_run *run;
-	size_t run_size;
+};
+
+struct td {
+	int kvm, vm, gmem;
+	unsigned int nr_cpus;
+	struct td_vcpu cpus[TD_MAX_CPUS];
 	uint8_t *shared;  /* [0, memory) as far as it is shared */
 	uint8_t *staging; /* at STAGING_GPA */
 	uint64_t memory, staging_size;
 	struct td_counts counts;
 };
 
-/* @memory: bytes of RAM, a multiple of 2 MiB, all private; @staging_size: likewise, shared */
-void td_create(struct td *td, uint64_t memory, uint64_t staging_size);
+/* @memory: bytes of RAM, a multiple of 2 MiB, all private; @staging_size: likewise, shared; @nr_cpus: 1 to TD_MAX_CPUS */
+void td_create(struct td *td, uint64_t memory, uint64_t staging_size, unsigned int nr_cpus);
 /* What KVM calls the VM. */
 void td_set_name(struct td *td, const char *name);
-/* 64-bit mode at @rip, with @argument in RDI; @cr3: in shared memory */
-void td_create_vcpu(struct td *td, uint64_t rip, uint64_t argument, uint64_t cr3);
+/* vCPU @nr, in 64-bit mode at @rip, with @argument in RDI; @cr3: in shared memory */
+void td_create_vcpu(struct td *td, unsigned int nr, uint64_t rip, uint64_t argument, uint64_t cr3);
 
 /* Makes pages shared or private, whole pages of [0, memory). The side that is left is given back to the host. */
 int td_convert(struct td *td, uint64_t gpa, uint64_t bytes, bool to_private);
@@ -66,10 +72,10 @@ struct td_boot {
 
 /* Bytes that td_boot_load() needs in the staging area, a multiple of 2 MiB. */
 uint64_t td_boot_size(const struct td_boot *boot);
-/* Fills the staging area and creates the vCPU, which starts in the shim. */
+/* Fills the staging area and creates the vCPUs, which start in the shim. */
 void td_boot_load(struct td *td, const struct td_boot *boot);
 
-/* ---- ports.c: devices ---- */
+/* ---- ports.c: devices. Callers serialize all calls. ---- */
 
 struct td_devices;
 
