@@ -250,6 +250,7 @@ const char *lp_state_strerror(int error)
 	case -ENODATA:
 		return "the file is cut off";
 	case -EMEDIUMTYPE:
+	case -ELOOP: /* a symbolic link */
 		return "not a regular file";
 	default:
 		return strerror(-error);

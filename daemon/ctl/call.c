@@ -114,9 +114,9 @@ static int complain_bad_value(struct ctl *ctl, const json_t *params)
 	json_t *value = json_object_get(params, "value");
 	char *dump = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
-	fprintf(ctl->err, "tdx-lpctl: %s: %.80s is out of range (allowed: %s)\n",
+	fprintf(ctl->err, "tdx-lpctl: %s: %.80s is %s (allowed: %s)\n",
 		text_kebab(text_of(params, "parameter"), name), dump ? dump : "null",
-		text_of(params, "allowed"));
+		json_is_number(value) ? "out of range" : "not valid", text_of(params, "allowed"));
 	free(dump);
 	return CTL_USAGE;
 }

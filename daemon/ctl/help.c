@@ -231,5 +231,7 @@ int verb_help(struct ctl *ctl)
 		ctl_print_verb_help(ctl->out, verb);
 		return CTL_OK;
 	}
+	if (verb)
+		return ctl_usage_error(ctl, "too many arguments: \"%s\"", ctl->args[words]);
 	return ctl_unknown_verb(ctl, ctl->args[0], ctl->nr_args > 1 ? ctl->args[1] : NULL);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "daemon/ctl/display.h"
 #include "daemon/ctl/range.h"
 #include <tdx-lpage/protocol.h>
 
@@ -14,6 +15,25 @@ json_t *ctl_fresh(const struct ctl *ctl)
 	if (ctl_option(ctl, "--fresh"))
 		json_object_set_new(params, "fresh", json_true());
 	return params;
+}
+
+void ctl_print_no_vms(struct ctl *ctl, const json_t *host)
+{
+	fputs(get_bool(host, "degraded") ? "the list of VMs is not known; see tdx-lpctl doctor\n" :
+					   "no VM with private memory is running\n",
+	      ctl->out);
+}
+
+int ctl_say_no_vms(struct ctl *ctl)
+{
+	json_t *status;
+	int r = ctl_call(ctl, "Status", NULL, &status);
+
+	if (r != CTL_OK)
+		return r;
+	ctl_print_no_vms(ctl, json_object_get(status, "host"));
+	json_decref(status);
+	return CTL_OK;
 }
 
 struct parts {

@@ -8,6 +8,12 @@
 /* A new object, with "fresh" when --fresh was given. */
 json_t *ctl_fresh(const struct ctl *ctl);
 
+/* Says that there are no VMs, or that the daemon does not know of any. @host: of a status. */
+void ctl_print_no_vms(struct ctl *ctl, const json_t *host);
+
+/* The same, and asks for the status first. Returns CTL_OK, or complains. */
+int ctl_say_no_vms(struct ctl *ctl);
+
 /* All VMs, a new array. Takes the reference to @params (NULL: none). Complains like ctl_call(). */
 int ctl_list_vms(struct ctl *ctl, json_t *params, json_t **ret);
 

@@ -2,15 +2,22 @@
 /* What every verb says and reads: complaints, JSON, its options. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/ctl/ctl.h"
+#include <tdx-lpage/text.h>
 
 static void complain(struct ctl *ctl, const char *format, va_list ap)
 {
-	fputs("tdx-lpctl: ", ctl->err);
-	vfprintf(ctl->err, format, ap);
-	fputc('\n', ctl->err);
+	char *text;
+
+	if (vasprintf(&text, format, ap) < 0)
+		return;
+	/* Words of the command line may come from elsewhere. */
+	text_clean(text, "\n");
+	fprintf(ctl->err, "tdx-lpctl: %s\n", text);
+	free(text);
 }
 
 int ctl_usage_error(struct ctl *ctl, const char *format, ...)

@@ -63,14 +63,17 @@ static void print_merges(struct ctl *ctl, const json_t *plan)
 static void print_plan(struct ctl *ctl, const json_t *reply)
 {
 	const json_t *plan = json_object_get(reply, "plan");
-	char now[FORMAT_MAX], after[FORMAT_MAX], goal[FORMAT_MAX], text[FORMAT_MAX];
+	bool reached = json_is_integer(json_object_get(plan, "goal_us"));
+	char now[FORMAT_MAX], after[FORMAT_MAX], goal[FORMAT_MAX], in[FORMAT_MAX];
+	char text[FORMAT_MAX + 16];
 
-	fprintf(ctl->out, "VM %" INT ": coverage %s, %s after the merges; %s is reached %s\n",
+	snprintf(text, sizeof(text), "reached %s", when(json_object_get(plan, "goal_us"), in));
+	fprintf(ctl->out, "VM %" INT ": coverage %s, %s after the merges; %s is %s\n",
 		get_int(reply, "vm"),
 		format_percent(json_object_get(plan, "coverage_percent"), now),
 		format_percent(json_object_get(plan, "coverage_after_percent"), after),
 		format_percent(json_object_get(plan, "goal_percent"), goal),
-		when(json_object_get(plan, "goal_us"), text));
+		reached ? text : "not reached by these merges");
 	print_merges(ctl, plan);
 	if (get_bool(reply, "cut"))
 		fputs("(only the first 512 GiB were examined)\n", ctl->out);
@@ -162,7 +165,7 @@ static int plan_all(struct ctl *ctl, uint32_t goal_ppm)
 	else if (r == CTL_OK && json_array_size(vms))
 		print_plans(ctl, vms, plans, goal_ppm);
 	else if (r == CTL_OK)
-		fputs("no VM with private memory is running\n", ctl->out);
+		r = ctl_say_no_vms(ctl);
 	json_decref(plans);
 	json_decref(vms);
 	return r;

@@ -102,10 +102,22 @@ static int take_option(struct ctl *ctl, int argc, char **argv, int *i)
 	return -1;
 }
 
+/* Files have any name, VMs have not. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 static int take_argument(struct ctl *ctl, const char *arg)
 {
 	if (ctl->nr_args == ctl->verb->max_args)
 		return ctl_usage_error(ctl, "too many arguments: \"%s\"", arg);
+	if (ctl->nr_args < 2 && ctl->verb->complete[ctl->nr_args] == CTL_COMPLETE_VM &&
+	    !is_utf8(arg))
+		return ctl_usage_error(ctl, "VM is not valid UTF-8");
 	ctl->args[ctl->nr_args++] = arg;
 	return CTL_OK;
 }

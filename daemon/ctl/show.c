@@ -320,10 +320,7 @@ void show_status(struct ctl *ctl, const json_t *host, const json_t *rules, const
 	if (json_array_size(vms))
 		print_vms(ctl, host, vms);
 	else
-		fputs(get_bool(host, "degraded") ?
-			      "the list of VMs is not known; see tdx-lpctl doctor\n" :
-			      "no VM with private memory is running\n",
-		      ctl->out);
+		ctl_print_no_vms(ctl, host);
 	print_leases(ctl, vms);
 	print_skipped_rules(ctl, vms);
 	print_rules(ctl, rules);
@@ -390,9 +387,9 @@ int verb_vm_list(struct ctl *ctl)
 	if (json_array_size(vms))
 		print_vm_list(ctl, vms);
 	else
-		fputs("no VM with private memory is running\n", ctl->out);
+		r = ctl_say_no_vms(ctl);
 	json_decref(vms);
-	return CTL_OK;
+	return r;
 }
 
 static void line(struct ctl *ctl, const char *name, const char *format, ...)

@@ -154,8 +154,8 @@ static void result_row(struct table *table, const struct outcome *outcome)
 
 static void show_table(const struct simulation *sim, const struct outcome *outcomes, size_t nr)
 {
-	static const char *const heads[] = {"<POLICY",	"5<OBSERVE", "RATIO",	"COST",
-					    "1OPTIMUM", "2WALK",     "6MERGES", "4SPLITS",
+	static const char *const heads[] = {"<POLICY",	"6<OBSERVE", "RATIO",	"COST",
+					    "1OPTIMUM", "2WALK",     "5MERGES", "4SPLITS",
 					    "3REFUSED", NULL};
 	struct table *table = table_new(heads);
 

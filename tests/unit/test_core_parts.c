@@ -322,6 +322,7 @@ static void what_is_no_file_is_an_error(void **state)
 
 	assert_int_equal(symlinkat("/etc/passwd", dir->fd, "switches"), 0);
 	assert_int_equal(lp_state_load(dir->fd, BOOT, &loaded, &line), -ELOOP);
+	assert_string_equal(lp_state_strerror(-ELOOP), "not a regular file");
 	assert_int_equal(unlinkat(dir->fd, "switches", 0), 0);
 	/* It has no writer, and reads as empty. */
 	assert_int_equal(mkfifoat(dir->fd, "switches", 0600), 0);

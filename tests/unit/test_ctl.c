@@ -49,6 +49,10 @@ static const struct {
 	{"region-map-histogram-age", "region map web-1 --histogram --by age"},
 	{"region-map-by", "region map web-1 --by colour"},
 	{"region-map-width", "region map web-1 --width 7"},
+	{"words-too-many", "help status help"},
+	{"words-not-text", "vm show w\xff"},
+	{"words-control", "vm sh\033[31mow"},
+	{"words-owner", "hold web-1 --owner a/b"},
 	{"top", "top"},
 	{"top.json-no", "top -o json"},
 	{"explain", "explain web-1 0x1fffff"},
@@ -59,6 +63,7 @@ static const struct {
 	{"explain-not-a-number", "explain web-1 12X"},
 	{"plan", "plan"},
 	{"plan-vm", "plan web-1 --coverage 98.53%"},
+	{"plan-vm-beyond", "plan web-1 --coverage 100%"},
 	{"plan-vm.json", "-o json plan web-1"},
 	{"plan.json", "plan --coverage 99% -o json"},
 	{"plan-coverage", "plan --coverage 101%"},
@@ -191,7 +196,9 @@ static void status_shows_the_problems_of_a_host(void **state)
 	host->fake.config->missing = true;
 	ctl_host_start(host);
 	ctl_host_compare(host, "status-degraded", ctl_host_run(host, "status"));
-	ctl_host_compare(host, "vm-list-empty", ctl_host_run(host, "vm list"));
+	ctl_host_compare(host, "vm-list-degraded", ctl_host_run(host, "vm list"));
+	assert_int_equal(ctl_host_run(host, "plan"), CTL_OK);
+	assert_non_null(strstr(host->out, "the list of VMs is not known"));
 	ctl_host_compare(host, "vm-list-empty.json", ctl_host_run(host, "vm list -o json"));
 	ctl_host_compare(host, "wait-degraded", ctl_host_run(host, "wait --timeout 0s"));
 	ctl_host_free(host);

@@ -11,6 +11,7 @@
 #include <tdx-lpage/base.h>
 
 #include "tests/lib/ctl_host.h"
+#include "tests/lib/files.h"
 
 #define COLUMNS 40
 
@@ -70,6 +71,7 @@ static void tables_fit_forty_columns(void **state)
 		{"status --shadow", "            MERGES"},
 	};
 	struct ctl_host *host = *state;
+	char trace[TREE_PATH_MAX], line[TREE_PATH_MAX + 64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		(void)ctl_host_run(host, rows[i].line);
@@ -77,6 +79,12 @@ static void tables_fit_forty_columns(void **state)
 		if (assert_table_fits(host->out, rows[i].head) < 2)
 			fail_msg("%s: no table", rows[i].line);
 	}
+	/* Rows that differ in this only. */
+	snprintf(line, sizeof(line), "simulate --compare --trace %s",
+		 tree_path(trace, "tests/traces/recorded/linux.lptrace"));
+	assert_int_equal(ctl_host_run(host, line), 0);
+	assert_non_null(strstr(host->out, "100ms"));
+	assert_true(assert_table_fits(host->out, "POLICY") > 8);
 }
 
 int main(void)
