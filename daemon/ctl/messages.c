@@ -60,8 +60,12 @@ int ctl_print_json(struct ctl *ctl, json_t *object)
 	if (r < 0 && ferror(ctl->out) && !ctl->out_error)
 		ctl->out_error = errno;
 	json_decref(object);
+	if (r < 0 && !ferror(ctl->out))
+		return ctl_failure(
+			ctl, "the result is no JSON: the name of a file is not UTF-8, or there "
+			     "is no memory");
 	fputc('\n', ctl->out);
-	return ctl_flush(ctl) == CTL_OK && r == 0 ? CTL_OK : CTL_FAILED;
+	return ctl_flush(ctl);
 }
 
 const char *ctl_option(const struct ctl *ctl, const char *name)

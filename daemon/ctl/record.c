@@ -397,10 +397,9 @@ static int report(struct record *rec)
 	int r = CTL_OK;
 
 	if (rec->end == BY_ERROR && rec->error)
-		return ctl_failure(rec->ctl,
-				   "%s: %s; the recording is cut off: tdx-lpctl record --salvage "
-				   "completes it",
-				   rec->path, strerror(-rec->error));
+		return ctl_failure(rec->ctl, "%s: %s; the recording is cut off%s", rec->path,
+				   strerror(-rec->error),
+				   rec->to_pipe ? "" : ": tdx-lpctl record --salvage completes it");
 	if (rec->end == BY_ERROR)
 		return rec->exit;
 	if (rec->rebuild && rec->ctl->json && !rec->to_pipe)
@@ -504,14 +503,19 @@ static int salvage(struct ctl *ctl)
 	const char *path = ctl->args[0];
 	char error[512], size[FORMAT_MAX];
 	uint64_t bytes;
-	int err = trace_file_salvage(path, &bytes, error, sizeof(error));
+	int err;
 
+	if (strcmp(path, "-") == 0)
+		return ctl_usage_error(ctl, "--salvage requires a file");
+	err = trace_file_salvage(path, &bytes, error, sizeof(error));
+	if (err < 0 && err != -EALREADY)
+		return *error ? ctl_failure(ctl, "%s", error) :
+				ctl_failure(ctl, "%s: %s", path, strerror(-err));
+	if (ctl->json)
+		return ctl_print_json(ctl, json_pack("{s:s, s:b}", "file", path, "was_complete",
+						     err == -EALREADY));
 	if (err == -EALREADY)
 		fprintf(ctl->out, "%s is complete\n", path);
-	else if (err < 0 && *error)
-		return ctl_failure(ctl, "%s", error);
-	else if (err < 0)
-		return ctl_failure(ctl, "%s: %s", path, strerror(-err));
 	else
 		fprintf(ctl->out, "%s: kept %s, and wrote the end\n", path,
 			format_bytes(bytes, size));

@@ -20,6 +20,7 @@
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
 #include "tests/lib/ctl_host.h"
+#include "tests/lib/files.h"
 
 #define ANSWER_MS 20000 /* a limit for what hangs */
 
@@ -248,6 +249,35 @@ static void errors_are_objects_beside_json(void **state)
 	ctl_host_free(host);
 }
 
+static void a_recording_is_salvaged_as_an_object(void **state)
+{
+	static const bool complete[] = {false, true};
+	struct ctl_host *host = ctl_host_new();
+	char path[96], other[100], line[192];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/cut", host->dir);
+	file_put(path, "lptrace 1\ncost merge_ns=1 split_ns=1 fail_ns=1\nvm 1 name=a reg");
+	snprintf(line, sizeof(line), "-o json record --salvage %s", path);
+	for (size_t i = 0; i < ARRAY_SIZE(complete); i++) {
+		json_t *json;
+
+		assert_int_equal(ctl_host_run(host, line), CTL_OK);
+		json = json_loads(host->out, 0, NULL);
+		assert_string_equal(json_string_value(json_object_get(json, "file")), path);
+		assert_int_equal(json_is_true(json_object_get(json, "was_complete")), complete[i]);
+		json_decref(json);
+	}
+	assert_int_equal(ctl_host_run(host, "record --salvage -"), CTL_USAGE);
+	snprintf(line, sizeof(line), "-o json record --salvage %s\xff", path);
+	snprintf(other, sizeof(other), "%s\xff", path);
+	assert_int_equal(rename(path, other), 0);
+	assert_int_equal(ctl_host_run(host, line), CTL_FAILED);
+	assert_non_null(strstr(host->err, "is not UTF-8"));
+	assert_int_equal(unlink(other), 0);
+	ctl_host_free(host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +287,7 @@ int main(void)
 		cmocka_unit_test(an_answer_without_what_was_asked_for_is_an_error),
 		cmocka_unit_test(calls_keep_the_timeout),
 		cmocka_unit_test(errors_are_objects_beside_json),
+		cmocka_unit_test(a_recording_is_salvaged_as_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
