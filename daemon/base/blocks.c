@@ -23,8 +23,17 @@ struct blocks_arena {
 	uint64_t taken[];
 };
 
+/* gcc has a macro, clang a feature, which gcc before 14 does not know. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 /* What is not given out is not to be used: the sanitizer sees one large block only. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 void __asan_poison_memory_region(const volatile void *at, size_t size);
 void __asan_unpoison_memory_region(const volatile void *at, size_t size);
 #define CLOSE(at, size) __asan_poison_memory_region(at, size)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs that are gone leave holes between what is left of other VMs and of clients. Some time after a VM has gone, whole
- * pages of them are given back to the host: those of blocks.h, where all lies that grows with the VMs, in slices; then the
- * process is told, for those of its heap.
+ * VMs that are gone leave holes between what belongs to other VMs and to clients. Some time after a VM has gone, whole
+ * pages of these holes are given back to the host: first, in slices, those of blocks.h, where everything lies that grows
+ * with the VMs; then the process is told to do so for its heap.
  */
 #ifndef TDX_LPAGE_CORE_GIVE_BACK_H
 #define TDX_LPAGE_CORE_GIVE_BACK_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for what grows with the guests, in blocks of a few sizes: it goes back to the host in steps that cost the same
- * whatever there is, which malloc_trim() does not know how to. Blocks of one size lie in arenas, each of which malloc()
- * maps on its own. An arena that is empty is unmapped at once, but for one of each size while there are blocks at all; whole pages of holes in the
- * others by blocks_give_back().
+ * Memory for what grows with the guests, in blocks of a few sizes. It goes back to the host in small steps, however much
+ * there is; malloc_trim() does all at once. Blocks of one size lie in arenas, each of which malloc() maps on its own. An
+ * arena that becomes empty is unmapped at once, but for one of each size while any block is in use; blocks_give_back()
+ * gives back whole pages of the holes in the others.
  */
 #ifndef TDX_LPAGE_BLOCKS_H
 #define TDX_LPAGE_BLOCKS_H

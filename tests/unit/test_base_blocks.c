@@ -123,6 +123,28 @@ static void a_block_can_be_zeroed(void **state)
 	blocks_done(&blocks);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+int __asan_address_is_poisoned(const volatile void *at);
+
+/* Use after free is found, as in memory of malloc(). */
+static void what_is_not_given_out_is_poisoned(void **state)
+{
+	struct blocks blocks = {0};
+	unsigned char *first = blocks_get(&blocks, 120), *second = blocks_get(&blocks, 120);
+
+	(void)state;
+	assert_true(second == first + 120);
+	assert_false(__asan_address_is_poisoned(second));
+	assert_false(__asan_address_is_poisoned(second + 119));
+	assert_true(__asan_address_is_poisoned(second + 120));
+	blocks_put(&blocks, first, 120);
+	assert_true(__asan_address_is_poisoned(first));
+	assert_true(__asan_address_is_poisoned(first + 119));
+	assert_false(__asan_address_is_poisoned(second));
+	blocks_done(&blocks);
+}
+#endif
+
 static void what_is_too_large_is_refused(void **state)
 {
 	struct blocks blocks = {0};
@@ -198,6 +220,9 @@ int main(void)
 		cmocka_unit_test(blocks_keep_what_is_in_them),
 		cmocka_unit_test(an_arena_goes_when_it_is_empty_but_for_one),
 		cmocka_unit_test(a_block_can_be_zeroed),
+#ifdef __SANITIZE_ADDRESS__
+		cmocka_unit_test(what_is_not_given_out_is_poisoned),
+#endif
 		cmocka_unit_test(what_is_too_large_is_refused),
 		cmocka_unit_test(holes_are_given_back),
 		cmocka_unit_test(it_takes_a_step_for_each_arena_with_holes),
