@@ -8,6 +8,8 @@
 
 #include "daemon/control/methods.h"
 
+#define TOO_MANY "too many holds"
+
 _Static_assert(CONTROL_OWNER_MAX == LP_HOLD_OWNER_MAX, "an owner fits into the core");
 
 /* Reads the parameters; ends @call and returns false when one is wrong. @ret_owner NULL: none was given. */
@@ -42,7 +44,7 @@ void method_hold_vm(struct control_call *call)
 		return;
 	r = hold(call, id, owner, NULL);
 	if (r < 0)
-		control_not_kept(call, r);
+		control_not_kept(call, r, TOO_MANY);
 	else
 		control_reply(call, json_pack("{s:I, s:s}", "vm", (json_int_t)id, "owner", owner));
 }
@@ -73,7 +75,7 @@ void method_hold_vm_attached(struct control_call *call)
 	call->state = (void *)(uintptr_t)id;
 	r = hold(call, id, owner, on_ended);
 	if (r < 0)
-		control_not_kept(call, r);
+		control_not_kept(call, r, TOO_MANY);
 	else
 		(void)control_reply_more(call, attached_json(call, NULL));
 }
@@ -93,7 +95,7 @@ void method_release_vm(struct control_call *call)
 		return;
 	r = call->core->ops->release_vm(call->core, id, owner);
 	if (r < 0)
-		control_not_kept(call, r);
+		control_not_kept(call, r, TOO_MANY);
 	else
 		control_reply(call, json_pack("{s:I, s:i}", "vm", (json_int_t)id, "released", r));
 }

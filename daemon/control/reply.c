@@ -87,14 +87,14 @@ void control_failed(struct control_call *call, int error, const char *text)
 				text ? text : strerror(-error)));
 }
 
-void control_not_kept(struct control_call *call, int error)
+void control_not_kept(struct control_call *call, int error, const char *too_many)
 {
 	char text[128];
 
 	if (error == -ESRCH || error == -ENOMEM) {
 		control_failed(call, error, NULL);
 	} else if (error == -E2BIG) {
-		control_failed(call, error, "too many VMs are paused or held");
+		control_failed(call, error, too_many);
 	} else {
 		snprintf(text, sizeof(text), "cannot write the state file: %s", strerror(-error));
 		control_failed(call, error, text);

@@ -30,7 +30,7 @@ void control_bad_value(struct control_call *call, const char *parameter, json_t 
 /* Our error for a negative errno. */
 void control_failed(struct control_call *call, int error, const char *text);
 
-/* The same for the error of a pause or a hold, which are kept in the state file (daemon/core/snapshot.h). */
-void control_not_kept(struct control_call *call, int error);
+/* The same for what is kept in the state file (daemon/core/snapshot.h). @too_many: what -E2BIG means. */
+void control_not_kept(struct control_call *call, int error, const char *too_many);
 
 #endif

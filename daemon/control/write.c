@@ -42,7 +42,7 @@ void method_reload(struct control_call *call)
 static void reply_result(struct control_call *call, int r)
 {
 	if (r < 0)
-		control_not_kept(call, r);
+		control_not_kept(call, r, "too many VMs are paused");
 	else
 		control_reply(call, json_object());
 }

@@ -53,7 +53,10 @@ static void whole_vms_are_held_and_released(void **state)
 	p.fake.result = -E2BIG;
 	peer_call(&p, OWN "HoldVm", "{\"vm\":\"db\",\"owner\":\"libvirt\",\"for_us\":30000000}");
 	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'E2BIG',"
-			"'text':'too many VMs are paused or held'}}");
+			"'text':'too many holds'}}");
+	peer_call(&p, OWN "Pause", "{\"vm\":\"7\"}");
+	peer_expect(&p, "{'error':'" OWN "Failed','parameters':{'errno':'E2BIG',"
+			"'text':'too many VMs are paused'}}");
 	/* A full disk is no full list. */
 	p.fake.result = -ENOSPC;
 	peer_call(&p, OWN "HoldVm", "{\"vm\":\"db\",\"owner\":\"libvirt\",\"for_us\":30000000}");
