@@ -106,6 +106,8 @@ td_shim_wait:
 	jz 1b
 	cmpl APIC_ID, %ebx
 	jne 1b
+	/* Anew: that command was another vCPU's if the id was written in between. */
+	movzwl COMMAND, %eax
 	cmpl $TEST, %eax
 	je 2f
 	cmpl $WAKEUP, %eax
