@@ -169,6 +169,7 @@ installs_all() {
 		644 usr/share/doc/tdx-lpage/monitoring.md
 		644 usr/share/doc/tdx-lpage/org.tdxlpage.Control.varlink
 		644 usr/share/doc/tdx-lpage/performance.md
+		644 usr/share/doc/tdx-lpage/policy-costs.svg
 		644 usr/share/doc/tdx-lpage/policy-scores.svg
 		644 usr/share/doc/tdx-lpage/policy.md
 		644 usr/share/doc/tdx-lpage/simulate-report.png
