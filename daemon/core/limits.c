@@ -111,6 +111,7 @@ void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error
 		vm_failed(m, vm, SETTING_LIMITS, error, text);
 		return;
 	}
+	vm->limits.answered_ns = manager_now(m);
 	vm->limits.end_ns = vm->limits.sent_ns + LEASE_NS;
 	/* A renewal changes nothing that is to be looked at. */
 	vm->sync.need_stats |= !vm->limits.renewing;
@@ -132,12 +133,51 @@ static void tell_watchers(struct lp_manager *m, const struct vm_entry *vm,
 				   change->pid, change->uid);
 }
 
+/* Keep them: another process had the right to set them. The next reload sets ours. */
+static void leave_to(struct lp_manager *m, struct vm_entry *vm, uint32_t pid, uint32_t uid)
+{
+	vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
+	       "limits were changed by pid %u, uid %u, not by this daemon", pid, uid);
+	vm->limits.pushed = (struct lp_limits){0};
+	vm->limits.foreign = true;
+}
+
+/* The admin's layer was changed, by a process. */
+static void layer_changed(struct lp_manager *m, struct vm_entry *vm,
+			  const struct lp_policy_change *change)
+{
+	if (!m->namespaces.pid) {
+		if (change->pid != (uint32_t)getpid())
+			leave_to(m, vm, change->pid, change->uid);
+		return;
+	}
+	/* The kernel says a pid of the initial namespace. */
+	vm->limits.doubt = true;
+	vm->limits.doubt_ns = manager_now(m);
+	vm->limits.doubt_pid = change->pid;
+	vm->limits.doubt_uid = change->uid;
+}
+
+void limits_check(struct lp_manager *m, struct vm_entry *vm)
+{
+	bool pushing = vm->limits.push_tag || vm->limits.need_push;
+
+	if (!vm->limits.doubt)
+		return;
+	/* What is described may be from before the change, or before what the daemon has set since. */
+	if (pushing || vm->sync.stats_asked_ns < vm->limits.doubt_ns ||
+	    vm->sync.stats_asked_ns < vm->limits.answered_ns) {
+		vm->sync.need_stats = true;
+		return;
+	}
+	vm->limits.doubt = false;
+	if (memcmp(&vm->vm.limits_admin, &vm->limits.pushed, sizeof(vm->limits.pushed)) != 0)
+		leave_to(m, vm, vm->limits.doubt_pid, vm->limits.doubt_uid);
+}
+
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 {
 	struct vm_entry *vm = vm_find(m, change->vm_id);
-	/* In a pid namespace nobody knows whose it is, and the daemon must not back out of its own. */
-	bool ours = change->layer == KVM_LPAGE_LAYER_ADMIN &&
-		    (m->namespaces.pid || change->pid == (uint32_t)getpid());
 
 	if (!vm)
 		return;
@@ -147,14 +187,8 @@ void limits_changed(struct lp_manager *m, const struct lp_policy_change *change)
 	if (change->expired) {
 		vm->limits = (struct vm_limits){.push_tag = vm->limits.push_tag};
 		limits_want(m, vm);
-	}
-	/* Keep them: another process had the right to set them. The next reload sets ours. */
-	if (change->layer == KVM_LPAGE_LAYER_ADMIN && !ours && !change->expired) {
-		vm_log(m, LOG_WARNING, LP_MESSAGE_VM, vm,
-		       "limits were changed by pid %u, uid %u, not by this daemon", change->pid,
-		       change->uid);
-		vm->limits.pushed = (struct lp_limits){0};
-		vm->limits.foreign = true;
+	} else if (change->layer == KVM_LPAGE_LAYER_ADMIN) {
+		layer_changed(m, vm, change);
 	}
 	vm->sync.need_stats = true;
 	due_touch(m, vm);

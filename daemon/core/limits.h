@@ -26,4 +26,7 @@ void limits_pushed(struct lp_manager *m, uint64_t tag, uint32_t vm_id, int error
 /* The kernel reports a change, by the daemon or by another process. */
 void limits_changed(struct lp_manager *m, const struct lp_policy_change *change);
 
+/* The VM was described in full, as asked for at .sync.stats_asked_ns. */
+void limits_check(struct lp_manager *m, struct vm_entry *vm);
+
 #endif

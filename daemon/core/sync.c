@@ -194,6 +194,7 @@ static void region_dump_end(struct lp_manager *m, const struct lp_dump_end *end)
 static void stats_complete(struct lp_manager *m, struct vm_entry *vm)
 {
 	vm->sync.stats_fresh_ns = vm->sync.stats_asked_ns;
+	limits_check(m, vm);
 	vm_succeeded(m, vm, READING_STATS);
 }
 

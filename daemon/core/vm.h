@@ -48,11 +48,16 @@ struct vm_limits {
 	bool need_push;
 	uint64_t push_tag;
 	struct lp_limits pushed;
-	uint64_t renew_ns; /* when the lease of the layer is renewed, 0: it has none */
-	uint64_t sent_ns;  /* the last one */
-	uint64_t end_ns;   /* of the lease, as far as is known, 0: it has none */
-	bool renewing;	   /* all that is under way is a renewal */
-	bool foreign;	   /* changed by another process; kept until the next reload */
+	uint64_t renew_ns;    /* when the lease of the layer is renewed, 0: it has none */
+	uint64_t sent_ns;     /* the last one */
+	uint64_t answered_ns; /* the last one that was accepted */
+	uint64_t end_ns;      /* of the lease, as far as is known, 0: it has none */
+	bool renewing;	      /* all that is under way is a renewal */
+	bool foreign;	      /* changed by another process; kept until the next reload */
+	/* Changed by whom cannot be told, in a pid namespace: the values have to say it. */
+	bool doubt;
+	uint64_t doubt_ns; /* since when */
+	uint32_t doubt_pid, doubt_uid;
 };
 
 /* Failed requests: vm_failed() and vm_succeeded(). */

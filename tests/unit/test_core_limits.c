@@ -10,7 +10,10 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon/core/limits.h"
+#include "daemon/core/vm.h"
 #include "tests/lib/core_host.h"
 
 /* ---- limits and rules ---- */
@@ -146,6 +149,75 @@ static void foreign_limits_stay_until_a_reload(void **state)
 	assert_int_equal(core_host_reload(host, NULL), 0);
 	core_host_settle(host);
 	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 2);
+}
+
+/* A change that came with the pid of whoever made it, as the initial namespace counts: of no use here. */
+static void change_limits(struct core_host *host, const struct lp_limits *admin)
+{
+	struct lp_policy_change change = {.vm_id = VM_WEB,
+					  .layer = KVM_LPAGE_LAYER_ADMIN,
+					  .pid = (uint32_t)getpid() + 1,
+					  .limits = host->fake.vms[0].limits};
+
+	host->fake.vms[0].limits_admin = *admin;
+	fake_link_policy_changed(&host->fake, &change);
+}
+
+/* The last limits that the daemon has set. */
+static struct lp_limits set_by_daemon(const struct core_host *host)
+{
+	return host->manager->vms[0]->limits.pushed;
+}
+
+static void in_a_pid_namespace_values_tell_whose_limits_they_are(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_limits limits;
+
+	host->manager->namespaces.pid = true;
+	core_host_one_vm_fixture(host);
+	limits = set_by_daemon(host);
+	change_limits(host, &limits);
+	core_host_settle(host);
+	core_host_pass(host, 60 * NS_PER_S);
+	assert_false(core_host_logged(host, "limits were changed by pid"));
+	limits.batch_regions = 1;
+	change_limits(host, &limits);
+	core_host_settle(host);
+	core_host_pass(host, 60 * NS_PER_S);
+	core_host_settle(host);
+	assert_true(core_host_logged(host, "limits were changed by pid"));
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 1);
+	assert_int_equal(core_host_reload(host, NULL), 0);
+	core_host_settle(host);
+	assert_int_equal(fake_link_count(&host->fake, FAKE_SET_POLICY), 2);
+}
+
+/* The event of the daemon's own change comes before the answer, and what is read meanwhile is older. */
+static void in_a_pid_namespace_nothing_is_decided_while_limits_are_being_set(void **state)
+{
+	struct core_host *host = *state;
+	struct lp_limits before;
+
+	host->manager->namespaces.pid = true;
+	core_host_add_vm(host, VM_WEB, "web-1");
+	fake_link_family(&host->fake, true);
+	core_host_run(host);
+	fake_link_answer(&host->fake);
+	core_host_run(host);
+	assert_non_null(fake_link_open(&host->fake, FAKE_SET_POLICY));
+	before = (struct lp_limits){0};
+	change_limits(host, &before);
+	host->manager->vms[0]->sync.stats_asked_ns = UINT64_MAX;
+	limits_check(host->manager, host->manager->vms[0]);
+	assert_false(core_host_logged(host, "limits were changed by pid"));
+	host->manager->vms[0]->sync.stats_asked_ns = 0;
+	host->fake.vms[0].limits_admin = set_by_daemon(host);
+	core_host_settle(host);
+	core_host_pass(host, 60 * NS_PER_S);
+	core_host_settle(host);
+	assert_false(host->manager->vms[0]->limits.doubt);
+	assert_false(core_host_logged(host, "limits were changed by pid"));
 }
 
 /* ---- switches ---- */
@@ -362,6 +434,8 @@ int main(void)
 		CORE_HOST_TEST(a_bad_file_leaves_the_configuration_in_force),
 		CORE_HOST_TEST(a_configuration_refused_by_a_hook_is_not_applied),
 		CORE_HOST_TEST(foreign_limits_stay_until_a_reload),
+		CORE_HOST_TEST(in_a_pid_namespace_values_tell_whose_limits_they_are),
+		CORE_HOST_TEST(in_a_pid_namespace_nothing_is_decided_while_limits_are_being_set),
 		CORE_HOST_TEST(the_lease_of_the_limits_is_renewed),
 		CORE_HOST_TEST(limits_that_ended_with_their_lease_are_written_again),
 		CORE_HOST_TEST(only_the_lease_of_foreign_limits_is_renewed),
