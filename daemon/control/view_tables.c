@@ -98,7 +98,7 @@ static const struct field shadow_rows[] = {
 };
 const struct fields control_shadow_fields = FIELDS(
 	"Shadow",
-	"The configuration in force (active) and the one under shadow, on the same events since age_us. settings is what the shadow has instead. Its merges are not carried out: assumed are its tries of regions that nobody had merged by then, which are assumed to succeed; disproved are those that were taken back, and are refusals now, because the kernel refused the region later. The bytes are the memory of either policy.",
+	"The configuration in force (active) and the one under shadow, on the same events since age_us. settings is what the shadow has instead. Its merges are not carried out: assumed are its tries of regions that nobody had merged by then, which are assumed to succeed; disproved are those that were taken back, and are refusals now, because the kernel refused the region later. The bytes are the memory of either policy, that of the shadow with what is left of earlier ones.",
 	shadow_rows);
 
 #define LINK(name, member) ROW(name, U64, struct lp_link_stats, member)

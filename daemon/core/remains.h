@@ -17,7 +17,7 @@ void remains_add_policy(struct lp_manager *m, struct policy *policy);
 /* Frees a slice. */
 void remains_run(struct lp_manager *m);
 
-/* Memory of shadow policies that have ended. */
+/* Memory of shadow policies that have ended: of the shadow there is, as it is shown. */
 size_t remains_policy_bytes(const struct lp_manager *m);
 
 /* Frees all of it. */

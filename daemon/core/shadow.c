@@ -259,7 +259,7 @@ int shadow_view(const struct lp_core *core, struct lp_shadow_snapshot *ret)
 		.assumed = m->shadow.assumed,
 		.disproved = m->shadow.disproved,
 		.active_bytes = policy_memory_bytes(m->policy),
-		.shadow_bytes = policy_memory_bytes(m->shadow.policy),
+		.shadow_bytes = policy_memory_bytes(m->shadow.policy) + remains_policy_bytes(m),
 	};
 	write_settings(m, ret->settings, sizeof(ret->settings));
 	policy_total_ledger(m->policy, now_ns, &ret->active);

@@ -138,7 +138,7 @@ struct lp_shadow_snapshot {
 	uint64_t assumed;
 	uint64_t disproved;    /* of these, refused later; they are refusals in the ledger */
 	uint64_t active_bytes; /* memory of either policy */
-	uint64_t shadow_bytes;
+	uint64_t shadow_bytes; /* with what is left of earlier shadows */
 };
 
 struct lp_region_snapshot {

@@ -35,6 +35,9 @@ static const char quiet_text[] = "version: 1\ndefaults: {policy: threshold, quie
 static const char quiet_shadow_text[] =
 	"version: 1\ndefaults: {policy: threshold, quiet-time: 1h}\n"
 	"shadow: {quiet-time: 2h}\n";
+static const char other_shadow_text[] =
+	"version: 1\ndefaults: {policy: threshold, quiet-time: 1h}\n"
+	"shadow: {quiet-time: 3h}\n";
 
 struct host {
 	struct event_base *base;
@@ -471,6 +474,35 @@ static void a_host_stops_while_a_huge_vm_is_being_freed(void **state)
 	stop(&host);
 }
 
+static uint64_t shown_bytes(const struct host *host)
+{
+	struct lp_shadow_snapshot shadow;
+
+	assert_int_equal(host->core->ops->shadow(host->core, &shadow), 0);
+	return shadow.shadow_bytes;
+}
+
+/* One that takes its place is shown to take the memory of both, as long as they do. */
+static void a_shadow_that_ends_counts_until_it_is_freed(void **state)
+{
+	struct host host;
+	uint64_t bytes;
+
+	(void)state;
+	start_with(&host, quiet_text, 1, HUGE_REGIONS);
+	take_config(&host, quiet_shadow_text);
+	settle(&host);
+	bytes = shown_bytes(&host);
+	assert_int_equal(bytes, policy_memory_bytes(host.manager->shadow.policy));
+	assert_true(bytes > HUGE_REGIONS * 15);
+	take_config(&host, other_shadow_text);
+	assert_true(shown_bytes(&host) > bytes);
+	settle(&host);
+	assert_int_equal(shown_bytes(&host), bytes);
+	assert_int_equal(shown_bytes(&host), policy_memory_bytes(host.manager->shadow.policy));
+	stop(&host);
+}
+
 /* What is left of it after each turn. */
 static size_t old_policy_bytes(const struct host *host)
 {
@@ -623,6 +655,7 @@ int main(void)
 		cmocka_unit_test(a_new_vm_has_the_id_of_one_that_is_being_freed),
 		cmocka_unit_test(a_host_stops_while_a_huge_vm_is_being_freed),
 		cmocka_unit_test(a_shadow_that_ends_is_freed_in_slices),
+		cmocka_unit_test(a_shadow_that_ends_counts_until_it_is_freed),
 		cmocka_unit_test(what_is_shown_costs_the_same_for_any_number_of_vms),
 	};
 
