@@ -29,3 +29,27 @@ says() {
 	[ $got -eq "$code" ] || { echo "exit status $got, wanted $code"; return 1; }
 	[ -z "$text" ] || grep -Eq -- "$text" "$dir/out" || { echo "wanted: $text"; return 1; }
 }
+
+# How long wait_for waits, in seconds.
+wait_s=120
+
+# [-p PID] WHAT COMMAND...: waits until the command succeeds, as long as the process runs. Says what it has waited for in vain,
+# and what the command said last.
+wait_for() {
+	local process= what end
+	[ "$1" != -p ] || { process=$2; shift 2; }
+	what=$1 end=$((SECONDS + wait_s))
+	shift
+	until "$@" >"$dir/waited" 2>&1; do
+		if [ -n "$process" ] && ! kill -0 "$process" 2>/dev/null; then
+			echo "process $process ended before: $what"
+		elif [ $SECONDS -ge $end ]; then
+			echo "waited $wait_s s in vain for: $what"
+		else
+			sleep 0.05 # between two looks at the condition
+			continue
+		fi
+		cat "$dir/waited"
+		return 1
+	done
+}

@@ -35,12 +35,8 @@ json() {
 start() {
 	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" "$@" 2>"$dir/log" &
 	pid=$!
-	for _ in $(seq 300); do
-		"$ctl" status >"$dir/out" 2>&1 && return 0
-		kill -0 $pid 2>/dev/null || break
-		sleep 0.1 # between two looks at the condition
-	done
-	cat "$dir/log" "$dir/out"
+	wait_for -p $pid 'an answer of the daemon' "$ctl" status && return 0
+	cat "$dir/log"
 	return 1
 }
 
@@ -108,8 +104,7 @@ check "it stops in the meantime" stop
 check "it starts once more" start
 check "what is left of the half hour is remembered" json '.host.pause_left_us > 1000000000 and .host.pause_left_us <= 1800000000' status
 check "a pause of a second" says 0 '' pause --for 1s
-is_over() { timeout 60 sh -c "until '$ctl' -o json status | jq -e '.host.paused | not'; do sleep 0.1; done"; }
-check "it ends by itself" is_over
+check "it ends by itself" wait_for 'the end of the pause' json '.host.paused | not' status
 check "resume" says 0 '' resume
 check "dry-run off" says 0 '' dry-run off
 check "both are off" json '(.host.paused or .host.dry_run) | not' status
@@ -130,9 +125,8 @@ check "it stops again" stop
 	done
 	echo 'end 1000000000000'
 } >"$dir/trace"
-web_is_there() { timeout 60 sh -c "until '$ctl' vm show web; do sleep 0.1; done"; }
 check "a simulated host" start "--link=sim:$dir/trace"
-check "its VM" web_is_there
+check "its VM" wait_for 'VM web' "$ctl" vm show web
 full_for_events() {
 	local worker r
 	while "$ctl" pause web && "$ctl" resume web; do sleep 0.1; done &
@@ -165,12 +159,10 @@ check "and for its start" is_told
 check "a hold of the VM" says 0 '^VM [0-9]+ is held by libvirt for 5m$' hold web --for 5m --owner libvirt
 "$ctl" hold web --attached --owner backup >"$dir/attached" &
 holder=$!
-is_held() { timeout 60 sh -c "until '$ctl' status | grep -q 'held by libvirt (.*), backup (attached)$'; do sleep 0.1; done"; }
-check "and another one, while its owner runs" is_held
+check "and another one, while its owner runs" wait_for 'both holds' says 0 'held by libvirt \(.*\), backup \(attached\)$' status
 check "a held VM is not merged" says 1 'the VM is held' merge web 0
 kill -9 "$holder" && holder=
-is_left() { timeout 60 sh -c "until '$ctl' status | grep -q 'held by libvirt ([0-9a-z]*)$'; do sleep 0.1; done"; }
-check "the hold of an owner that is killed ends" is_left
+check "the hold of an owner that is killed ends" wait_for 'the end of its hold' says 0 'held by libvirt \([0-9a-z]*\)$' status
 check "a hold is released" json '.released == 1' release web --owner libvirt
 check "nobody holds it" json '.vms[0].holds == [] and .host.vm_holds == 0' status
 check "a plan" json '.vm > 0 and .cut == false and .plan.table >= .plan.merges and .plan.goal_percent == 95' plan web

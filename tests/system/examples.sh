@@ -29,16 +29,14 @@ printf 'lptrace 1\ncost merge_ns=30000 split_ns=45000 fail_ns=12000\nvm 1 name=t
 start() {
 	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" "--link=sim:$dir/trace" 2>"$dir/log" &
 	pid=$!
-	timeout 60 sh -c "until '$ctl' vm show td-1; do sleep 0.1; done"
+	wait_for -p $pid 'VM td-1' "$ctl" vm show td-1
 }
 
 # OWNER: does td-1 become held by it, in time?
-becomes_held() {
-	timeout 60 sh -c "until '$ctl' status | grep -q 'held by.*$1'; do sleep 0.1; done"
-}
+becomes_held() { wait_for "a hold by $1" says 0 "held by.*$1" status; }
 
 is_free() { ! "$ctl" status | grep 'is held by'; }
-becomes_free() { timeout 60 sh -c "while '$ctl' status | grep -q 'is held by'; do sleep 0.1; done"; }
+becomes_free() { wait_for 'the end of the hold' is_free; }
 
 # ---- libvirt ----
 

@@ -31,7 +31,7 @@ here() {
 start() {
 	"$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" "--link=sim:$dir/trace" 2>"$dir/log" &
 	pid=$!
-	timeout 60 sh -c "until '$ctl' vm show web-1; do sleep 0.1; done"
+	wait_for -p $pid 'VM web-1' "$ctl" vm show web-1
 }
 
 runs() {

@@ -40,10 +40,7 @@ start() {
 	: >"$dir/log"
 	"$@" "$TDX_LPAGED" --config "$dir/c.yaml" --runtime-dir "$dir/run" --link="sim:$dir/trace,speed=50,loop" 2>"$dir/log" &
 	daemon_pid=$!
-	until "$ctl" status >/dev/null 2>&1; do
-		kill -0 $daemon_pid 2>/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $daemon_pid 'an answer of the daemon' "$ctl" status
 }
 
 # Ends unshare, which ignores other signals, and with it the daemon.

@@ -23,29 +23,20 @@ start_still() {
 	rm -f go
 	"$daemon" --config c.yaml --runtime-dir run --link="sim:$dir/$1,steady,start=$dir/go" 2>log &
 	pid=$!
-	until "$ctl" status >/dev/null 2>&1; do
-		kill -0 $pid 2>/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $pid 'an answer of the daemon' "$ctl" status
 }
 
 # ARGUMENT...: begins to record in the background; it waits for its VM.
 begin_before() {
 	"$ctl" -o json record "$@" >json 2>err &
 	recorder=$!
-	until grep -q 'no such VM yet' err; do
-		kill -0 $recorder 2>/dev/null || { cat err json; return 1; }
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $recorder 'a recorder that waits for its VM' grep 'no such VM yet' err || { cat err json; return 1; }
 }
 
 # Lets the host's time pass until its trace has ended.
 play() {
 	: >go
-	until [ -s score ]; do
-		kill -0 $pid 2>/dev/null && "$ctl" -o json status | jq -e '.host.degraded | not' >/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $pid 'the score, at the end of the trace' test -s score
 }
 
 # TRACE SPEED: starts the daemon on it, and waits until its guest is known by name, or it would come later in a recording.
@@ -54,10 +45,7 @@ start() {
 	name=$(sed -n 's/^vm .* name=\([^ ]*\).*/\1/p' "$1" | head -n 1)
 	"$daemon" --config c.yaml --runtime-dir run --link="sim:$dir/$1,speed=$2" 2>log &
 	pid=$!
-	until "$ctl" vm show "$name" >/dev/null 2>&1; do
-		kill -0 $pid 2>/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $pid "VM $name" "$ctl" vm show "$name"
 }
 
 stop() {
@@ -79,10 +67,7 @@ readable() { "$ctl" simulate --trace "$1" -o json >sim && cat sim && jq -e '.int
 begin() {
 	"$ctl" -o json record "$@" >json 2>err &
 	recorder=$!
-	until grep -q ' S ' "${!#}" 2>/dev/null; do
-		kill -0 $recorder 2>/dev/null || { cat err json; return 1; }
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $recorder "a conversion in ${!#}" grep ' S ' "${!#}" || { cat err json; return 1; }
 }
 
 # CODE: ends it so?

@@ -48,10 +48,7 @@ start() {
 	shift
 	"$@" "${filtered[@]}" "$daemon" --config "$dir/c.yaml" --runtime-dir "$dir/run" --link="$link" 2>>"$dir/log" &
 	pid=$!
-	until "$ctl" status >/dev/null 2>&1; do
-		kill -0 $pid 2>/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
+	wait_for -p $pid 'an answer of the daemon' "$ctl" status
 }
 
 # SIGNAL: ends it. Exit status 0 where it may clean up.
@@ -64,17 +61,15 @@ stop() {
 	[ "$1" = KILL ] || return $status
 }
 
-# JQ-CONDITION: waits until it holds for the status.
-until_status() {
-	local tries
-	for ((tries = 0; tries < 400; tries++)); do
-		if "$ctl" -o json status | jq -e "$1" >/dev/null; then return; fi
-		kill -0 "$pid" 2>/dev/null || return 1
-		sleep 0.05 # between two looks at the condition
-	done
-	"$ctl" -o json status
-	return 1
+# JQ-CONDITION ARGUMENT...: does it hold for what tdx-lpctl says?
+json() {
+	local condition=$1
+	shift
+	"$ctl" -o json "$@" | tee "$dir/out" | jq -e "$condition" >/dev/null || { cat "$dir/out"; return 1; }
 }
+
+# JQ-CONDITION: waits until it holds for the status.
+until_status() { wait_for -p "$pid" "$1" json "$1" status; }
 
 scrapes() {
 	python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())' \
@@ -88,24 +83,14 @@ refused() {
 
 # The command line is read by another process.
 identified() {
-	local tries
-	for ((tries = 0; tries < 400; tries++)); do
-		kill -0 "$pid" || break
-		if "$ctl" -o json vm show "$name" | jq -e '.vm | .command == "bash" and .cgroup_known' >/dev/null; then return; fi
-		sleep 0.05 # between two looks at the condition
-	done
-	"$ctl" vm show "$name"
-	return 1
+	wait_for -p "$pid" 'the command line' json '.vm | .command == "bash" and .cgroup_known' vm show "$name"
 }
 
 held_by_a_client() {
 	"$ctl" hold "$name" --attached --owner client >/dev/null &
-	local client=$! tries status=1
-	for ((tries = 0; tries < 400 && status; tries++)); do
-		kill -0 $client || break
-		"$ctl" vm show "$name" | grep -q 'client' && status=0
-		sleep 0.05 # between two looks at the condition
-	done
+	local client=$! status
+	wait_for -p $client 'its hold' says 0 client vm show "$name"
+	status=$?
 	kill $client
 	wait $client
 	return $status
