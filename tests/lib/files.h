@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Text files, read and written whole. */
+/* Text files, read and written whole, and what the kernel tells in one. */
 #ifndef TDX_LPAGE_TESTS_FILES_H
 #define TDX_LPAGE_TESTS_FILES_H
+
+#include <stddef.h>
 
 #define TREE_PATH_MAX 4096
 
@@ -12,5 +14,8 @@ const char *tree_path(char path[static TREE_PATH_MAX], const char *name);
 char *file_text(const char *path);
 /* Asserts that it can be written. */
 void file_put(const char *path, const char *text);
+
+/* The resident set of this process. */
+size_t resident_bytes(void);
 
 #endif

@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "daemon/core/context.h"
 #include "tests/lib/big_link.h"
+#include "tests/lib/files.h"
 
 #define MANY	600
 #define REGIONS 512		     /* of each of them */
@@ -46,17 +46,6 @@ struct host {
 	uint64_t clock_ns;
 	int nr_given_back;
 };
-
-static size_t resident_bytes(void)
-{
-	size_t pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*s %zu", &pages), 1);
-	fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* The daemon trims its heap here. */
 static void on_give_back(void *ctx)

@@ -6,11 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "daemon/policy/internal.h"
+#include "tests/lib/files.h"
 
 #define S	UINT64_C(1000000000)
 #define REGIONS (UINT64_C(1) << 20)
@@ -36,17 +36,6 @@ static const struct config_settings settings = {
 	.split_cost_ns = 45000,
 	.fail_cost_ns = 12000,
 };
-
-static size_t resident_bytes(void)
-{
-	size_t pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*s %zu", &pages), 1);
-	fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static void track(struct policy *policy, uint32_t vm_id, uint64_t rfn)
 {
