@@ -43,11 +43,12 @@ start() {
 	wait_for -p $daemon_pid 'an answer of the daemon' "$ctl" status
 }
 
-# Ends unshare, which ignores other signals, and with it the daemon.
+# Ends unshare, which ignores other signals, and with it the daemon, which is nobody's child then.
 stop() {
 	kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null
 	daemon_pid=
+	wait_for 'the end of the daemon, which has the lock' flock -n "$dir/run/lock" true
 }
 
 # JQ-CONDITION: does it hold for the host?
